@@ -1,0 +1,27 @@
+//! The pure heart of Keywright: ids, secrets, scopes, states and [`decide`].
+//!
+//! Nothing here does I/O, reads a clock or draws randomness: time and entropy are arguments, so that
+//! every rule can be tested by values alone.
+
+pub mod address;
+pub mod decision;
+pub mod grant;
+pub mod id;
+pub mod metadata;
+pub mod name;
+pub mod principal;
+pub mod scope;
+pub mod secret;
+pub mod status;
+pub mod time;
+
+pub use decision::{Decision, Denial, DenialCode, Requirements, decide};
+pub use grant::{Epochs, Grant};
+pub use id::{CredentialId, EventId, NodeId};
+pub use metadata::Metadata;
+pub use name::CredentialName;
+pub use principal::{Actor, ActorRef, CredentialKind, PrincipalKind};
+pub use scope::{Scope, ScopeSet};
+pub use secret::{Bearer, PlainToken, TokenHash, TokenHint};
+pub use status::Status;
+pub use time::Timestamp;

@@ -1,0 +1,171 @@
+//! Secrets: the plain token, its hash, its hint, and the sorting of what a caller presents.
+
+use std::fmt;
+
+use aws_lc_rs::digest;
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+/// What every service token starts with.
+pub const SERVICE_PREFIX: &str = "sk_";
+/// Characters of a service token: the prefix and 64 lower-case hex digits.
+pub const SERVICE_LENGTH: usize = 67;
+/// Entropy of a service token: 256 bits of the system's generator.
+pub type TokenEntropy = [u8; 32];
+
+/// A secret in the clear. It can be neither copied, printed nor serialized; it is wiped when dropped
+/// and leaves only through [`PlainToken::reveal`], in the answer that creates or rotates it.
+pub struct PlainToken(Zeroizing<String>);
+
+impl PlainToken {
+    /// A new service token from 32 bytes of the system's generator.
+    pub fn service(entropy: &Zeroizing<TokenEntropy>) -> Self {
+        let mut text = Zeroizing::new(String::with_capacity(SERVICE_LENGTH));
+        text.push_str(SERVICE_PREFIX);
+        text.push_str(&Zeroizing::new(hex::encode(entropy.as_slice())));
+        Self(text)
+    }
+
+    /// Takes over a text that was sealed by us and is opened again.
+    pub fn from_sealed(text: Zeroizing<String>) -> Self {
+        Self(text)
+    }
+
+    /// The secret itself. Every call of this is a place to look at in a review.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+
+    /// What is stored in its stead.
+    pub fn hash(&self) -> TokenHash {
+        TokenHash::of(self.0.as_bytes())
+    }
+
+    /// What is shown in its stead.
+    pub fn hint(&self) -> TokenHint {
+        let (prefix, rest) = self.0.split_at(self.0.find('_').map_or(0, |at| at + 1));
+        TokenHint(format!("{prefix}{}…{}", &rest[..4], &rest[rest.len() - 4..]))
+    }
+}
+
+impl fmt::Debug for PlainToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PlainToken(redacted)")
+    }
+}
+
+/// SHA-256 of a token. It is the key under which a credential is found, and is treated as a secret
+/// too: it appears in no log, error or answer.
+#[derive(Clone, Copy, Hash)]
+pub struct TokenHash([u8; 32]);
+
+impl TokenHash {
+    /// Hashes what was presented.
+    pub fn of(presented: &[u8]) -> Self {
+        let mut hash = [0; 32];
+        hash.copy_from_slice(digest::digest(&digest::SHA256, presented).as_ref());
+        Self(hash)
+    }
+
+    /// From the stored bytes.
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes to store or to look up by.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl PartialEq for TokenHash {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+impl Eq for TokenHash {}
+
+impl fmt::Debug for TokenHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TokenHash(redacted)")
+    }
+}
+
+/// Prefix, first four and last four characters: enough to recognise a token, too little to use it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenHint(pub String);
+
+/// What a caller presented, sorted by its form alone, before any look-up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bearer {
+    /// The form of a service token; its hash.
+    Service(TokenHash),
+    /// No form that Keywright issues: denied as `malformed` without a query.
+    Malformed,
+}
+
+impl Bearer {
+    /// Sorts what was presented. Only lower-case hex of exactly the right length is a token: a
+    /// second spelling of the same secret would be a second key to the same door.
+    pub fn sort(presented: &[u8]) -> Self {
+        let well_formed = presented.len() == SERVICE_LENGTH
+            && presented.starts_with(SERVICE_PREFIX.as_bytes())
+            && presented[SERVICE_PREFIX.len()..].iter().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        if well_formed { Self::Service(TokenHash::of(presented)) } else { Self::Malformed }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn token() -> PlainToken {
+        PlainToken::service(&Zeroizing::new([0xa5; 32]))
+    }
+
+    #[test]
+    fn a_token_sorts_to_the_hash_it_is_stored_under() {
+        let token = token();
+        assert_eq!(token.reveal().len(), SERVICE_LENGTH);
+        assert_eq!(Bearer::sort(token.reveal().as_bytes()), Bearer::Service(token.hash()));
+    }
+
+    #[test]
+    fn near_misses_are_malformed() {
+        let good = token().reveal().to_owned();
+        let hash = hex::encode(token().hash().as_bytes());
+        for bad in [
+            good[..66].to_owned(),
+            format!("{good}0"),
+            good.to_uppercase(),
+            format!("sk_{}", good[3..].to_uppercase()),
+            format!("{good} "),
+            format!(" {good}"),
+            format!("{}\0", &good[..66]),
+            good.replace("sk_", "pat_"),
+            hash,
+            String::new(),
+        ] {
+            assert_eq!(Bearer::sort(bad.as_bytes()), Bearer::Malformed, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_printed_tells_the_secret() {
+        let token = token();
+        assert_eq!(format!("{token:?}"), "PlainToken(redacted)");
+        assert_eq!(format!("{:?}", token.hash()), "TokenHash(redacted)");
+        assert_eq!(token.hint().0, "sk_a5a5…a5a5");
+    }
+
+    proptest! {
+        #[test]
+        fn only_the_exact_form_is_a_service_token(bytes in proptest::collection::vec(any::<u8>(), 0..100)) {
+            let form = std::str::from_utf8(&bytes).is_ok_and(|t| t.len() == 67 && t.starts_with("sk_")
+                && t[3..].chars().all(|c| c.is_ascii_digit() || ('a'..='f').contains(&c)));
+            prop_assert_eq!(matches!(Bearer::sort(&bytes), Bearer::Service(_)), form);
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! The one time type: microseconds since the Unix epoch, UTC.
+//!
+//! Microseconds are what both engines keep, so that a time read back equals the time written.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// A moment, in whole microseconds since 1970-01-01T00:00:00Z.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(i64);
+
+/// Why a text is not a moment that Keywright can keep.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum TimestampError {
+    /// Not RFC 3339.
+    #[error("not an RFC 3339 date-time, such as 2027-01-31T12:00:00Z")]
+    Format,
+    /// Outside the years 1970 to 9999.
+    #[error("outside the years 1970 to 9999")]
+    Range,
+}
+
+/// The last microsecond of the year 9999, the end of RFC 3339's range.
+const MAX_MICROS: i64 = 253_402_300_799_999_999;
+
+impl Timestamp {
+    /// The Unix epoch.
+    pub const EPOCH: Self = Self(0);
+    /// The last moment that RFC 3339 can write.
+    pub const MAX: Self = Self(MAX_MICROS);
+
+    /// From microseconds since the Unix epoch; the result stays within the years 1970 to 9999.
+    pub const fn from_micros(micros: i64) -> Self {
+        if micros < 0 {
+            Self(0)
+        } else if micros > MAX_MICROS {
+            Self(MAX_MICROS)
+        } else {
+            Self(micros)
+        }
+    }
+
+    /// Microseconds since the Unix epoch.
+    pub const fn as_micros(self) -> i64 {
+        self.0
+    }
+
+    /// This moment moved by `micros`, kept within range.
+    #[must_use]
+    pub const fn plus_micros(self, micros: i64) -> Self {
+        Self::from_micros(self.0.saturating_add(micros))
+    }
+
+    /// This moment moved by `seconds`, kept within range.
+    #[must_use]
+    pub const fn plus_seconds(self, seconds: i64) -> Self {
+        self.plus_micros(seconds.saturating_mul(1_000_000))
+    }
+
+    /// This moment moved by days of 86,400 seconds, kept within range.
+    #[must_use]
+    pub const fn plus_days(self, days: i64) -> Self {
+        self.plus_seconds(days.saturating_mul(86_400))
+    }
+
+    /// Microseconds from `earlier` to this moment, negative when it is later.
+    pub const fn micros_since(self, earlier: Self) -> i64 {
+        self.0 - earlier.0
+    }
+
+    /// Whether a life that ends at `expires_at` is over at this moment. The end itself is outside:
+    /// exactly at `expires_at` is expired. **The only comparison of an expiry in the product.**
+    pub fn has_reached(self, expires_at: Option<Self>) -> bool {
+        expires_at.is_some_and(|end| self.0 >= end.0)
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match jiff::Timestamp::from_microsecond(self.0) {
+            Ok(time) if self.0 % 1_000_000 == 0 => write!(f, "{time:.0}"),
+            Ok(time) => write!(f, "{time:.6}"),
+            Err(_) => f.write_str("9999-12-31T23:59:59Z"),
+        }
+    }
+}
+
+impl fmt::Debug for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for Timestamp {
+    type Err = TimestampError;
+
+    /// Reads RFC 3339 with any offset; digits beyond microseconds are cut off.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let bytes = text.as_bytes();
+        let shaped = (20..=40).contains(&bytes.len())
+            && bytes.iter().enumerate().all(|(i, b)| match i {
+                4 | 7 => *b == b'-',
+                10 => matches!(b, b'T' | b't'),
+                13 | 16 => *b == b':',
+                0..19 => b.is_ascii_digit(),
+                _ => matches!(b, b'0'..=b'9' | b'.' | b'+' | b'-' | b':' | b'Z' | b'z'),
+            });
+        if !shaped {
+            return Err(TimestampError::Format);
+        }
+        let time: jiff::Timestamp = text.parse().map_err(|_| TimestampError::Format)?;
+        let micros = time.as_microsecond();
+        if (0..=MAX_MICROS).contains(&micros) { Ok(Self(micros)) } else { Err(TimestampError::Range) }
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_end_of_a_life_is_outside_it() {
+        let end = Timestamp::from_micros(10);
+        assert!(!Timestamp::from_micros(9).has_reached(Some(end)));
+        assert!(end.has_reached(Some(end)));
+        assert!(!end.has_reached(None));
+    }
+
+    #[test]
+    fn times_are_written_in_utc_with_z() {
+        let time: Timestamp = "2027-01-31T13:00:00+01:00".parse().unwrap();
+        assert_eq!(time.to_string(), "2027-01-31T12:00:00Z");
+        assert_eq!(Timestamp::from_micros(1_500_000).to_string(), "1970-01-01T00:00:01.500000Z");
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        for text in ["", "2027", "2027-01-31", "2027-01-31 12:00:00Z", "2027-13-01T00:00:00Z", "2027-01-31T12:00:00",
+            "292278994-08-17T07:12:55Z", "+002027-01-31T12:00:00Z", "1969-12-31T23:59:59Z", "2027-01-31T12:00:00Z[UTC]"]
+        {
+            assert!(text.parse::<Timestamp>().is_err(), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_back(micros in 0..=MAX_MICROS) {
+            let time = Timestamp::from_micros(micros);
+            prop_assert_eq!(time.to_string().parse::<Timestamp>(), Ok(time));
+        }
+
+        #[test]
+        fn reading_never_panics(text in ".{0,50}") {
+            let _ = text.parse::<Timestamp>();
+        }
+    }
+}
