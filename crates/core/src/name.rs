@@ -2,14 +2,14 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 
 /// Most characters in a name.
 pub const MAX_CHARACTERS: usize = 255;
 
 /// A name: 1 to 255 characters, trimmed, NFC, printable, and not shaped like an id.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct CredentialName(String);
 
@@ -62,6 +62,12 @@ impl CredentialName {
             return Err(NameError::IdShaped);
         }
         Ok(Self(name))
+    }
+
+    /// Takes over what the store holds, which was checked when it was written: a name must stay
+    /// readable, and its credential revocable, when the rules grow stricter.
+    pub const fn from_stored(text: String) -> Self {
+        Self(text)
     }
 
     /// What a rotated credential is called from then on: `NAME~ID8`, shortened to fit. The eight

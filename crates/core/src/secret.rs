@@ -3,6 +3,7 @@
 use std::fmt;
 
 use aws_lc_rs::digest;
+use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
@@ -93,7 +94,8 @@ impl fmt::Debug for TokenHash {
 }
 
 /// Prefix, first four and last four characters: enough to recognise a token, too little to use it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct TokenHint(pub String);
 
 /// What a caller presented, sorted by its form alone, before any look-up.
