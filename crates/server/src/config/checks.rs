@@ -1,0 +1,75 @@
+//! Rules about several settings at once.
+
+use super::finding::Severity;
+use super::kinds::RateLimitBackend;
+use super::read::Reader;
+use super::table::Config;
+
+/// Looks at the rules that no single key can break.
+pub(crate) fn look(config: &Config, dev: bool, reader: &mut Reader<'_>) {
+    let Config { server, database, rate_limit, .. } = config;
+    reader.require(
+        database.pool_size + database.max_overflow >= 2,
+        &["database.pool_size", "database.max_overflow"],
+        Severity::Error,
+        "leaves one connection in all, with database.max_overflow",
+        "give at least 2 together: one would wait for itself",
+    );
+    reader.require(
+        server.tls_cert.is_none() || server.tls_key.is_some(),
+        &["server.tls_cert", "server.tls_key"],
+        Severity::Error,
+        "stands without server.tls_key",
+        "give both, or neither",
+    );
+    reader.require(
+        server.tls_key.is_none() || server.tls_cert.is_some(),
+        &["server.tls_key", "server.tls_cert"],
+        Severity::Error,
+        "stands without server.tls_cert",
+        "give both, or neither",
+    );
+    reader.require(
+        server.metrics_listen.is_none_or(|address| address.port() == 0 || address != server.listen),
+        &["server.metrics_listen", "server.listen"],
+        Severity::Error,
+        "is the same as server.listen",
+        "give it a port of its own",
+    );
+    reader.require(
+        rate_limit.backend != RateLimitBackend::Redis || rate_limit.redis_url.is_some(),
+        &["rate_limit.backend", "rate_limit.redis_url"],
+        Severity::Error,
+        "stands without rate_limit.redis_url",
+        "give the address of Redis or Valkey",
+    );
+    look_at_keys(config, dev, reader);
+}
+
+fn look_at_keys(config: &Config, dev: bool, reader: &mut Reader<'_>) {
+    const KEYS: [&str; 3] = ["keys.master_key", "keys.master_key_file", "keys.master_key_command"];
+    let keys = &config.keys;
+    let given =
+        [keys.master_key.is_some(), keys.master_key_file.is_some(), keys.master_key_command.is_some()];
+    reader.require(
+        dev || given.contains(&true),
+        &KEYS,
+        Severity::Warning,
+        "is not set, nor is a file or a command: `serve` needs a master key unless it runs with --dev",
+        "set KEYWRIGHT_MASTER_KEY to the output of `openssl rand -base64 32`, and keep it safe",
+    );
+    // Reported at the last one given, which is the one that surprises.
+    let [_, file, command] = given;
+    let ordered: [&'static str; 3] = match (file, command) {
+        (_, true) => [KEYS[2], KEYS[1], KEYS[0]],
+        (true, false) => [KEYS[1], KEYS[0], KEYS[2]],
+        (false, false) => KEYS,
+    };
+    reader.require(
+        given.iter().filter(|given| **given).count() < 2,
+        &ordered,
+        Severity::Error,
+        "is given beside another source of the master key",
+        "give one of keys.master_key, keys.master_key_file and keys.master_key_command",
+    );
+}

@@ -1,0 +1,122 @@
+//! Lists of networks.
+
+use std::net::IpAddr;
+
+use ipnet::{IpNet, Ipv4Net};
+
+use super::{Fault, Raw, Settable, Shape};
+use crate::config::finding::printable;
+use crate::config::setting::Setting;
+
+/// Networks of either family without host bits, never the whole of a family.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Networks(Vec<IpNet>);
+
+impl Networks {
+    /// The networks.
+    pub fn as_slice(&self) -> &[IpNet] {
+        &self.0
+    }
+
+    /// Whether the address lies in one of them. An IPv4-mapped IPv6 address equals its IPv4.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.0.iter().any(|network| network.contains(&address))
+    }
+}
+
+/// A CIDR, or a bare address for itself alone; an IPv4-mapped network becomes its IPv4. The address is read by
+/// the standard library: `ipnet` takes leading zeros, which others read as octal.
+fn network(text: &str) -> Option<IpNet> {
+    let network = match text.split_once('/') {
+        None => IpNet::from(text.parse::<IpAddr>().ok()?),
+        Some((_, prefix)) if !prefix.bytes().all(|byte| byte.is_ascii_digit()) => return None,
+        Some((address, prefix)) => IpNet::new(address.parse().ok()?, prefix.parse().ok()?).ok()?,
+    };
+    let mapped = match network {
+        IpNet::V6(v6) => v6.addr().to_ipv4_mapped().zip(v6.prefix_len().checked_sub(96)),
+        IpNet::V4(_) => None,
+    };
+    Some(mapped.and_then(|(address, prefix)| Ipv4Net::new(address, prefix).ok()).map_or(network, IpNet::V4))
+}
+
+impl Settable for Networks {
+    const SHAPE: Shape = Shape::Texts;
+
+    fn parse(raw: &Raw, _: &Setting) -> Result<Self, Fault> {
+        let mut networks = Vec::new();
+        for (at, item) in raw.items(|c| c == ',').into_iter().enumerate() {
+            let entry = at + 1;
+            let Some(network) = network(item) else {
+                return Err(Fault::new(format!("has no network as entry {entry}: {}", printable(item))));
+            };
+            if network.trunc() != network {
+                let fault = format!("has host bits in entry {entry}: {network}");
+                return Err(Fault::with_fix(fault, format!("give {}", network.trunc())));
+            }
+            networks.push(network);
+        }
+        if IpNet::aggregate(&networks).iter().any(|network| network.prefix_len() == 0) {
+            return Err(Fault::with_fix(
+                "covers every address of a family: any client could then choose its own address",
+                "give the addresses of your proxies alone",
+            ));
+        }
+        Ok(Self(networks))
+    }
+
+    fn show(&self) -> String {
+        self.0.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    }
+
+    fn expects(_: &Setting) -> String {
+        "CIDRs such as `10.0.0.0/8`, separated by commas".to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::table::find;
+
+    fn parse(text: &str) -> Result<Networks, Fault> {
+        Networks::parse(&Raw::Text(text.to_owned()), find("server.trusted_proxies").unwrap())
+    }
+
+    #[test]
+    fn every_address_of_a_family_is_never_trusted_however_it_is_written() {
+        for whole in [
+            "0.0.0.0/0",
+            "::/0",
+            "10.0.0.0/8,0.0.0.0/0",
+            "0.0.0.0/1,128.0.0.0/1",
+            "::ffff:0.0.0.0/96",
+            "::/1,8000::/1",
+        ] {
+            assert!(parse(whole).unwrap_err().message.starts_with("covers every address"), "{whole}");
+        }
+    }
+
+    #[test]
+    fn host_bits_are_refused_and_the_network_is_named() {
+        assert_eq!(parse("10.0.0.1/8").unwrap_err().fix.as_deref(), Some("give 10.0.0.0/8"));
+        assert_eq!(parse("fd00::1/8").unwrap_err().fix.as_deref(), Some("give fd00::/8"));
+    }
+
+    #[test]
+    fn what_is_no_network_is_refused() {
+        for bad in
+            ["10.0.0.0/33", "::/129", "10.0.0.0/8,", "proxy.example.com", "10.0.0.0/-1", "010.0.0.0/8", ","]
+        {
+            assert!(parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn mapped_networks_and_addresses_equal_their_ipv4() {
+        let networks = parse("::ffff:10.0.0.0/104, 192.0.2.7").unwrap();
+        assert_eq!(networks.show(), "10.0.0.0/8, 192.0.2.7/32");
+        assert!(networks.contains("::ffff:10.9.9.9".parse().unwrap()));
+        assert!(!networks.contains("192.0.2.8".parse().unwrap()));
+    }
+}

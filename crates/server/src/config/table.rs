@@ -1,0 +1,207 @@
+//! The one table of settings. Everything else about configuration follows from it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use super::kinds::{
+    Argv, ByteSize, DatabaseUrl, JwtAlgorithm, LogFormat, LogLevel, MasterKeys, Networks, PublicUrl,
+    RateLimitBackend, SecretUrl, SuccessEvents,
+};
+use super::setting::{Setting, settings};
+
+settings! {
+    /// The HTTP server.
+    server: Server {
+        /// Address and port to listen on.
+        listen: SocketAddr = "127.0.0.1:8080", flag("--listen");
+        /// The address under which clients reach this server; it appears in links and in issued credentials.
+        public_url: Option<PublicUrl> = "", schemes(&["https", "http"]), example("https://auth.example.com");
+        /// Proxies whose `X-Forwarded-For` is believed, as CIDRs. Default: none.
+        trusted_proxies: Networks = "", example("10.0.0.0/8, fd00::/8");
+        /// Longest time from a request's last header to its answer, in seconds.
+        request_timeout_seconds: u64 = "30", bounds(1, 3600);
+        /// Longest time in which a request's headers must arrive, in seconds.
+        header_timeout_seconds: u64 = "10", bounds(1, 3600);
+        /// Certificate chain (PEM) for TLS; needs `server.tls_key`.
+        tls_cert: Option<PathBuf> = "", example("/etc/keywright/tls.crt");
+        /// Private key (PEM) for TLS; needs `server.tls_cert`.
+        tls_key: Option<PathBuf> = "", example("/etc/keywright/tls.key");
+        /// Address and port on which metrics alone are served.
+        metrics_listen: Option<SocketAddr> = "", example("127.0.0.1:9090"), refused("the metrics endpoint");
+        /// Threads that answer verifications; 0: one for each core.
+        workers: usize = "0", bounds(0, 1024);
+    }
+
+    /// The store: SQLite in a file for one server, PostgreSQL for several.
+    database: Database {
+        /// `sqlite://PATH`, or `postgres://USER:PASSWORD@HOST/NAME`.
+        /// `postgresql+asyncpg://…` and `sqlite+aiosqlite:///PATH` are understood too.
+        url: DatabaseUrl = "sqlite://./data/keywright.db", alias("DATABASE_URL"), flag("--database-url"), secret();
+        /// Connections kept open.
+        pool_size: u32 = "10", alias("DATABASE_POOL_SIZE"), bounds(1, 1000);
+        /// Connections opened beyond `database.pool_size` under load; together they are the most.
+        max_overflow: u32 = "20", alias("DATABASE_MAX_OVERFLOW"), bounds(0, 1000);
+        /// Longest time a statement may take, in seconds.
+        statement_timeout_seconds: u64 = "5", bounds(1, 3600);
+    }
+
+    /// The journal, to which every decision is written before it is answered.
+    journal: Journal {
+        /// Where its segments lie; on a disk that outlives the process.
+        dir: PathBuf = "./data/journal";
+        /// Most it may hold before verification answers 503 rather than unrecorded.
+        max_bytes: ByteSize = "1GiB", bounds(8 << 20, 1 << 50);
+        /// Time between two syncs to disk, in milliseconds: what a power failure may lose.
+        /// 0 syncs before each answer.
+        sync_interval_ms: u64 = "1000", bounds(0, 60_000);
+        /// Whether `journal.dir` may lie on a file system that does not outlive the machine (tmpfs, overlay).
+        allow_ephemeral: bool = "false";
+    }
+
+    /// Verification and its cache.
+    verify: Verify {
+        /// How long grants still answer while the store cannot be reached, in seconds; 0: not at all.
+        stale_grace_seconds: u64 = "60", bounds(0, 3600);
+        /// Most credentials held in memory.
+        cache_capacity: usize = "1000000", bounds(1, 100_000_000);
+        /// Most unknown credentials remembered, for at most 2 seconds each.
+        unknown_capacity: usize = "100000", bounds(1, 100_000_000);
+    }
+
+    /// The audit trail.
+    audit: Audit {
+        /// How long events are kept, in days.
+        retention_days: u32 = "400", bounds(1, 36_500);
+        /// `all` keeps an event for each successful verification, `rollup` hourly sums only.
+        success_events: SuccessEvents = "all", refused("hourly sums in place of events");
+    }
+
+    /// Rate limits.
+    rate_limit: RateLimit {
+        /// Where requests are counted: `local` for each node, `redis` for all nodes together.
+        backend: RateLimitBackend = "local", refused("shared rate limits");
+        /// Redis or Valkey, for the backend `redis`.
+        redis_url: Option<SecretUrl> = "", schemes(&["redis", "rediss"]), secret(),
+            example("redis://127.0.0.1:6379/0"), refused("shared rate limits");
+    }
+
+    /// Service tokens.
+    tokens: Tokens {
+        /// Life of a token whose maker names none, in days.
+        default_expiry_days: u32 = "90", alias("SERVICE_TOKEN_DEFAULT_EXPIRY_DAYS"), bounds(1, 36_500);
+    }
+
+    /// The keys under which secrets at rest are sealed. Give one of the three.
+    /// A key is 32 random bytes in base64 (`openssl rand -base64 32`); of several, the first seals and all open.
+    keys: Keys {
+        /// The keys themselves, separated by commas. Better in the environment than in a file.
+        master_key: Option<MasterKeys> = "", alias("KEYWRIGHT_MASTER_KEY"), secret(),
+            example("BASE64 OF 32 RANDOM BYTES");
+        /// A file with one key a line, readable by the server alone.
+        master_key_file: Option<PathBuf> = "", alias("KEYWRIGHT_MASTER_KEY_FILE"),
+            example("/etc/keywright/master.key");
+        /// A program that prints the keys: words separated by spaces, or an array. No shell is involved.
+        master_key_command: Option<Argv> = "", alias("KEYWRIGHT_MASTER_KEY_COMMAND"), secret(),
+            example("vault kv get -field=key secret/keywright");
+    }
+
+    /// What the server writes to standard error.
+    log: Log {
+        /// `text` for people, `json` for machines.
+        format: LogFormat = "text";
+        /// `error`, `warn`, `info`, `debug` or `trace`.
+        level: LogLevel = "info";
+    }
+
+    /// Places of addresses.
+    geoip: Geoip {
+        /// A country database in MMDB format.
+        database: Option<PathBuf> = "", example("/var/lib/keywright/country.mmdb"), refused("places of addresses");
+    }
+
+    /// Outgoing mail.
+    mail: Mail {
+        /// The mail server.
+        smtp_url: Option<SecretUrl> = "", schemes(&["smtp", "smtps"]), secret(),
+            example("smtps://USER:PASSWORD@mail.example.com"), refused("mail");
+        /// The sender.
+        from: Option<String> = "", rule(is_mailbox, "an address such as `keywright@example.com`"),
+            example("keywright@example.com"), refused("mail");
+        /// A directory that receives each mail as a file, beside SMTP or instead of it.
+        folder: Option<PathBuf> = "", example("./data/mail"), refused("mail");
+    }
+
+    /// The JSON web tokens that this server signs.
+    jwt: Jwt {
+        /// `EdDSA`, `ES256` or `RS256`.
+        algorithm: JwtAlgorithm = "EdDSA", alias("JWT_ALGORITHM"), accepted("user logins", None);
+    }
+
+    /// The JSON web tokens of Cloudflare Access.
+    cloudflare: Cloudflare {
+        /// Whether they are accepted. Until they are, each of them is denied.
+        enabled: bool = "false", alias("CLOUDFLARE_ACCESS_ENABLED"),
+            accepted("external identities; until then every Cloudflare Access token is DENIED", Some("false"));
+        /// The team: `your-team`, or `your-team.cloudflareaccess.com`.
+        team_domain: Option<String> = "", alias("CLOUDFLARE_TEAM_DOMAIN"), example("your-team"),
+            rule(is_host, "a team name such as `your-team`"), accepted("external identities", Some(""));
+        /// The application's audience tag.
+        audience: Option<String> = "", alias("CLOUDFLARE_ACCESS_AUDIENCE"), example("AUDIENCE"),
+            rule(is_word, "an audience tag without spaces"), accepted("external identities", Some(""));
+    }
+
+    /// Automated rotation.
+    rotation: Rotation {
+        /// Whether tokens are rotated without being asked.
+        enabled: bool = "false", alias("SERVICE_TOKEN_ROTATION_ENABLED"),
+            accepted("scheduled rotation; until then tokens are rotated by hand", Some("false"));
+        /// Uses within 30 days from which on a token is rotated more often.
+        high_usage_threshold: u64 = "1000", alias("SERVICE_TOKEN_HIGH_USAGE_THRESHOLD"), bounds(1, 1 << 53),
+            accepted("scheduled rotation", None);
+    }
+
+    /// Alerts before a credential expires, and on unusual use.
+    monitoring: Monitoring {
+        /// Whether credentials are watched.
+        enabled: bool = "false", alias("MONITORING_ENABLED"),
+            accepted("monitoring; until then nothing is watched and nobody is alerted", Some("false"));
+        /// Time between two rounds, in hours.
+        check_interval_hours: u32 = "6", alias("MONITORING_CHECK_INTERVAL_HOURS"), bounds(1, 168),
+            accepted("monitoring", None);
+        /// Days before expiry at which an alert is raised.
+        alert_thresholds: Vec<u32> = "1,7,14,30", alias("MONITORING_ALERT_THRESHOLDS"), bounds(1, 3650),
+            accepted("monitoring", None);
+    }
+}
+
+/// Every setting, in the order in which they are shown.
+pub fn all() -> impl Iterator<Item = &'static Setting> {
+    SECTIONS.iter().flat_map(|section| section.settings)
+}
+
+/// The setting of that key.
+pub fn find(key: &str) -> Option<&'static Setting> {
+    all().find(|setting| setting.key == key)
+}
+
+fn is_mailbox(text: &str) -> bool {
+    let address = match text.split_once('<') {
+        Some((_, rest)) => rest.strip_suffix('>').unwrap_or(""),
+        None => text,
+    };
+    address.split_once('@').is_some_and(|(local, domain)| is_word(local) && is_host(domain))
+}
+
+fn is_host(text: &str) -> bool {
+    text.len() <= 253
+        && text.split('.').all(|label| {
+            (1..=63).contains(&label.len())
+                && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+        })
+}
+
+fn is_word(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_graphic())
+}
