@@ -18,6 +18,7 @@ mod load;
 mod master_key_source;
 mod nearest;
 mod read;
+mod reference;
 mod setting;
 mod table;
 
@@ -32,6 +33,7 @@ pub use kinds::{
 };
 pub use load::{DEFAULT_FILE, LoadInput, Loaded, load};
 pub use master_key_source::MasterKeySourceError;
+pub use reference::{example_file, reference_page};
 pub use setting::{Availability, Section, Setting};
 pub use table::{
     Audit, Cloudflare, Config, Database, Geoip, Journal, Jwt, Keys, Log, Mail, Monitoring, RateLimit,

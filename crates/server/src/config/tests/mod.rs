@@ -5,6 +5,7 @@ mod findings;
 mod names;
 mod origins;
 mod properties;
+mod reference;
 mod secrets;
 
 use super::{Config, Finding, LoadInput, Loaded, Severity, load};
