@@ -27,8 +27,14 @@ pub enum DenialCode {
 
 impl DenialCode {
     /// All of them, in order.
-    pub const ALL: [Self; 6] =
-        [Self::Malformed, Self::NotFound, Self::Revoked, Self::Expired, Self::Inactive, Self::InsufficientScope];
+    pub const ALL: [Self; 6] = [
+        Self::Malformed,
+        Self::NotFound,
+        Self::Revoked,
+        Self::Expired,
+        Self::Inactive,
+        Self::InsufficientScope,
+    ];
 
     /// The text on the wire.
     pub const fn as_str(self) -> &'static str {
@@ -114,7 +120,12 @@ pub fn decide(grant: &Grant, epochs: Epochs, wanted: &Requirements, now: Timesta
     }
     Err(Denial {
         code: DenialCode::InsufficientScope,
-        missing_scopes: missing.into_iter().cloned().collect::<std::collections::BTreeSet<_>>().into_iter().collect(),
+        missing_scopes: missing
+            .into_iter()
+            .cloned()
+            .collect::<std::collections::BTreeSet<_>>()
+            .into_iter()
+            .collect(),
     })
 }
 

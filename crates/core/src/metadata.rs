@@ -118,7 +118,8 @@ mod tests {
     #[test]
     fn merging_follows_rfc_7396() {
         let old = Metadata::new(map(json!({"a": 1, "b": {"c": 2, "d": 3}, "e": 4}))).unwrap();
-        let new = old.merged(&map(json!({"a": null, "b": {"c": null, "x": {"y": null}}, "e": {"f": 5}}))).unwrap();
+        let new =
+            old.merged(&map(json!({"a": null, "b": {"c": null, "x": {"y": null}}, "e": {"f": 5}}))).unwrap();
         assert_eq!(Value::Object(new.0), json!({"b": {"d": 3, "x": {}}, "e": {"f": 5}}));
     }
 }

@@ -116,7 +116,13 @@ mod tests {
             assert_eq!(CredentialName::parse(bad), Err(NameError::Unprintable), "{bad:?}");
         }
         let id = "01932b6e-8a0f-7000-8000-000000000001";
-        for shape in [id.to_owned(), id.replace('-', ""), format!("{{{id}}}"), format!("urn:uuid:{id}"), id.to_uppercase()] {
+        for shape in [
+            id.to_owned(),
+            id.replace('-', ""),
+            format!("{{{id}}}"),
+            format!("urn:uuid:{id}"),
+            id.to_uppercase(),
+        ] {
             assert_eq!(CredentialName::parse(&shape), Err(NameError::IdShaped), "{shape}");
         }
     }

@@ -142,8 +142,11 @@ impl ScopeSet {
     /// # Errors
     /// The index and what is wrong with the text there.
     pub fn parse<S: AsRef<str>>(texts: impl IntoIterator<Item = S>) -> Result<Self, (usize, ScopeError)> {
-        let scopes: Result<Vec<_>, _> =
-            texts.into_iter().enumerate().map(|(i, text)| text.as_ref().parse().map_err(|e| (i, e))).collect();
+        let scopes: Result<Vec<_>, _> = texts
+            .into_iter()
+            .enumerate()
+            .map(|(i, text)| text.as_ref().parse().map_err(|e| (i, e)))
+            .collect();
         Self::new(scopes?).map_err(|e| (MAX_ENTRIES, e))
     }
 
@@ -224,7 +227,23 @@ mod tests {
         for good in ["a", "api_read", "works:read", "creator:own_content", "a:b:c", "*", "a:*", "a-b:0"] {
             assert!(good.parse::<Scope>().is_ok(), "{good}");
         }
-        for bad in ["", ":", "a:", ":a", "a::b", "A", "a b", "a:*:b", "*:a", "a*", "a:b*", "**", "ä", "a\n", &"a".repeat(101)] {
+        for bad in [
+            "",
+            ":",
+            "a:",
+            ":a",
+            "a::b",
+            "A",
+            "a b",
+            "a:*:b",
+            "*:a",
+            "a*",
+            "a:b*",
+            "**",
+            "ä",
+            "a\n",
+            &"a".repeat(101),
+        ] {
             assert!(bad.parse::<Scope>().is_err(), "{bad:?}");
         }
     }

@@ -1,0 +1,70 @@
+//! The one clock (verification.md, Time is one source).
+//!
+//! Decisions use an *authority time*: on PostgreSQL the store's clock at the last heartbeat, on SQLite
+//! the machine's clock at the start, each carried on by a clock that counts through a suspended
+//! machine and that nobody can step.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use keywright_core::Timestamp;
+
+/// Microseconds of the boot-time clock: it never steps, and counts while the machine is paused, so
+/// that a machine that wakes up knows how long it slept.
+pub fn boot_micros() -> i64 {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    const SOURCE: rustix::time::ClockId = rustix::time::ClockId::Boottime;
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    const SOURCE: rustix::time::ClockId = rustix::time::ClockId::Monotonic;
+    let time = rustix::time::clock_gettime(SOURCE);
+    time.tv_sec * 1_000_000 + time.tv_nsec / 1_000
+}
+
+/// The machine's wall clock, which anybody may step. Read at the start and to measure skew only.
+pub fn wall_clock() -> Timestamp {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
+    Timestamp::from_micros(time.tv_sec * 1_000_000 + time.tv_nsec / 1_000)
+}
+
+/// Authority time: the boot-time clock plus an offset.
+#[derive(Debug)]
+pub struct Clock {
+    offset_micros: AtomicI64,
+}
+
+impl Clock {
+    /// Starts from the machine's wall clock.
+    pub fn from_wall_clock() -> Self {
+        Self { offset_micros: AtomicI64::new(wall_clock().as_micros() - boot_micros()) }
+    }
+
+    /// The authority time.
+    pub fn now(&self) -> Timestamp {
+        Timestamp::from_micros(boot_micros() + self.offset_micros.load(Ordering::Relaxed))
+    }
+
+    /// Follows another clock that showed `time` at the moment `at_boot_micros` of the boot-time clock.
+    pub fn follow(&self, time: Timestamp, at_boot_micros: i64) {
+        self.offset_micros.store(time.as_micros() - at_boot_micros, Ordering::Relaxed);
+    }
+
+    /// How far the authority time is ahead of this machine's wall clock, in microseconds.
+    pub fn skew_micros(&self) -> i64 {
+        self.now().micros_since(wall_clock())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clock_shows_what_it_follows() {
+        let clock = Clock::from_wall_clock();
+        let at = boot_micros();
+        clock.follow(Timestamp::from_micros(5_000_000), at);
+        let elapsed = boot_micros() - at;
+        let shown = clock.now().as_micros();
+        assert!((5_000_000 + elapsed..).contains(&shown) || shown >= 5_000_000, "{shown}");
+        assert!(clock.skew_micros() < 0);
+    }
+}

@@ -1,0 +1,339 @@
+//! The journal's format on disk.
+//!
+//! A segment is a header and records. Header: magic (8), version (2), node (16), segment (16), made at
+//! (8), CRC-32 of these (4). Record: length of the payload (4), CRC-32 of the payload (4), payload.
+//! Numbers are little-endian. A payload begins with its version; texts are cut at a character boundary
+//! to what their field may hold.
+
+use std::net::IpAddr;
+
+use keywright_core::id::SegmentId;
+use keywright_core::{CredentialId, EventId, NodeId, PrincipalKind, Timestamp};
+use uuid::Uuid;
+
+use super::record::{DecisionRecord, EventKind, RecordCode, RecordRef};
+
+/// Bytes of a segment's header.
+pub const HEADER_BYTES: usize = 54;
+/// Bytes before each payload.
+pub const FRAME_BYTES: usize = 8;
+/// Most bytes of a payload: far above what the fields can add up to.
+pub const MAX_PAYLOAD_BYTES: usize = 16 * 1024;
+
+const MAGIC: &[u8; 8] = b"KWJRNL\r\n";
+const FORMAT: u16 = 1;
+const PAYLOAD_VERSION: u8 = 1;
+
+const MAX_NAME: usize = 1024;
+const MAX_USER_AGENT: usize = 512;
+const MAX_METHOD: usize = 32;
+const MAX_ENDPOINT: usize = 512;
+const MAX_RAY: usize = 64;
+const MAX_REQUEST_ID: usize = 64;
+const MAX_DETAILS: usize = 2048;
+
+/// Who wrote a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// The boot of the node that wrote it.
+    pub node: NodeId,
+    /// The segment.
+    pub segment: SegmentId,
+    /// When it was made.
+    pub made_at: Timestamp,
+}
+
+impl Header {
+    /// The bytes at the start of the file.
+    pub fn encode(&self) -> [u8; HEADER_BYTES] {
+        let mut out = [0; HEADER_BYTES];
+        out[..8].copy_from_slice(MAGIC);
+        out[8..10].copy_from_slice(&FORMAT.to_le_bytes());
+        out[10..26].copy_from_slice(self.node.0.as_bytes());
+        out[26..42].copy_from_slice(self.segment.0.as_bytes());
+        out[42..50].copy_from_slice(&self.made_at.as_micros().to_le_bytes());
+        let crc = crc32fast::hash(&out[..50]);
+        out[50..].copy_from_slice(&crc.to_le_bytes());
+        out
+    }
+
+    /// Reads a header back; `None` when these bytes are none of this version.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut reader = Reader(bytes.get(..HEADER_BYTES)?);
+        if reader.take(8)? != MAGIC || reader.u16()? != FORMAT {
+            return None;
+        }
+        let header = Self {
+            node: NodeId(reader.uuid()?),
+            segment: SegmentId(reader.uuid()?),
+            made_at: Timestamp::from_micros(reader.i64()?),
+        };
+        (reader.u32()? == crc32fast::hash(&bytes[..50])).then_some(header)
+    }
+}
+
+/// The id of the event at `offset` of a segment.
+pub fn event_id(segment: SegmentId, offset: u64, occurred_at: Timestamp) -> EventId {
+    let mut entropy = [0u8; 10];
+    entropy.copy_from_slice(&segment.0.as_bytes()[6..16]);
+    // The last 48 bits carry no version and no variant: distinct offsets give distinct ids.
+    let mut low = [0u8; 8];
+    low[2..].copy_from_slice(&entropy[4..]);
+    let shifted = u64::from_be_bytes(low).wrapping_add(offset).to_be_bytes();
+    entropy[4..].copy_from_slice(&shifted[2..]);
+    EventId::generate(occurred_at, entropy)
+}
+
+fn cut(text: &str, max: usize) -> &str {
+    &text[..text.floor_char_boundary(max)]
+}
+
+/// Appends a whole record, frame and payload, to `out`.
+pub fn encode(record: &RecordRef<'_>, out: &mut Vec<u8>) {
+    let start = out.len();
+    out.extend_from_slice(&[0; FRAME_BYTES]);
+    out.push(PAYLOAD_VERSION);
+    out.push(match record.kind {
+        EventKind::Verify => 0,
+        EventKind::Gate => 1,
+    });
+    out.push(record.code.number());
+    out.push(u8::from(record.stale));
+    out.push(match record.principal_kind {
+        None => 0,
+        Some(PrincipalKind::ServiceToken) => 1,
+    });
+    out.extend_from_slice(&record.occurred_at.as_micros().to_le_bytes());
+    out.extend_from_slice(&record.latency_micros.to_le_bytes());
+    put_uuid(out, record.credential_id.map(|id| id.0));
+    put_uuid(out, record.principal_id);
+    put_uuid(out, record.asked_by.map(|id| id.0));
+    match record.ip_address {
+        None => out.push(0),
+        Some(IpAddr::V4(v4)) => {
+            out.push(4);
+            out.extend_from_slice(&v4.octets());
+        }
+        Some(IpAddr::V6(v6)) => {
+            out.push(6);
+            out.extend_from_slice(&v6.octets());
+        }
+    }
+    put_text(out, Some(record.request_id), MAX_REQUEST_ID);
+    put_text(out, record.token_name, MAX_NAME);
+    put_text(out, record.user_agent, MAX_USER_AGENT);
+    put_text(out, record.method, MAX_METHOD);
+    put_text(out, record.endpoint, MAX_ENDPOINT);
+    put_text(out, record.cloudflare_ray_id, MAX_RAY);
+    put_text(out, record.error_details, MAX_DETAILS);
+    let payload = start + FRAME_BYTES;
+    let length = u32::try_from(out.len() - payload).unwrap_or(u32::MAX);
+    let crc = crc32fast::hash(&out[payload..]);
+    out[start..start + 4].copy_from_slice(&length.to_le_bytes());
+    out[start + 4..payload].copy_from_slice(&crc.to_le_bytes());
+}
+
+fn put_uuid(out: &mut Vec<u8>, id: Option<Uuid>) {
+    out.push(u8::from(id.is_some()));
+    if let Some(id) = id {
+        out.extend_from_slice(id.as_bytes());
+    }
+}
+
+fn put_text(out: &mut Vec<u8>, text: Option<&str>, max: usize) {
+    // 0 is absent, so that an empty text stays an empty text.
+    let Some(text) = text.map(|text| cut(text, max)) else {
+        out.extend_from_slice(&0u16.to_le_bytes());
+        return;
+    };
+    let length = u16::try_from(text.len() + 1).unwrap_or(u16::MAX);
+    out.extend_from_slice(&length.to_le_bytes());
+    out.extend_from_slice(text.as_bytes());
+}
+
+/// A frame found in a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Frame<'a> {
+    /// The payload, its CRC checked.
+    pub payload: &'a [u8],
+    /// Bytes of the whole frame.
+    pub bytes: usize,
+}
+
+/// The frame at the start of `bytes`; `None` at the end, at a torn tail, or where the CRC differs.
+pub fn frame(bytes: &[u8]) -> Option<Frame<'_>> {
+    let mut reader = Reader(bytes);
+    let length = usize::try_from(reader.u32()?).ok().filter(|n| (1..=MAX_PAYLOAD_BYTES).contains(n))?;
+    let crc = reader.u32()?;
+    let payload = reader.take(length)?;
+    (crc32fast::hash(payload) == crc).then_some(Frame { payload, bytes: FRAME_BYTES + length })
+}
+
+/// Reads the payload at `offset` of `segment`; `None` when it is of a version that this one does not know.
+pub fn decode(segment: SegmentId, offset: u64, payload: &[u8]) -> Option<DecisionRecord> {
+    let mut reader = Reader(payload);
+    if reader.u8()? != PAYLOAD_VERSION {
+        return None;
+    }
+    let kind = match reader.u8()? {
+        0 => EventKind::Verify,
+        1 => EventKind::Gate,
+        _ => return None,
+    };
+    let code = RecordCode::from_number(reader.u8()?)?;
+    let stale = reader.u8()? != 0;
+    let principal_kind = match reader.u8()? {
+        0 => None,
+        1 => Some(PrincipalKind::ServiceToken),
+        _ => return None,
+    };
+    let occurred_at = Timestamp::from_micros(reader.i64()?);
+    let latency_micros = reader.u32()?;
+    let credential_id = reader.optional_uuid()?.map(CredentialId);
+    let principal_id = reader.optional_uuid()?;
+    let asked_by = reader.optional_uuid()?.map(CredentialId);
+    let ip_address = match reader.u8()? {
+        0 => None,
+        4 => Some(IpAddr::from(<[u8; 4]>::try_from(reader.take(4)?).ok()?)),
+        6 => Some(IpAddr::from(<[u8; 16]>::try_from(reader.take(16)?).ok()?)),
+        _ => return None,
+    };
+    Some(DecisionRecord {
+        id: event_id(segment, offset, occurred_at),
+        occurred_at,
+        kind,
+        code,
+        credential_id,
+        principal_kind,
+        principal_id,
+        asked_by,
+        ip_address,
+        latency_micros,
+        stale,
+        request_id: reader.text()?.unwrap_or_default(),
+        token_name: reader.text()?,
+        user_agent: reader.text()?,
+        method: reader.text()?,
+        endpoint: reader.text()?,
+        cloudflare_ray_id: reader.text()?,
+        error_details: reader.text()?,
+    })
+}
+
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    fn take(&mut self, n: usize) -> Option<&'a [u8]> {
+        let (head, tail) = self.0.split_at_checked(n)?;
+        self.0 = tail;
+        Some(head)
+    }
+
+    fn u8(&mut self) -> Option<u8> {
+        self.take(1).map(|b| b[0])
+    }
+
+    fn u16(&mut self) -> Option<u16> {
+        self.take(2).and_then(|b| b.try_into().ok()).map(u16::from_le_bytes)
+    }
+
+    fn u32(&mut self) -> Option<u32> {
+        self.take(4).and_then(|b| b.try_into().ok()).map(u32::from_le_bytes)
+    }
+
+    fn i64(&mut self) -> Option<i64> {
+        self.take(8).and_then(|b| b.try_into().ok()).map(i64::from_le_bytes)
+    }
+
+    fn uuid(&mut self) -> Option<Uuid> {
+        self.take(16).and_then(|b| Uuid::from_slice(b).ok())
+    }
+
+    fn optional_uuid(&mut self) -> Option<Option<Uuid>> {
+        match self.u8()? {
+            0 => Some(None),
+            1 => self.uuid().map(Some),
+            _ => None,
+        }
+    }
+
+    fn text(&mut self) -> Option<Option<Box<str>>> {
+        match usize::from(self.u16()?) {
+            0 => Some(None),
+            n => std::str::from_utf8(self.take(n - 1)?).ok().map(|text| Some(text.into())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn segment() -> SegmentId {
+        SegmentId::generate(Timestamp::EPOCH, [0xff; 10])
+    }
+
+    #[test]
+    fn a_header_is_read_back_and_a_damaged_one_is_not() {
+        let header = Header {
+            node: NodeId::generate(Timestamp::EPOCH, [1; 10]),
+            segment: segment(),
+            made_at: Timestamp::from_micros(77),
+        };
+        let bytes = header.encode();
+        assert_eq!(Header::decode(&bytes), Some(header));
+        for at in 0..HEADER_BYTES {
+            let mut damaged = bytes;
+            damaged[at] ^= 1;
+            assert_eq!(Header::decode(&damaged), None, "byte {at}");
+        }
+    }
+
+    fn text(max: usize) -> impl Strategy<Value = Option<String>> {
+        proptest::option::of(proptest::collection::vec(any::<char>(), 0..max).prop_map(String::from_iter))
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_back(
+            name in text(50), agent in text(600), endpoint in text(20), details in text(20), micros in 0i64..1 << 50,
+            id in any::<Option<u128>>(), ip in any::<Option<IpAddr>>(), code in 0..RecordCode::ALL.len(), stale: bool,
+        ) {
+            let record = RecordRef {
+                occurred_at: Timestamp::from_micros(micros), kind: EventKind::Verify, code: RecordCode::ALL[code],
+                credential_id: id.map(|id| CredentialId(Uuid::from_u128(id))), token_name: name.as_deref(),
+                principal_kind: id.map(|_| PrincipalKind::ServiceToken), principal_id: id.map(Uuid::from_u128), asked_by: None,
+                ip_address: ip, user_agent: agent.as_deref(), method: Some("GET"), endpoint: endpoint.as_deref(),
+                cloudflare_ray_id: None, request_id: "r", latency_micros: 9, stale, error_details: details.as_deref(),
+            };
+            let mut out = vec![1, 2, 3];
+            encode(&record, &mut out);
+            let found = frame(&out[3..]).unwrap();
+            prop_assert_eq!(found.bytes, out.len() - 3);
+            let back = decode(segment(), 3, found.payload).unwrap();
+            prop_assert_eq!(back.code, record.code);
+            prop_assert_eq!(back.token_name.as_deref(), record.token_name);
+            prop_assert_eq!(back.user_agent.as_deref(), record.user_agent.map(|t| cut(t, MAX_USER_AGENT)));
+            prop_assert_eq!(back.endpoint.as_deref(), record.endpoint);
+            prop_assert_eq!(back.error_details.as_deref(), record.error_details);
+            prop_assert_eq!((back.ip_address, back.credential_id, back.stale, back.occurred_at),
+                (ip, record.credential_id, stale, record.occurred_at));
+        }
+
+        #[test]
+        fn reading_never_panics_and_never_invents(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            if let Some(found) = frame(&bytes) {
+                prop_assert!(found.bytes <= bytes.len());
+            }
+            let _ = decode(segment(), 0, &bytes);
+            let _ = Header::decode(&bytes);
+        }
+
+        #[test]
+        fn events_of_a_segment_have_distinct_ids(a in 0u64..1 << 40, b in 0u64..1 << 40) {
+            let at = Timestamp::from_micros(1);
+            prop_assert_eq!(a == b, event_id(segment(), a, at) == event_id(segment(), b, at));
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! One record of the journal: one decision, as an authentication event will tell it.
+
+use std::net::IpAddr;
+
+use keywright_core::{CredentialId, DenialCode, EventId, PrincipalKind, Timestamp};
+use uuid::Uuid;
+
+/// What was going on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventKind {
+    /// A decision that somebody asked for.
+    Verify,
+    /// A request that was refused at one of Keywright's own doors.
+    Gate,
+}
+
+impl EventKind {
+    /// `event_type` in the store and on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Verify => "verify",
+            Self::Gate => "gate",
+        }
+    }
+}
+
+macro_rules! record_codes {
+    ($($(#[$doc:meta])* $name:ident = $number:literal, $text:literal;)*) => {
+        /// How it ended. The numbers are the journal's format: they are never given to another code.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum RecordCode { $($(#[$doc])* $name,)* }
+
+        impl RecordCode {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$name),*];
+
+            /// The text in the store and on the wire.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+
+            pub(super) const fn number(self) -> u8 {
+                match self { $(Self::$name => $number,)* }
+            }
+
+            pub(super) const fn from_number(number: u8) -> Option<Self> {
+                match number { $($number => Some(Self::$name),)* _ => None }
+            }
+        }
+    };
+}
+
+record_codes! {
+    /// Accepted.
+    Valid = 0, "valid";
+    /// See [`DenialCode::Malformed`].
+    Malformed = 1, "malformed";
+    /// See [`DenialCode::NotFound`].
+    NotFound = 2, "not_found";
+    /// See [`DenialCode::Revoked`].
+    Revoked = 3, "revoked";
+    /// See [`DenialCode::Expired`].
+    Expired = 4, "expired";
+    /// See [`DenialCode::Inactive`].
+    Inactive = 5, "inactive";
+    /// See [`DenialCode::InsufficientScope`].
+    InsufficientScope = 6, "insufficient_scope";
+    /// The answer could not be known.
+    Unavailable = 7, "unavailable";
+    /// No credential was presented.
+    MissingCredential = 8, "missing_credential";
+    /// Two different credentials were presented.
+    ConflictingCredentials = 9, "conflicting_credentials";
+    /// The credential was good, but the change went beyond what it may grant.
+    ScopeExceedsGrantor = 10, "scope_exceeds_grantor";
+}
+
+impl From<DenialCode> for RecordCode {
+    fn from(code: DenialCode) -> Self {
+        match code {
+            DenialCode::Malformed => Self::Malformed,
+            DenialCode::NotFound => Self::NotFound,
+            DenialCode::Revoked => Self::Revoked,
+            DenialCode::Expired => Self::Expired,
+            DenialCode::Inactive => Self::Inactive,
+            DenialCode::InsufficientScope => Self::InsufficientScope,
+        }
+    }
+}
+
+/// A record being written: borrowed, so that recording a hit allocates nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct RecordRef<'a> {
+    /// When the decision was made.
+    pub occurred_at: Timestamp,
+    /// What was going on.
+    pub kind: EventKind,
+    /// How it ended.
+    pub code: RecordCode,
+    /// The credential decided on, when it is known.
+    pub credential_id: Option<CredentialId>,
+    /// Its name at that moment.
+    pub token_name: Option<&'a str>,
+    /// What its principal is.
+    pub principal_kind: Option<PrincipalKind>,
+    /// Its principal.
+    pub principal_id: Option<Uuid>,
+    /// The credential that asked about another.
+    pub asked_by: Option<CredentialId>,
+    /// The original client.
+    pub ip_address: Option<IpAddr>,
+    /// Its user agent.
+    pub user_agent: Option<&'a str>,
+    /// The original method.
+    pub method: Option<&'a str>,
+    /// The original endpoint.
+    pub endpoint: Option<&'a str>,
+    /// Cloudflare's id of the original request.
+    pub cloudflare_ray_id: Option<&'a str>,
+    /// Keywright's id of this request.
+    pub request_id: &'a str,
+    /// From the request's arrival to the decision, in microseconds.
+    pub latency_micros: u32,
+    /// Decided in the stale grace.
+    pub stale: bool,
+    /// More about a failure: a JSON object.
+    pub error_details: Option<&'a str>,
+}
+
+/// A record read back: an authentication event to be stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DecisionRecord {
+    /// Derived from the segment and the place in it: read twice, it is the same.
+    pub id: EventId,
+    /// See [`RecordRef`] for this and the following.
+    pub occurred_at: Timestamp,
+    /// What was going on.
+    pub kind: EventKind,
+    /// How it ended.
+    pub code: RecordCode,
+    /// The credential decided on.
+    pub credential_id: Option<CredentialId>,
+    /// Its name.
+    pub token_name: Option<Box<str>>,
+    /// What its principal is.
+    pub principal_kind: Option<PrincipalKind>,
+    /// Its principal.
+    pub principal_id: Option<Uuid>,
+    /// The credential that asked.
+    pub asked_by: Option<CredentialId>,
+    /// The original client.
+    pub ip_address: Option<IpAddr>,
+    /// Its user agent.
+    pub user_agent: Option<Box<str>>,
+    /// The original method.
+    pub method: Option<Box<str>>,
+    /// The original endpoint.
+    pub endpoint: Option<Box<str>>,
+    /// Cloudflare's id of the request.
+    pub cloudflare_ray_id: Option<Box<str>>,
+    /// Keywright's id of the request.
+    pub request_id: Box<str>,
+    /// Microseconds from arrival to decision.
+    pub latency_micros: u32,
+    /// Decided in the stale grace.
+    pub stale: bool,
+    /// More about a failure.
+    pub error_details: Option<Box<str>>,
+}
+
+impl DecisionRecord {
+    /// Whether it was accepted.
+    pub fn success(&self) -> bool {
+        self.code == RecordCode::Valid
+    }
+}

@@ -1,0 +1,228 @@
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use keywright_core::EventId;
+
+use super::codec::HEADER_BYTES;
+use super::mover::pass;
+use super::record::{DecisionRecord, EventKind, RecordCode};
+use super::*;
+use crate::source::{Appended, EventSink, SourceError};
+
+fn entropy() -> IdEntropy {
+    static NEXT: AtomicU8 = AtomicU8::new(0);
+    [NEXT.fetch_add(1, Ordering::Relaxed); 10]
+}
+
+fn options(dir: &Path) -> JournalOptions {
+    JournalOptions {
+        dir: dir.to_owned(),
+        max_bytes: 1 << 20,
+        sync_interval: Duration::from_millis(1),
+        allow_ephemeral: true,
+    }
+}
+
+fn open(dir: &Path) -> Journal {
+    Journal::open(options(dir), NodeId::generate(Timestamp::EPOCH, entropy()), entropy).unwrap()
+}
+
+fn record(request_id: &str) -> RecordRef<'_> {
+    RecordRef {
+        occurred_at: Timestamp::from_micros(1_000_000),
+        kind: EventKind::Verify,
+        code: RecordCode::NotFound,
+        credential_id: None,
+        token_name: None,
+        principal_kind: None,
+        principal_id: None,
+        asked_by: None,
+        ip_address: None,
+        user_agent: None,
+        method: None,
+        endpoint: None,
+        cloudflare_ray_id: None,
+        request_id,
+        latency_micros: 1,
+        stale: false,
+        error_details: None,
+    }
+}
+
+/// A store in memory with the two properties that matter: the compare-and-set, and failing at will
+/// before or after it has stored a batch.
+#[derive(Default)]
+struct Sink {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    positions: HashMap<SegmentId, u64>,
+    events: Vec<DecisionRecord>,
+    fail_before: usize,
+    fail_after: usize,
+}
+
+impl EventSink for Sink {
+    async fn append(
+        &self,
+        _node: NodeId,
+        segment: SegmentId,
+        from: u64,
+        to: u64,
+        events: Vec<DecisionRecord>,
+    ) -> Result<Appended, SourceError> {
+        let mut state = self.state.lock();
+        if state.fail_before > 0 {
+            state.fail_before -= 1;
+            return Err(SourceError::Unavailable("before".to_owned()));
+        }
+        let position = state.positions.get(&segment).copied().unwrap_or(0);
+        if position != from {
+            return Ok(Appended::Elsewhere { position });
+        }
+        state.positions.insert(segment, to);
+        state.events.extend(events);
+        if state.fail_after > 0 {
+            state.fail_after -= 1;
+            return Err(SourceError::Unavailable("the answer was lost".to_owned()));
+        }
+        Ok(Appended::Done)
+    }
+
+    async fn position(&self, segment: SegmentId) -> Result<u64, SourceError> {
+        Ok(self.state.lock().positions.get(&segment).copied().unwrap_or(0))
+    }
+
+    async fn forget(&self, segment: SegmentId) -> Result<(), SourceError> {
+        self.state.lock().positions.remove(&segment);
+        Ok(())
+    }
+}
+
+impl Sink {
+    fn request_ids(&self) -> Vec<String> {
+        let mut ids: Vec<_> = self.state.lock().events.iter().map(|e| e.request_id.to_string()).collect();
+        ids.sort();
+        ids
+    }
+}
+
+async fn drain(journal: &Journal, sink: &Sink) {
+    journal.inner().sync_all();
+    for _ in 0..20 {
+        let _ = pass(journal, sink).await;
+    }
+}
+
+#[tokio::test]
+async fn a_crashed_process_leaves_every_answered_record() {
+    let dir = tempfile::tempdir().unwrap();
+    let crashed = open(dir.path());
+    let writers = [crashed.writer(), crashed.writer()];
+    for n in 0..10 {
+        writers[n % 2].append(&record(&format!("r{n}"))).unwrap();
+    }
+    // As a kill leaves it: bytes in the kernel, nothing closed, half a record at the end.
+    let copy = tempfile::tempdir().unwrap();
+    for entry in fs::read_dir(dir.path()).unwrap() {
+        let path = entry.unwrap().path();
+        let mut bytes = fs::read(&path).unwrap();
+        if path.extension().is_some_and(|e| e == segment::EXTENSION) {
+            bytes.extend_from_slice(&[40, 0, 0, 0, 1, 2, 3]);
+        }
+        fs::write(copy.path().join(path.file_name().unwrap()), bytes).unwrap();
+    }
+    let (journal, sink) = (open(copy.path()), Sink::default());
+    drain(&journal, &sink).await;
+    assert_eq!(sink.request_ids(), (0..10).map(|n| format!("r{n}")).collect::<Vec<_>>());
+    assert_eq!(fs::read_dir(copy.path()).unwrap().count(), 1, "only the lock is left");
+    assert_eq!(journal.status(Timestamp::EPOCH).bytes, 0);
+}
+
+#[tokio::test]
+async fn a_batch_is_stored_once_whatever_fails() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = open(dir.path());
+    let writer = journal.writer();
+    let sink = Sink::default();
+    for n in 0..3 {
+        writer.append(&record(&format!("a{n}"))).unwrap();
+        {
+            let mut state = sink.state.lock();
+            (state.fail_before, state.fail_after) = (1, 1);
+        }
+        drain(&journal, &sink).await;
+    }
+    assert_eq!(sink.request_ids(), ["a0", "a1", "a2"]);
+    let ids: std::collections::BTreeSet<EventId> = sink.state.lock().events.iter().map(|e| e.id).collect();
+    assert_eq!(ids.len(), 3);
+    assert_eq!(journal.status(Timestamp::EPOCH).pending_bytes, 0);
+}
+
+#[tokio::test]
+async fn half_moved_segments_are_taken_up_where_the_store_has_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = open(dir.path());
+    let writer = first.writer();
+    let sink = Sink::default();
+    writer.append(&record("moved")).unwrap();
+    drain(&first, &sink).await;
+    writer.append(&record("left")).unwrap();
+    drop(writer);
+    first.close();
+    let copy = tempfile::tempdir().unwrap();
+    for entry in fs::read_dir(dir.path()).unwrap() {
+        let path = entry.unwrap().path();
+        fs::copy(&path, copy.path().join(path.file_name().unwrap())).unwrap();
+    }
+    drain(&open(copy.path()), &sink).await;
+    assert_eq!(sink.request_ids(), ["left", "moved"]);
+}
+
+#[tokio::test]
+async fn a_full_journal_refuses_and_heals_when_the_store_takes_records() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = NodeId::generate(Timestamp::EPOCH, entropy());
+    let journal =
+        Journal::open(JournalOptions { max_bytes: 1 << 20, ..options(dir.path()) }, node, entropy).unwrap();
+    let writer = journal.writer();
+    let mut written = 0;
+    let refused = loop {
+        match writer.append(&record(&format!("{written:06}"))) {
+            Ok(_) => written += 1,
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(refused, JournalError::Full { .. }), "{refused}");
+    assert!(!journal.status(Timestamp::EPOCH).writable);
+    let sink = Sink::default();
+    drain(&journal, &sink).await;
+    writer.append(&record("after")).unwrap();
+    assert!(journal.status(Timestamp::EPOCH).writable);
+    drain(&journal, &sink).await;
+    assert_eq!(sink.request_ids().len(), written + 1);
+}
+
+#[tokio::test]
+async fn a_record_that_must_be_durable_is_on_disk_before_the_answer() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = NodeId::generate(Timestamp::EPOCH, entropy());
+    let options = JournalOptions { sync_interval: Duration::ZERO, ..options(dir.path()) };
+    let journal = Journal::open(options, node, entropy).unwrap();
+    let writer = journal.writer();
+    writer.append_durably(&record("durable")).await.unwrap();
+    let segment = journal.inner().segments().remove(0);
+    assert_eq!(segment.synced(), segment.written());
+    assert!(segment.synced() > HEADER_BYTES as u64);
+}
+
+#[test]
+fn one_directory_has_one_process() {
+    let dir = tempfile::tempdir().unwrap();
+    let _first = open(dir.path());
+    let second = Journal::open(options(dir.path()), NodeId::generate(Timestamp::EPOCH, [0; 10]), entropy);
+    assert!(matches!(second, Err(JournalError::Locked(_))));
+}

@@ -1,0 +1,24 @@
+//! The hot path: from a presented token to a recorded decision (`docs` and ARCHITECTURE.md tell the path).
+//!
+//! A hit asks the store nothing, a miss asks it once, and no cached answer outlives the change that
+//! made it wrong. There is no SQL here and no HTTP: the store is reached through [`GrantSource`] and
+//! [`EventSink`].
+
+pub mod breaker;
+pub mod cache;
+pub mod clock;
+pub mod flight;
+pub mod freshness;
+pub mod gate;
+pub mod journal;
+pub mod source;
+pub mod stamps;
+pub mod verifier;
+
+pub use clock::Clock;
+pub use freshness::Freshness;
+pub use journal::record::{DecisionRecord, EventKind, RecordCode, RecordRef};
+pub use journal::{Journal, JournalError, JournalOptions};
+pub use source::{Appended, EventSink, GrantSource, Loaded, SourceError};
+pub use stamps::Stamps;
+pub use verifier::{Known, Lookup, Verifier, VerifierOptions, VerifierStatistics};
