@@ -3,15 +3,32 @@
 //! Server, client and command line share them. One file per noun; no other Keywright crate is known
 //! here, so that the API can be read, and a client built, without the rest. The server converts at
 //! its edge.
+//!
+//! Requests are read by [`request::Fields`], which names every bad field at once; each implements
+//! [`request::FromFields`] and has no lax `Deserialize` beside it. A test holds the generated schema
+//! of each request against what its reader accepts.
 
 mod wire_enum;
 
 pub mod actor;
+pub mod emergency;
+pub mod event_query;
 pub mod json;
+pub mod kind;
 pub mod literal;
+pub mod page;
+pub mod patch;
 pub mod problem;
 pub mod problem_code;
+pub mod request;
+pub mod secret;
+pub mod service_token;
+pub mod service_token_request;
 pub mod verify;
+pub mod verify_request;
+
+#[cfg(test)]
+mod request_contract;
 
 pub use wire_enum::{UnknownName, WireEnum};
 
