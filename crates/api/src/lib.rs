@@ -11,11 +11,14 @@
 mod wire_enum;
 
 pub mod actor;
+pub mod bootstrap;
 pub mod emergency;
+pub mod event;
 pub mod event_query;
 pub mod json;
 pub mod kind;
 pub mod literal;
+pub mod me;
 pub mod page;
 pub mod patch;
 pub mod problem;
@@ -24,11 +27,14 @@ pub mod request;
 pub mod secret;
 pub mod service_token;
 pub mod service_token_request;
+pub mod system;
 pub mod verify;
 pub mod verify_request;
 
 #[cfg(test)]
 mod request_contract;
+#[cfg(test)]
+mod response_contract;
 
 pub use wire_enum::{UnknownName, WireEnum};
 

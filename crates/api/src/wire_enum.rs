@@ -84,3 +84,49 @@ macro_rules! wire_enum {
 }
 
 pub(crate) use wire_enum;
+
+#[cfg(test)]
+mod tests {
+    use super::WireEnum;
+    use serde::{Serialize, de::DeserializeOwned};
+    use serde_json::Value;
+    use std::{fmt::Debug, str::FromStr};
+    use utoipa::PartialSchema;
+
+    fn agrees<E>()
+    where
+        E: WireEnum + Serialize + DeserializeOwned + FromStr + PartialSchema + Debug + PartialEq,
+        E::Err: Debug,
+    {
+        let mut words = Vec::new();
+        for &one in E::ALL {
+            let json = Value::from(one.as_str());
+            assert_eq!(serde_json::to_value(one).unwrap(), json);
+            assert_eq!(serde_json::from_value::<E>(json.clone()).unwrap(), one);
+            assert_eq!(one.as_str().parse::<E>().unwrap(), one);
+            words.push(json);
+        }
+        let schema = serde_json::to_value(E::schema()).unwrap();
+        assert_eq!(schema["enum"], Value::from(words));
+        assert!("".parse::<E>().is_err());
+        assert!("no_such_word".parse::<E>().is_err());
+    }
+
+    #[test]
+    fn word_json_and_schema_of_every_list_agree() {
+        agrees::<crate::actor::ActorType>();
+        agrees::<crate::actor::PrincipalType>();
+        agrees::<crate::emergency::Include>();
+        agrees::<crate::event_query::Order>();
+        agrees::<crate::service_token::TokenStatus>();
+        agrees::<crate::system::HealthStatus>();
+        agrees::<crate::system::JournalMode>();
+        agrees::<crate::system::StoreEngine>();
+        agrees::<crate::system::JobOutcome>();
+        agrees::<crate::verify::DenialCode>();
+        agrees::<crate::verify::RateWindow>();
+        agrees::<crate::verify::TokenType>();
+        agrees::<crate::verify::ValidCode>();
+        agrees::<crate::problem::FieldCode>();
+    }
+}
