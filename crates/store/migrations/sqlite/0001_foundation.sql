@@ -1,0 +1,162 @@
+-- Times are whole microseconds since 1970 (UTC), written by Keywright; ids are UUIDv7 in 16 bytes.
+-- There are no foreign keys: records outlive what they speak of.
+
+-- A binary whose newest migration is older than min_compatible_version refuses this schema.
+CREATE TABLE schema_compatibility (
+    id INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
+    min_compatible_version INTEGER NOT NULL
+) STRICT;
+INSERT INTO schema_compatibility (id, min_compatible_version) VALUES (1, 1);
+
+-- A credential keeps the epoch of its mint and is revoked as soon as the platform's is higher.
+CREATE TABLE platform (
+    id INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
+    service_epoch INTEGER NOT NULL,
+    created_at INTEGER NOT NULL
+) STRICT;
+INSERT INTO platform (id, service_epoch, created_at) VALUES (1, 1, CAST(unixepoch('subsec') * 1000000 AS INTEGER));
+
+CREATE TABLE service_tokens (
+    id BLOB NOT NULL PRIMARY KEY,
+    token_name TEXT NOT NULL,
+    -- Lower case by Unicode's rules, so that searching is alike on both engines.
+    name_folded TEXT NOT NULL,
+    token_hash BLOB NOT NULL UNIQUE CHECK (length(token_hash) = 32),
+    token_hint TEXT NOT NULL,
+    permissions TEXT NOT NULL CHECK (json_type(permissions) = 'array'),
+    metadata TEXT NOT NULL CHECK (json_type(metadata) = 'object'),
+    is_active INTEGER NOT NULL CHECK (is_active IN (0, 1)),
+    expires_at INTEGER,
+    epoch INTEGER NOT NULL,
+    rotated_from_id BLOB,
+    superseded_by_id BLOB,
+    superseded_at INTEGER,
+    grace_expires_at INTEGER,
+    revoked_at INTEGER,
+    revoked_reason TEXT,
+    created_by_type TEXT NOT NULL,
+    created_by_id BLOB,
+    created_by_name TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    version INTEGER NOT NULL
+) STRICT;
+-- Names are unique among live siblings and free again once revoked.
+CREATE UNIQUE INDEX service_tokens_live_name_key ON service_tokens (token_name) WHERE revoked_at IS NULL;
+CREATE INDEX service_tokens_active_expires ON service_tokens (is_active, expires_at);
+CREATE INDEX service_tokens_created ON service_tokens (created_at, id);
+CREATE INDEX service_tokens_grace ON service_tokens (grace_expires_at) WHERE grace_expires_at IS NOT NULL;
+CREATE INDEX service_tokens_expires ON service_tokens (expires_at) WHERE revoked_at IS NULL;
+CREATE INDEX service_tokens_revoked ON service_tokens (revoked_at) WHERE revoked_at IS NOT NULL;
+CREATE INDEX service_tokens_epoch ON service_tokens (epoch) WHERE revoked_at IS NULL;
+
+-- Apart from the tokens, so that counting never locks a credential.
+CREATE TABLE credential_usage (
+    credential_id BLOB NOT NULL PRIMARY KEY,
+    usage_count INTEGER NOT NULL,
+    last_used_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE security_events (
+    id BLOB NOT NULL PRIMARY KEY,
+    seq INTEGER UNIQUE,
+    key_id TEXT,
+    mac BLOB,
+    occurred_at INTEGER NOT NULL,
+    type TEXT NOT NULL,
+    actor_type TEXT NOT NULL,
+    actor_id BLOB,
+    actor_name TEXT NOT NULL,
+    subject_type TEXT,
+    subject_id BLOB,
+    subject_name TEXT,
+    publisher_id BLOB,
+    ip_address TEXT,
+    user_agent TEXT,
+    request_id TEXT,
+    reason TEXT,
+    -- JSON, byte by byte as it was written: the MAC must not depend on how an engine prints JSON.
+    before TEXT,
+    after TEXT,
+    details TEXT,
+    node_id BLOB
+) STRICT;
+CREATE INDEX security_events_unsealed ON security_events (occurred_at, id) WHERE seq IS NULL;
+CREATE INDEX security_events_occurred ON security_events (occurred_at, id);
+CREATE INDEX security_events_actor ON security_events (actor_id, occurred_at, id);
+CREATE INDEX security_events_subject ON security_events (subject_id, occurred_at, id);
+CREATE INDEX security_events_type ON security_events (type, occurred_at, id);
+
+-- The head of the chain: the number and the MAC of the row sealed last.
+CREATE TABLE audit_chain (
+    id INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
+    seq INTEGER NOT NULL,
+    mac BLOB NOT NULL,
+    key_id TEXT,
+    sealed_at INTEGER
+) STRICT;
+INSERT INTO audit_chain (id, seq, mac, key_id, sealed_at) VALUES (1, 0, x'', NULL, NULL);
+
+CREATE TABLE authentication_events (
+    occurred_at INTEGER NOT NULL,
+    id BLOB NOT NULL,
+    event_type TEXT NOT NULL,
+    success INTEGER NOT NULL CHECK (success IN (0, 1)),
+    code TEXT NOT NULL,
+    credential_id BLOB,
+    token_name TEXT,
+    principal_type TEXT,
+    principal_id BLOB,
+    asked_by BLOB,
+    publisher_id BLOB,
+    user_email TEXT,
+    ip_address TEXT,
+    country TEXT,
+    user_agent TEXT,
+    method TEXT,
+    endpoint TEXT,
+    cloudflare_ray_id TEXT,
+    request_id TEXT NOT NULL,
+    latency_micros INTEGER NOT NULL,
+    stale INTEGER NOT NULL CHECK (stale IN (0, 1)),
+    error_details TEXT,
+    node_id BLOB NOT NULL,
+    PRIMARY KEY (occurred_at, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX authentication_events_credential ON authentication_events (credential_id, occurred_at, id);
+CREATE INDEX authentication_events_token_name ON authentication_events (token_name, occurred_at, id);
+
+-- How far each segment of each node's journal has been stored.
+CREATE TABLE journal_segments (
+    id BLOB NOT NULL PRIMARY KEY,
+    node_id BLOB NOT NULL,
+    position INTEGER NOT NULL,
+    last_event_at INTEGER
+) STRICT;
+
+CREATE TABLE nodes (
+    id BLOB NOT NULL PRIMARY KEY,
+    address TEXT NOT NULL,
+    version TEXT NOT NULL,
+    started_at INTEGER NOT NULL,
+    last_beat_at INTEGER NOT NULL,
+    stopped_at INTEGER
+) STRICT;
+
+CREATE TABLE leases (
+    name TEXT NOT NULL PRIMARY KEY,
+    holder BLOB NOT NULL,
+    fencing INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE idempotency_records (
+    key_hash BLOB NOT NULL PRIMARY KEY,
+    body_hash BLOB NOT NULL,
+    actor_id BLOB,
+    answer TEXT NOT NULL,
+    sealed_secret BLOB,
+    created_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX idempotency_records_created ON idempotency_records (created_at);
+CREATE INDEX idempotency_records_secret ON idempotency_records (created_at) WHERE sealed_secret IS NOT NULL;

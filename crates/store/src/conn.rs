@@ -1,0 +1,89 @@
+//! [`Conn`]: what every query function takes, so that a reader and a transaction share them.
+
+use sqlx::{Postgres, Sqlite};
+
+use crate::engine::Engine;
+use crate::link::Link;
+
+/// A connection to either engine, lent for one or more calls.
+pub enum Conn<'a> {
+    /// SQLite.
+    Sqlite(&'a mut Link<Sqlite>),
+    /// PostgreSQL.
+    Postgres(&'a mut Link<Postgres>),
+}
+
+impl Conn<'_> {
+    /// The same connection for a shorter time.
+    pub fn reborrow(&mut self) -> Conn<'_> {
+        match self {
+            Self::Sqlite(link) => Conn::Sqlite(link),
+            Self::Postgres(link) => Conn::Postgres(link),
+        }
+    }
+
+    /// Which engine it is.
+    pub const fn engine(&self) -> Engine {
+        match self {
+            Self::Sqlite(_) => Engine::Sqlite,
+            Self::Postgres(_) => Engine::Postgres,
+        }
+    }
+}
+
+/// Runs one call on a [`Link`]: the body sees the bare connection and gives a future of a
+/// `Result<_, sqlx::Error>`. The whole gives a `Result<_, StoreError>`.
+macro_rules! call {
+    ($link:expr, |$c:ident| $body:expr) => {{
+        let link = $link;
+        match link.enter() {
+            Ok(limit) => {
+                let result = {
+                    let $c = link.connection();
+                    $crate::conn::within(limit, $body).await
+                };
+                link.leave(result)
+            }
+            Err(error) => Err(error),
+        }
+    }};
+}
+
+/// Runs one call on a [`Conn`], whichever engine it is: as [`call`], with `DB` as the engine.
+macro_rules! on {
+    ($conn:expr, |$c:ident| $body:expr) => {
+        match $conn {
+            $crate::conn::Conn::Sqlite(link) => {
+                type DB = ::sqlx::Sqlite;
+                $crate::conn::call!(link, |$c| $body)
+            }
+            $crate::conn::Conn::Postgres(link) => {
+                type DB = ::sqlx::Postgres;
+                $crate::conn::call!(link, |$c| $body)
+            }
+        }
+    };
+}
+
+/// Runs a statement that changes rows, with its values, and gives the number of rows.
+macro_rules! change {
+    ($conn:expr, $statement:ident; $($value:expr),+ $(,)?) => {
+        $crate::conn::on!($conn, |c| async {
+            let query = ::sqlx::query::<DB>($statement.text::<DB>())$(.bind($value))+;
+            query.execute(c).await.map(|done| done.rows_affected())
+        })
+    };
+}
+
+pub(crate) use {call, change, on};
+
+/// Awaits a call for at most `limit`; `None` when it took longer.
+pub(crate) async fn within<T>(
+    limit: Option<std::time::Duration>,
+    call: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Option<Result<T, sqlx::Error>> {
+    match limit {
+        Some(limit) => tokio::time::timeout(limit, call).await.ok(),
+        None => Some(call.await),
+    }
+}

@@ -1,0 +1,39 @@
+//! Everything that knows SQL: one file for each noun, two engines, one text for each statement.
+//!
+//! Query functions take a [`Conn`], so that a [`Reader`] and a transaction ([`Tx`]) share them. What
+//! both engines understand is written once; [`dialect`](crate::Engine) differences are few and in one
+//! module. Times are handed in, never asked of the server, but for [`Store::now`].
+
+pub mod authentication_events;
+mod conn;
+mod dialect;
+mod engine;
+mod error;
+pub mod grants;
+pub mod idempotency;
+mod journal;
+pub mod leases;
+mod link;
+mod lock;
+pub mod nodes;
+pub mod notify;
+pub mod platform;
+mod preflight;
+mod schema;
+pub mod security_events;
+pub mod service_tokens;
+mod sql;
+mod store;
+#[doc(hidden)]
+pub mod testing;
+mod transaction;
+mod types;
+
+pub use conn::Conn;
+pub use engine::{Engine, StoreOptions};
+pub use error::{CommitError, StoreError};
+pub use link::Link;
+pub use lock::{StoreLock, beside};
+pub use schema::{MigrationStep, SchemaState};
+pub use store::{PoolStatus, Store};
+pub use transaction::{Reader, Tx};

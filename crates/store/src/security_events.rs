@@ -1,0 +1,319 @@
+//! Security events: written in the transaction of the change that they tell of, numbered and sealed
+//! into a chain afterwards.
+
+use std::net::IpAddr;
+
+use keywright_core::{ActorRef, EventId, NodeId, Timestamp, principal::ActorKind};
+use uuid::Uuid;
+
+use crate::conn::{Conn, change, on};
+use crate::dialect::statements;
+use crate::error::StoreError;
+use crate::sql::{Sql, builder};
+use crate::types::{Ip, Time, to_i64, to_u64};
+
+macro_rules! event_columns {
+    () => {
+        "id, seq, key_id, mac, occurred_at, type, actor_type, actor_id, actor_name, subject_type, subject_id, \
+         subject_name, publisher_id, ip_address, user_agent, request_id, reason, before, after, details, node_id"
+    };
+}
+
+statements! {
+    INSERT = [
+        "INSERT INTO security_events (id, occurred_at, type, actor_type, actor_id, actor_name, subject_type, \
+         subject_id, subject_name, publisher_id, ip_address, user_agent, request_id, reason, before, after, \
+         details, node_id) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)"
+    ];
+    UNSEALED = [
+        "SELECT ", event_columns!(), " FROM security_events WHERE seq IS NULL ORDER BY occurred_at, id LIMIT $1"
+    ];
+    UNSEALED_COUNT = ["SELECT COUNT(*) FROM security_events WHERE seq IS NULL"];
+    SEAL = ["UPDATE security_events SET seq = $2, key_id = $3, mac = $4 WHERE id = $1 AND seq IS NULL"];
+    SEALED_RANGE = [
+        "SELECT ", event_columns!(), " FROM security_events WHERE seq >= $1 ORDER BY seq LIMIT $2"
+    ];
+    HEAD = ["SELECT seq, mac, key_id, sealed_at FROM audit_chain WHERE id = 1"];
+    ADVANCE_HEAD = [
+        "UPDATE audit_chain SET seq = $2, mac = $3, key_id = $4, sealed_at = $5 WHERE id = 1 AND seq = $1"
+    ];
+}
+
+/// An event to insert.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewSecurityEvent {
+    /// Its id.
+    pub id: EventId,
+    /// When it happened.
+    pub occurred_at: Timestamp,
+    /// What happened, such as `token.created`.
+    pub type_: String,
+    /// Who did it.
+    pub actor: ActorRef,
+    /// The kind of object that it was done to.
+    pub subject_type: Option<String>,
+    /// That object.
+    pub subject_id: Option<Uuid>,
+    /// Its name at that moment.
+    pub subject_name: Option<String>,
+    /// The publisher that it belongs to.
+    pub publisher_id: Option<Uuid>,
+    /// From where.
+    pub ip_address: Option<IpAddr>,
+    /// With what.
+    pub user_agent: Option<String>,
+    /// In which request.
+    pub request_id: Option<String>,
+    /// Why, as the actor said.
+    pub reason: Option<String>,
+    /// The object before, as JSON without secrets; kept byte by byte.
+    pub before: Option<String>,
+    /// The object afterwards.
+    pub after: Option<String>,
+    /// More, as JSON.
+    pub details: Option<String>,
+    /// The node that wrote it.
+    pub node_id: Option<NodeId>,
+}
+
+/// An event as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecurityEventRow {
+    /// Its place in the chain, from 1; `None` until it is sealed.
+    pub seq: Option<u64>,
+    /// The key of its MAC.
+    pub key_id: Option<String>,
+    /// Its MAC.
+    pub mac: Option<Vec<u8>>,
+    /// What was written.
+    pub event: NewSecurityEvent,
+}
+
+#[derive(sqlx::FromRow)]
+struct RawEvent {
+    id: Uuid,
+    seq: Option<i64>,
+    key_id: Option<String>,
+    mac: Option<Vec<u8>>,
+    occurred_at: Time,
+    r#type: String,
+    actor_type: String,
+    actor_id: Option<Uuid>,
+    actor_name: String,
+    subject_type: Option<String>,
+    subject_id: Option<Uuid>,
+    subject_name: Option<String>,
+    publisher_id: Option<Uuid>,
+    ip_address: Option<Ip>,
+    user_agent: Option<String>,
+    request_id: Option<String>,
+    reason: Option<String>,
+    before: Option<String>,
+    after: Option<String>,
+    details: Option<String>,
+    node_id: Option<Uuid>,
+}
+
+impl TryFrom<RawEvent> for SecurityEventRow {
+    type Error = StoreError;
+
+    fn try_from(raw: RawEvent) -> Result<Self, StoreError> {
+        let kind = ActorKind::parse(&raw.actor_type)
+            .ok_or_else(|| StoreError::corrupt(format_args!("unknown kind of actor {:?}", raw.actor_type)))?;
+        Ok(Self {
+            seq: raw.seq.map(to_u64),
+            key_id: raw.key_id,
+            mac: raw.mac,
+            event: NewSecurityEvent {
+                id: EventId(raw.id),
+                occurred_at: raw.occurred_at.into(),
+                type_: raw.r#type,
+                actor: ActorRef { kind, id: raw.actor_id, name: raw.actor_name },
+                subject_type: raw.subject_type,
+                subject_id: raw.subject_id,
+                subject_name: raw.subject_name,
+                publisher_id: raw.publisher_id,
+                ip_address: raw.ip_address.map(Into::into),
+                user_agent: raw.user_agent,
+                request_id: raw.request_id,
+                reason: raw.reason,
+                before: raw.before,
+                after: raw.after,
+                details: raw.details,
+                node_id: raw.node_id.map(NodeId),
+            },
+        })
+    }
+}
+
+fn rows(raw: Vec<RawEvent>) -> Result<Vec<SecurityEventRow>, StoreError> {
+    raw.into_iter().map(TryInto::try_into).collect()
+}
+
+/// Inserts an event, unsealed.
+///
+/// # Errors
+/// As any query.
+pub async fn insert(conn: Conn<'_>, event: &NewSecurityEvent) -> Result<(), StoreError> {
+    change!(conn, INSERT; event.id.0, Time(event.occurred_at), event.type_.as_str(), event.actor.kind.as_str(), event.actor.id, event.actor.name.as_str(), event.subject_type.as_deref(), event.subject_id, event.subject_name.as_deref(), event.publisher_id, Ip::optional(event.ip_address), event.user_agent.as_deref(), event.request_id.as_deref(), event.reason.as_deref(), event.before.as_deref(), event.after.as_deref(), event.details.as_deref(), event.node_id.map(|id| id.0))?;
+    Ok(())
+}
+
+/// In which order a list comes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SortOrder {
+    /// Newest first.
+    #[default]
+    Descending,
+    /// Oldest first.
+    Ascending,
+}
+
+/// Which security events to list; `None` is all.
+#[derive(Clone, Debug, Default)]
+pub struct EventFilter {
+    /// From this moment on.
+    pub since: Option<Timestamp>,
+    /// Before this moment.
+    pub until: Option<Timestamp>,
+    /// Done by this principal.
+    pub principal_id: Option<Uuid>,
+    /// Done to this object.
+    pub subject_id: Option<Uuid>,
+    /// Of this type.
+    pub type_: Option<String>,
+    /// From this address.
+    pub ip_address: Option<IpAddr>,
+    /// In this order.
+    pub order: SortOrder,
+    /// After this one in the list.
+    pub after: Option<(Timestamp, EventId)>,
+    /// Most rows to give.
+    pub limit: u32,
+}
+
+/// The end of a list of events: after the last one given, in order, no more than so many.
+pub(crate) fn push_order(sql: &mut Sql, order: SortOrder, after: Option<(Timestamp, EventId)>, limit: u32) {
+    let (beyond, sorted) = match order {
+        SortOrder::Descending => (" AND (occurred_at, id) < (", " ORDER BY occurred_at DESC, id DESC LIMIT "),
+        SortOrder::Ascending => (" AND (occurred_at, id) > (", " ORDER BY occurred_at, id LIMIT "),
+    };
+    if let Some((occurred_at, EventId(id))) = after {
+        sql.text(beyond).bind(occurred_at).text(", ").bind(id).text(")");
+    }
+    sql.text(sorted).bind(limit);
+}
+
+/// Lists security events.
+///
+/// # Errors
+/// As any query.
+pub async fn list(conn: Conn<'_>, filter: &EventFilter) -> Result<Vec<SecurityEventRow>, StoreError> {
+    let mut sql = Sql::new(concat!("SELECT ", event_columns!(), " FROM security_events WHERE 1 = 1"));
+    sql.filter(" AND occurred_at >= ", filter.since)
+        .filter(" AND occurred_at < ", filter.until)
+        .filter(" AND actor_id = ", filter.principal_id)
+        .filter(" AND subject_id = ", filter.subject_id)
+        .filter(" AND type = ", filter.type_.as_deref())
+        .filter(" AND ip_address = ", filter.ip_address);
+    push_order(&mut sql, filter.order, filter.after, filter.limit);
+    let raw = on!(conn, |c| async { builder!(sql).build_query_as::<RawEvent>().fetch_all(c).await })?;
+    rows(raw)
+}
+
+/// Committed events that have no place in the chain yet, oldest first.
+///
+/// # Errors
+/// As any query.
+pub async fn unsealed(conn: Conn<'_>, limit: u32) -> Result<Vec<SecurityEventRow>, StoreError> {
+    let raw = on!(conn, |c| sqlx::query_as::<DB, RawEvent>(UNSEALED.text::<DB>())
+        .bind(i64::from(limit))
+        .fetch_all(c))?;
+    rows(raw)
+}
+
+/// How many events have no place in the chain yet.
+///
+/// # Errors
+/// As any query.
+pub async fn unsealed_count(conn: Conn<'_>) -> Result<u64, StoreError> {
+    let count = on!(conn, |c| sqlx::query_scalar::<DB, i64>(UNSEALED_COUNT.text::<DB>()).fetch_one(c))?;
+    Ok(to_u64(count))
+}
+
+/// Gives an event its place and its MAC; false when it has them already.
+///
+/// # Errors
+/// [`StoreError::Duplicate`] when the place is taken.
+pub async fn seal(
+    conn: Conn<'_>,
+    id: EventId,
+    seq: u64,
+    key_id: &str,
+    mac: &[u8],
+) -> Result<bool, StoreError> {
+    let done = change!(conn, SEAL; id.0, to_i64(seq), key_id, mac)?;
+    Ok(done == 1)
+}
+
+/// The chain from a place on, in order.
+///
+/// # Errors
+/// As any query.
+pub async fn sealed_range(
+    conn: Conn<'_>,
+    from_seq: u64,
+    limit: u32,
+) -> Result<Vec<SecurityEventRow>, StoreError> {
+    let raw = on!(conn, |c| sqlx::query_as::<DB, RawEvent>(SEALED_RANGE.text::<DB>())
+        .bind(to_i64(from_seq))
+        .bind(i64::from(limit))
+        .fetch_all(c))?;
+    rows(raw)
+}
+
+/// The head of the chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// The place of the last sealed event; 0 of an empty chain.
+    pub seq: u64,
+    /// Its MAC; empty of an empty chain.
+    pub mac: Vec<u8>,
+    /// The key of that MAC.
+    pub key_id: Option<String>,
+    /// When it was sealed.
+    pub sealed_at: Option<Timestamp>,
+}
+
+#[derive(sqlx::FromRow)]
+struct RawHead {
+    seq: i64,
+    mac: Vec<u8>,
+    key_id: Option<String>,
+    sealed_at: Option<Time>,
+}
+
+/// The head of the chain.
+///
+/// # Errors
+/// As any query.
+pub async fn head(conn: Conn<'_>) -> Result<Head, StoreError> {
+    let raw = on!(conn, |c| sqlx::query_as::<DB, RawHead>(HEAD.text::<DB>()).fetch_optional(c))?;
+    let raw = raw.ok_or_else(|| StoreError::corrupt("the head of the chain is missing"))?;
+    Ok(Head {
+        seq: to_u64(raw.seq),
+        mac: raw.mac,
+        key_id: raw.key_id,
+        sealed_at: raw.sealed_at.map(Into::into),
+    })
+}
+
+/// Moves the head from `from_seq` on to `head`; false when it is elsewhere by now.
+///
+/// # Errors
+/// As any query.
+pub async fn advance_head(conn: Conn<'_>, from_seq: u64, head: &Head) -> Result<bool, StoreError> {
+    let done = change!(conn, ADVANCE_HEAD; to_i64(from_seq), to_i64(head.seq), head.mac.as_slice(), head.key_id.as_deref(), Time::optional(head.sealed_at))?;
+    Ok(done == 1)
+}

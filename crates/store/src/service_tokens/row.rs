@@ -1,0 +1,199 @@
+//! A service token as a row.
+
+use keywright_core::{
+    ActorRef, CredentialId, CredentialKind, CredentialName, Epochs, Grant, Metadata, PrincipalKind, ScopeSet,
+    Status, Timestamp, TokenHash, TokenHint, principal::ActorKind,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use sqlx::types::Json;
+use uuid::Uuid;
+
+use crate::error::StoreError;
+use crate::types::{Time, to_u64};
+
+/// A token to insert.
+#[derive(Clone, Debug)]
+pub struct NewServiceToken {
+    /// Its id.
+    pub id: CredentialId,
+    /// Its name, free among live ones.
+    pub token_name: CredentialName,
+    /// What it is found by.
+    pub token_hash: TokenHash,
+    /// What is shown of it.
+    pub token_hint: TokenHint,
+    /// What it carries.
+    pub permissions: ScopeSet,
+    /// What the application keeps with it.
+    pub metadata: Metadata,
+    /// Switched on.
+    pub is_active: bool,
+    /// The end of its life; `None` is never.
+    pub expires_at: Option<Timestamp>,
+    /// The platform's epoch, read under a share lock in the same transaction.
+    pub epoch: u64,
+    /// The one that it replaces.
+    pub rotated_from_id: Option<CredentialId>,
+    /// Who made it.
+    pub created_by: ActorRef,
+    /// When.
+    pub created_at: Timestamp,
+}
+
+impl NewServiceToken {
+    /// The row as it is after the insert.
+    pub(super) fn to_row(&self) -> ServiceTokenRow {
+        ServiceTokenRow {
+            id: self.id,
+            token_name: self.token_name.clone(),
+            token_hint: self.token_hint.clone(),
+            permissions: self.permissions.clone(),
+            metadata: self.metadata.clone(),
+            is_active: self.is_active,
+            expires_at: self.expires_at,
+            epoch: self.epoch,
+            rotated_from_id: self.rotated_from_id,
+            superseded_by_id: None,
+            superseded_at: None,
+            grace_expires_at: None,
+            revoked_at: None,
+            revoked_reason: None,
+            created_by: self.created_by.clone(),
+            created_at: self.created_at,
+            updated_at: self.created_at,
+            version: 1,
+            usage_count: 0,
+            last_used_at: None,
+        }
+    }
+}
+
+/// A token as it is stored, but for its hash, which nobody needs to read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceTokenRow {
+    /// Its id.
+    pub id: CredentialId,
+    /// Its name.
+    pub token_name: CredentialName,
+    /// What is shown of it.
+    pub token_hint: TokenHint,
+    /// What it carries.
+    pub permissions: ScopeSet,
+    /// What the application keeps with it.
+    pub metadata: Metadata,
+    /// Switched on.
+    pub is_active: bool,
+    /// The end of its life; `None` is never.
+    pub expires_at: Option<Timestamp>,
+    /// The platform's epoch at its mint.
+    pub epoch: u64,
+    /// The one that it replaced.
+    pub rotated_from_id: Option<CredentialId>,
+    /// The one that replaced it.
+    pub superseded_by_id: Option<CredentialId>,
+    /// When it was replaced.
+    pub superseded_at: Option<Timestamp>,
+    /// The end of its grace, once replaced.
+    pub grace_expires_at: Option<Timestamp>,
+    /// When it was revoked by itself, or marked after an emergency.
+    pub revoked_at: Option<Timestamp>,
+    /// Why.
+    pub revoked_reason: Option<String>,
+    /// Who made it.
+    pub created_by: ActorRef,
+    /// When.
+    pub created_at: Timestamp,
+    /// When it was changed last.
+    pub updated_at: Timestamp,
+    /// Counts its changes, from 1.
+    pub version: u64,
+    /// How often it was accepted, as far as journals have been moved.
+    pub usage_count: u64,
+    /// When it was accepted last.
+    pub last_used_at: Option<Timestamp>,
+}
+
+impl ServiceTokenRow {
+    /// The grant that the row means.
+    pub fn to_grant(&self) -> Grant {
+        Grant {
+            credential_id: self.id,
+            kind: CredentialKind::Service,
+            name: self.token_name.as_str().into(),
+            principal: PrincipalKind::ServiceToken,
+            scopes: self.permissions.clone(),
+            metadata: (!self.metadata.is_empty()).then(|| Box::new(self.metadata.clone())),
+            expires_at: self.expires_at,
+            is_active: self.is_active,
+            revoked_at: self.revoked_at,
+            superseded_by: self.superseded_by_id,
+            grace_expires_at: self.grace_expires_at,
+            epoch: self.epoch,
+        }
+    }
+
+    /// Its status at `now` under `epochs`.
+    pub fn status(&self, epochs: Epochs, now: Timestamp) -> Status {
+        self.to_grant().status(epochs, now)
+    }
+}
+
+/// A row as the engines give it.
+#[derive(sqlx::FromRow)]
+pub(super) struct RawRow {
+    id: Uuid,
+    token_name: String,
+    token_hint: String,
+    permissions: Json<ScopeSet>,
+    metadata: Json<Map<String, Value>>,
+    is_active: bool,
+    expires_at: Option<Time>,
+    epoch: i64,
+    rotated_from_id: Option<Uuid>,
+    superseded_by_id: Option<Uuid>,
+    superseded_at: Option<Time>,
+    grace_expires_at: Option<Time>,
+    revoked_at: Option<Time>,
+    revoked_reason: Option<String>,
+    created_by_type: String,
+    created_by_id: Option<Uuid>,
+    created_by_name: String,
+    created_at: Time,
+    updated_at: Time,
+    version: i64,
+    usage_count: Option<i64>,
+    last_used_at: Option<Time>,
+}
+
+impl TryFrom<RawRow> for ServiceTokenRow {
+    type Error = StoreError;
+
+    fn try_from(raw: RawRow) -> Result<Self, StoreError> {
+        let kind = ActorKind::parse(&raw.created_by_type).ok_or_else(|| {
+            StoreError::corrupt(format_args!("unknown kind of actor {:?}", raw.created_by_type))
+        })?;
+        Ok(Self {
+            id: CredentialId(raw.id),
+            token_name: CredentialName::from_stored(raw.token_name),
+            token_hint: TokenHint(raw.token_hint),
+            permissions: raw.permissions.0,
+            metadata: Metadata::from_stored(raw.metadata.0),
+            is_active: raw.is_active,
+            expires_at: raw.expires_at.map(Into::into),
+            epoch: to_u64(raw.epoch),
+            rotated_from_id: raw.rotated_from_id.map(CredentialId),
+            superseded_by_id: raw.superseded_by_id.map(CredentialId),
+            superseded_at: raw.superseded_at.map(Into::into),
+            grace_expires_at: raw.grace_expires_at.map(Into::into),
+            revoked_at: raw.revoked_at.map(Into::into),
+            revoked_reason: raw.revoked_reason,
+            created_by: ActorRef { kind, id: raw.created_by_id, name: raw.created_by_name },
+            created_at: raw.created_at.into(),
+            updated_at: raw.updated_at.into(),
+            version: to_u64(raw.version),
+            usage_count: to_u64(raw.usage_count.unwrap_or(0)),
+            last_used_at: raw.last_used_at.map(Into::into),
+        })
+    }
+}

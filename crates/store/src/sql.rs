@@ -1,0 +1,110 @@
+//! [`Sql`]: a statement put together from optional parts, before it is known for which engine.
+//!
+//! Optional filters are put together and not written as `$1 IS NULL OR column = $1`: under a generic
+//! plan that reads the whole table on both engines.
+
+use std::net::IpAddr;
+
+use keywright_core::Timestamp;
+use uuid::Uuid;
+
+/// A part of a statement.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Part {
+    Text(&'static str),
+    Time(Timestamp),
+    Number(i64),
+    Flag(bool),
+    String(Option<String>),
+    Id(Uuid),
+    Address(IpAddr),
+}
+
+/// A statement in parts: its own text is static, every value is bound.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Sql(pub(crate) Vec<Part>);
+
+impl Sql {
+    pub(crate) fn new(text: &'static str) -> Self {
+        Self(vec![Part::Text(text)])
+    }
+
+    pub(crate) fn text(&mut self, text: &'static str) -> &mut Self {
+        self.0.push(Part::Text(text));
+        self
+    }
+
+    pub(crate) fn bind(&mut self, value: impl Into<Part>) -> &mut Self {
+        self.0.push(value.into());
+        self
+    }
+
+    /// A condition with one value, where there is one.
+    pub(crate) fn filter(&mut self, text: &'static str, value: Option<impl Into<Part>>) -> &mut Self {
+        if let Some(value) = value {
+            self.text(text).bind(value);
+        }
+        self
+    }
+
+    /// `(a, b, c)`
+    pub(crate) fn bind_list(&mut self, values: impl IntoIterator<Item = impl Into<Part>>) -> &mut Self {
+        self.text("(");
+        for (index, value) in values.into_iter().enumerate() {
+            self.text(if index == 0 { "" } else { ", " }).bind(value);
+        }
+        self.text(")")
+    }
+}
+
+macro_rules! part_from {
+    ($($part:ident($type:ty);)+) => {$(
+        impl From<$type> for Part {
+            fn from(value: $type) -> Self {
+                Self::$part(value.into())
+            }
+        }
+    )+};
+}
+
+part_from! {
+    Time(Timestamp);
+    Number(i64);
+    Number(u32);
+    Flag(bool);
+    Id(Uuid);
+    Address(IpAddr);
+}
+
+impl From<&str> for Part {
+    fn from(text: &str) -> Self {
+        Self::String(Some(text.to_owned()))
+    }
+}
+
+impl From<Option<&str>> for Part {
+    fn from(text: Option<&str>) -> Self {
+        Self::String(text.map(str::to_owned))
+    }
+}
+
+/// The parts as a `QueryBuilder` for the engine in scope.
+macro_rules! builder {
+    ($sql:expr) => {{
+        let mut query = ::sqlx::QueryBuilder::<DB>::new("");
+        for part in $sql.0.iter().cloned() {
+            match part {
+                $crate::sql::Part::Text(text) => query.push(text),
+                $crate::sql::Part::Time(time) => query.push_bind($crate::types::Time(time)),
+                $crate::sql::Part::Number(number) => query.push_bind(number),
+                $crate::sql::Part::Flag(flag) => query.push_bind(flag),
+                $crate::sql::Part::String(text) => query.push_bind(text),
+                $crate::sql::Part::Id(id) => query.push_bind(id),
+                $crate::sql::Part::Address(address) => query.push_bind($crate::types::Ip(address)),
+            };
+        }
+        query
+    }};
+}
+
+pub(crate) use builder;

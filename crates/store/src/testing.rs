@@ -1,0 +1,180 @@
+//! Stores for tests, of this crate and of those above it: an empty, migrated database for each test,
+//! on each engine. The suite runs on both; which is told by the environment.
+
+use std::ops::Deref;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
+
+use crate::engine::{Engine, StoreOptions};
+use crate::store::Store;
+
+/// The superuser's URL of a PostgreSQL cluster that tests may make databases in.
+pub const POSTGRES_URL: &str = "KEYWRIGHT_TEST_POSTGRES_URL";
+/// `sqlite`, `postgres` or `both` (default).
+pub const ENGINES: &str = "KEYWRIGHT_TEST_ENGINES";
+
+/// An empty, migrated store that is gone when this is dropped.
+pub struct TestStore {
+    store: Store,
+    options: StoreOptions,
+    _home: Home,
+}
+
+enum Home {
+    Folder { _folder: tempfile::TempDir },
+    Database { _database: Database },
+}
+
+impl Deref for TestStore {
+    type Target = Store;
+
+    fn deref(&self) -> &Store {
+        &self.store
+    }
+}
+
+impl TestStore {
+    /// How to connect to it once more, as another node does.
+    pub fn options(&self) -> &StoreOptions {
+        &self.options
+    }
+
+    /// Another connection pool to it.
+    pub async fn another(&self) -> Store {
+        Store::connect(&self.options).await.expect("the test's database is there")
+    }
+}
+
+/// The engines that the tests are to run on.
+pub fn engines() -> Vec<Engine> {
+    match std::env::var(ENGINES).as_deref() {
+        Ok("sqlite") => vec![Engine::Sqlite],
+        Ok("postgres") => vec![Engine::Postgres],
+        Ok("both") | Err(_) => vec![Engine::Sqlite, Engine::Postgres],
+        Ok(other) => panic!("{ENGINES} is {other:?}, not sqlite, postgres or both"),
+    }
+}
+
+/// A store on each engine, migrated.
+pub async fn test_stores() -> Vec<TestStore> {
+    let mut stores = Vec::new();
+    for engine in engines() {
+        stores.push(test_store(engine, true).await);
+    }
+    stores
+}
+
+/// A store on each engine, without a schema.
+pub async fn blank_stores() -> Vec<TestStore> {
+    let mut stores = Vec::new();
+    for engine in engines() {
+        stores.push(test_store(engine, false).await);
+    }
+    stores
+}
+
+/// A store on PostgreSQL alone, migrated; `None` when the tests are to run on SQLite only.
+pub async fn postgres_store() -> Option<TestStore> {
+    if engines().contains(&Engine::Postgres) { Some(test_store(Engine::Postgres, true).await) } else { None }
+}
+
+async fn test_store(engine: Engine, migrated: bool) -> TestStore {
+    let (options, home) = match engine {
+        Engine::Sqlite => {
+            let folder = tempfile::tempdir().expect("tests may write to the temporary folder");
+            let url = format!("sqlite:{}", folder.path().join("keywright.db").display());
+            (StoreOptions::new(url), Home::Folder { _folder: folder })
+        }
+        Engine::Postgres => {
+            let database = Database::create(migrated).await;
+            (StoreOptions::new(database.url.clone()), Home::Database { _database: database })
+        }
+    };
+    let store = Store::connect(&options).await.expect("a test's database can be reached");
+    if migrated {
+        store.migrate(|_| ()).await.expect("the migrations can be applied");
+    }
+    TestStore { store, options, _home: home }
+}
+
+/// A database of its own, dropped with this.
+struct Database {
+    url: String,
+    name: String,
+}
+
+fn server() -> PgConnectOptions {
+    let url = std::env::var(POSTGRES_URL).unwrap_or_else(|_| {
+        panic!(
+            "{POSTGRES_URL} is not set: run scripts/test, which starts a PostgreSQL of its own, \
+             or set {ENGINES}=sqlite"
+        )
+    });
+    url.parse::<PgConnectOptions>().expect("the URL of the test cluster").disable_statement_logging()
+}
+
+async fn execute(connection: &mut PgConnection, sql: String) {
+    connection.execute(AssertSqlSafe(sql)).await.expect("the test cluster does what a superuser asks");
+}
+
+impl Database {
+    async fn create(migrated: bool) -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("keywright_test_{}_{number}", std::process::id());
+        let server = server();
+        let mut connection = server.connect().await.expect("the test cluster can be reached");
+        let template =
+            if migrated { template(&server, &mut connection).await } else { "template0".to_owned() };
+        // A process number comes again; what its last bearer left behind goes.
+        execute(&mut connection, format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await;
+        execute(&mut connection, format!("CREATE DATABASE {name} TEMPLATE {template} ENCODING 'UTF8'")).await;
+        let _ = connection.close().await;
+        let url = server.database(&name).to_url_lossy().to_string();
+        Self { url, name }
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        let name = self.name.clone();
+        // A drop cannot await, and the test's runtime may be ending.
+        let dropping = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(async {
+                let Ok(mut connection) = server().connect().await else { return };
+                let _ = connection
+                    .execute(AssertSqlSafe(format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")))
+                    .await;
+                let _ = connection.close().await;
+            });
+            Ok::<_, std::io::Error>(())
+        });
+        let _ = dropping.join();
+    }
+}
+
+/// A migrated database to copy from: made once for each state of the migrations, whoever comes first.
+async fn template(server: &PgConnectOptions, connection: &mut PgConnection) -> String {
+    let name = format!("keywright_template_{:016x}", crate::schema::postgres_fingerprint());
+    let exists = "SELECT EXISTS (SELECT 1 FROM pg_database WHERE datname = $1 AND datistemplate)";
+    execute(connection, "SELECT pg_advisory_lock(7035941)".to_owned()).await;
+    let ready: bool = sqlx::query_scalar(exists)
+        .bind(&name)
+        .fetch_one(&mut *connection)
+        .await
+        .expect("the catalogue can be read");
+    if !ready {
+        execute(connection, format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await;
+        execute(connection, format!("CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'")).await;
+        let url = server.clone().database(&name).to_url_lossy().to_string();
+        let store = Store::connect(&StoreOptions::new(url)).await.expect("the template can be reached");
+        store.migrate(|_| ()).await.expect("the migrations can be applied");
+        store.close().await;
+        execute(connection, format!("ALTER DATABASE {name} WITH IS_TEMPLATE true")).await;
+    }
+    execute(connection, "SELECT pg_advisory_unlock(7035941)".to_owned()).await;
+    name
+}
