@@ -1,0 +1,42 @@
+//! The audit trail: one security event for each change, in the change's own transaction, and the
+//! chain that makes tampering with them show.
+
+pub mod chain;
+mod event;
+
+use keywright_store::security_events::{self, EventFilter, SecurityEventRow};
+
+pub use event::{Event, Subject};
+
+use crate::authority::Authority;
+use crate::call::Call;
+use crate::fault::Fault;
+
+/// What `audit:read` lets its bearer do.
+pub const READ: &str = "audit:read";
+
+/// Lists security events.
+///
+/// # Errors
+/// [`Fault::Denied`] without `audit:read`.
+pub async fn list(
+    authority: &Authority,
+    call: &Call,
+    filter: &EventFilter,
+) -> Result<Vec<SecurityEventRow>, Fault> {
+    call.require(READ)?;
+    Ok(security_events::list(authority.store().read().await?.conn(), filter).await?)
+}
+
+/// Checks the chain of security events, and that it goes through a head that the caller kept.
+///
+/// # Errors
+/// [`Fault::Denied`] without `audit:read`.
+pub async fn verify(
+    authority: &Authority,
+    call: &Call,
+    known: Option<&chain::SignedHead>,
+) -> Result<chain::Verified, Fault> {
+    call.require(READ)?;
+    chain::verify(authority, known).await
+}

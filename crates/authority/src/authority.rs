@@ -1,0 +1,145 @@
+//! The authority of one node: the store, the verifier, the keys and the other nodes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use keywright_core::id::ChangeId;
+use keywright_core::{CredentialId, EventId, NodeId, Timestamp};
+use keywright_store::{Engine, Store};
+use keywright_verify::{Clock, Verifier};
+use tokio::sync::Notify;
+
+use crate::entropy;
+use crate::idempotency::Running;
+use crate::jobs::JobBoard;
+use crate::keys::Keys;
+use crate::nodes::Bulletin;
+
+/// What the use cases need to know of the configuration.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The life of a service token that names no end, in days.
+    pub default_expiry_days: u32,
+    /// Events, and dead credentials, are kept at least this long, in days.
+    pub retention_days: u32,
+    /// How long a node that is cut off goes on by itself.
+    pub stale_grace: Duration,
+}
+
+/// The authority of one node. Cheap to clone.
+#[derive(Clone)]
+pub struct Authority {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Store,
+    verifier: Verifier<Store>,
+    keys: Keys,
+    node: NodeId,
+    settings: Settings,
+    running: Running,
+    bulletin: Bulletin,
+    board: JobBoard,
+    seal_wanted: Notify,
+    mark_wanted: Notify,
+}
+
+impl Authority {
+    /// The authority of the node `node`.
+    pub fn new(
+        store: Store,
+        verifier: Verifier<Store>,
+        keys: Keys,
+        node: NodeId,
+        settings: Settings,
+    ) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                store,
+                verifier,
+                keys,
+                node,
+                settings,
+                running: Running::default(),
+                bulletin: Bulletin::default(),
+                board: JobBoard::default(),
+                seal_wanted: Notify::new(),
+                mark_wanted: Notify::new(),
+            }),
+        }
+    }
+
+    /// The store.
+    pub fn store(&self) -> &Store {
+        &self.inner.store
+    }
+
+    /// The verifier.
+    pub fn verifier(&self) -> &Verifier<Store> {
+        &self.inner.verifier
+    }
+
+    /// The clock.
+    pub fn clock(&self) -> &Arc<Clock> {
+        self.inner.verifier.clock()
+    }
+
+    /// The authority time.
+    pub fn now(&self) -> Timestamp {
+        self.clock().now()
+    }
+
+    /// The keys.
+    pub fn keys(&self) -> &Keys {
+        &self.inner.keys
+    }
+
+    /// This node.
+    pub fn node(&self) -> NodeId {
+        self.inner.node
+    }
+
+    /// The settings.
+    pub fn settings(&self) -> &Settings {
+        &self.inner.settings
+    }
+
+    /// Whether there may be other nodes.
+    pub fn has_peers(&self) -> bool {
+        self.store().engine() == Engine::Postgres
+    }
+
+    /// What the jobs did last.
+    pub fn board(&self) -> &JobBoard {
+        &self.inner.board
+    }
+
+    pub(crate) fn running(&self) -> &Running {
+        &self.inner.running
+    }
+
+    pub(crate) fn bulletin(&self) -> &Bulletin {
+        &self.inner.bulletin
+    }
+
+    pub(crate) fn seal_wanted(&self) -> &Notify {
+        &self.inner.seal_wanted
+    }
+
+    pub(crate) fn mark_wanted(&self) -> &Notify {
+        &self.inner.mark_wanted
+    }
+
+    pub(crate) fn new_credential_id(&self) -> CredentialId {
+        CredentialId::generate(self.now(), entropy::id())
+    }
+
+    pub(crate) fn new_event_id(&self) -> EventId {
+        EventId::generate(self.now(), entropy::id())
+    }
+
+    pub(crate) fn new_change_id(&self) -> ChangeId {
+        ChangeId::generate(self.now(), entropy::id())
+    }
+}

@@ -1,0 +1,132 @@
+//! Who calls, and what they may do at this moment.
+
+use std::net::IpAddr;
+
+use keywright_core::{
+    Actor, ActorRef, Denial, DenialCode, Epochs, Requirements, Scope, ScopeSet, Timestamp, decide,
+};
+use keywright_store::{Conn, grants, platform};
+
+use crate::fault::Fault;
+use crate::idempotency::Idempotency;
+
+/// One call of a use case: who, from where, and under which request.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// Who.
+    pub actor: Actor,
+    /// What the credential carried when the door let it in. Enough to read; whatever changes
+    /// something is authorized again inside its own transaction.
+    pub permissions: ScopeSet,
+    /// The request's id.
+    pub request_id: String,
+    /// The client's address.
+    pub ip_address: Option<IpAddr>,
+    /// The client's user agent.
+    pub user_agent: Option<String>,
+    /// For calls that create or rotate.
+    pub idempotency: Option<Idempotency>,
+    /// Whether the answer is to wait for the other nodes.
+    pub confirm: bool,
+}
+
+/// The actor as it is inside the transaction, locked until that ends.
+#[derive(Clone, Debug)]
+pub struct Grantor {
+    /// For records.
+    pub actor: ActorRef,
+    /// What it may do, and so grant.
+    pub permissions: ScopeSet,
+    /// The epochs in force.
+    pub epochs: Epochs,
+}
+
+impl Call {
+    /// A call of the local operator.
+    pub fn operator(request_id: impl Into<String>) -> Self {
+        Self {
+            actor: Actor::Operator,
+            permissions: ScopeSet::all(),
+            request_id: request_id.into(),
+            ip_address: None,
+            user_agent: None,
+            idempotency: None,
+            confirm: true,
+        }
+    }
+
+    /// For calls that only read: what the door saw a moment ago decides.
+    ///
+    /// # Errors
+    /// [`Fault::Denied`] without `permission`.
+    pub fn require(&self, permission: &str) -> Result<(), Fault> {
+        let wanted = parse(permission)?;
+        if self.permissions.covers(&wanted) {
+            return Ok(());
+        }
+        Err(Fault::Denied(Denial { code: DenialCode::InsufficientScope, missing_scopes: vec![wanted] }))
+    }
+
+    /// Reads the actor again under a share lock, inside the transaction of the change: whoever was
+    /// revoked, demoted or switched off a moment ago cannot finish what they began.
+    ///
+    /// # Errors
+    /// [`Fault::Denied`] when the actor is not accepted any more or lacks `permission`.
+    pub async fn authorize(
+        &self,
+        mut conn: Conn<'_>,
+        permission: &str,
+        now: Timestamp,
+    ) -> Result<Grantor, Fault> {
+        let wanted = Requirements::scope(parse(permission)?);
+        self.authorize_as(conn.reborrow(), &wanted, now).await
+    }
+
+    /// As [`Call::authorize`], asking for nothing but a usable credential.
+    ///
+    /// # Errors
+    /// [`Fault::Denied`] when the actor is not accepted any more.
+    pub async fn authorize_as(
+        &self,
+        mut conn: Conn<'_>,
+        wanted: &Requirements,
+        now: Timestamp,
+    ) -> Result<Grantor, Fault> {
+        let Actor::Credential { id, .. } = &self.actor else {
+            let epochs = platform::epochs_for_share(conn).await?;
+            return Ok(Grantor { actor: ActorRef::operator(), permissions: ScopeSet::all(), epochs });
+        };
+        let (grant, epochs) = grants::share_actor(conn.reborrow(), *id)
+            .await?
+            .ok_or_else(|| Fault::Denied(DenialCode::NotFound.into()))?;
+        decide(&grant, epochs, wanted, now)?;
+        Ok(Grantor { actor: self.actor.to_ref(), permissions: grant.scopes, epochs })
+    }
+}
+
+impl Grantor {
+    /// Nobody grants what they lack.
+    ///
+    /// # Errors
+    /// [`Fault::ScopeExceedsGrantor`] naming what is lacking.
+    pub fn may_grant(&self, wanted: &ScopeSet) -> Result<(), Fault> {
+        let missing: Vec<Scope> = self.permissions.missing(wanted).into_iter().cloned().collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let names: Vec<_> = missing.iter().map(Scope::as_str).collect();
+        Err(Fault::ScopeExceedsGrantor {
+            detail: format!("your own permissions do not cover {}", names.join(", ")),
+            missing: ScopeSet::new(missing).unwrap_or_default(),
+        })
+    }
+
+    /// Whether the actor holds a permission.
+    pub fn holds(&self, permission: &str) -> bool {
+        parse(permission).is_ok_and(|scope| self.permissions.covers(&scope))
+    }
+}
+
+fn parse(permission: &str) -> Result<Scope, Fault> {
+    permission.parse().map_err(|error| Fault::Internal(format!("permission {permission}: {error}")))
+}

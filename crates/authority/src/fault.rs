@@ -1,0 +1,100 @@
+//! Why a use case was not carried out.
+
+use keywright_core::{Denial, ScopeSet};
+use keywright_store::{CommitError, StoreError};
+
+/// A field that cannot be as it was given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldFault {
+    /// Its path: `expires_at`, `scopes[1]`.
+    pub field: String,
+    /// What is wrong, in words.
+    pub detail: String,
+}
+
+/// Why a use case was not carried out. Nothing has changed, but for [`Fault::OutcomeUnknown`].
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Fault {
+    /// No such object, or none that the actor may know of.
+    #[error("there is no such object")]
+    NotFound,
+    /// The actor's credential is not accepted any more, or does not carry what is needed.
+    #[error("the actor's credential is denied: {}", .0.code.as_str())]
+    Denied(Denial),
+    /// The actor would grant what it lacks.
+    #[error("the actor would grant what it lacks")]
+    ScopeExceedsGrantor {
+        /// What it lacks; empty when it is about time rather than permissions.
+        missing: ScopeSet,
+        /// In words.
+        detail: String,
+    },
+    /// Fields that cannot be as they were given.
+    #[error("fields are not valid")]
+    Invalid(Vec<FieldFault>),
+    /// A live sibling has the name.
+    #[error("the name is taken")]
+    NameTaken,
+    /// It is revoked: nothing about it can change.
+    #[error("it is revoked")]
+    AlreadyRevoked,
+    /// Another rotation won, or it is superseded already.
+    #[error("a rotation is in progress")]
+    RotationInProgress,
+    /// Revoked or expired: there is nothing to rotate.
+    #[error("it cannot be rotated")]
+    NotRotatable,
+    /// The object is not in the state that the caller expected.
+    #[error("the object has changed")]
+    PreconditionFailed,
+    /// The idempotency key was used for another request.
+    #[error("the idempotency key was used for another request")]
+    IdempotencyMismatch,
+    /// The first request with this key still runs.
+    #[error("the same request is still running")]
+    IdempotencyInProgress,
+    /// There is a usable token with `*` already.
+    #[error("the authority has its first credential")]
+    AlreadyBootstrapped,
+    /// The store cannot be reached. Nothing has changed.
+    #[error("the store is not available: {0}")]
+    Unavailable(String),
+    /// The store may or may not have carried it out.
+    #[error("the outcome is unknown: {0}")]
+    OutcomeUnknown(String),
+    /// A fault of ours.
+    #[error("internal: {0}")]
+    Internal(String),
+}
+
+impl Fault {
+    /// One field.
+    pub fn field(field: &str, detail: impl Into<String>) -> Self {
+        Self::Invalid(vec![FieldFault { field: field.to_owned(), detail: detail.into() }])
+    }
+}
+
+impl From<StoreError> for Fault {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NameTaken => Self::NameTaken,
+            error if error.is_unavailable() => Self::Unavailable(error.to_string()),
+            error => Self::Internal(error.to_string()),
+        }
+    }
+}
+
+impl From<CommitError> for Fault {
+    fn from(error: CommitError) -> Self {
+        match error {
+            CommitError::NotCommitted(error) => error.into(),
+            CommitError::OutcomeUnknown(error) => Self::OutcomeUnknown(error.to_string()),
+        }
+    }
+}
+
+impl From<Denial> for Fault {
+    fn from(denial: Denial) -> Self {
+        Self::Denied(denial)
+    }
+}

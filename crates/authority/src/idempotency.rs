@@ -1,0 +1,186 @@
+//! Idempotency keys (api.md): a request that creates or rotates can be repeated without doing it twice.
+
+use std::collections::HashSet;
+use std::fmt;
+
+use aws_lc_rs::digest::{Context, SHA256};
+use keywright_core::{Actor, PlainToken, Timestamp};
+use keywright_store::Conn;
+use keywright_store::idempotency::{self, IdempotencyRow};
+use keywright_store::service_tokens::ServiceTokenRow;
+use parking_lot::Mutex;
+use zeroize::Zeroizing;
+
+use crate::authority::Authority;
+use crate::fault::Fault;
+
+/// An answer is given again for this long, in seconds.
+pub const LIFE_SECONDS: i64 = 24 * 3600;
+/// The secret in it only for this long, in seconds.
+pub const SECRET_LIFE_SECONDS: i64 = 10 * 60;
+const PURPOSE: &str = "keywright idempotency v1";
+
+/// What a caller sent to make a request repeatable.
+#[derive(Clone)]
+pub struct Idempotency {
+    key: Zeroizing<String>,
+    body_hash: [u8; 32],
+}
+
+impl fmt::Debug for Idempotency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Idempotency(redacted)")
+    }
+}
+
+/// Shortest and longest key, in characters.
+pub const KEY_LENGTH: std::ops::RangeInclusive<usize> = 16..=128;
+
+impl Idempotency {
+    /// A key of 16 to 128 visible ASCII characters, with what was asked: the operation and its body.
+    ///
+    /// # Errors
+    /// In words, when the key is none.
+    pub fn new(key: &str, operation: &str, body: &[u8]) -> Result<Self, &'static str> {
+        if !KEY_LENGTH.contains(&key.len()) || !key.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err("Idempotency-Key must be 16 to 128 visible ASCII characters");
+        }
+        Ok(Self { key: Zeroizing::new(key.to_owned()), body_hash: hash(&[operation.as_bytes(), body]) })
+    }
+
+    /// What is stored in the key's stead; of another caller the same key is another one.
+    fn key_hash(&self, actor: &Actor) -> [u8; 32] {
+        let caller = actor.credential_id().map(|id| id.0).unwrap_or_default();
+        hash(&[caller.as_bytes(), self.key.as_bytes()])
+    }
+}
+
+fn hash(parts: &[&[u8]]) -> [u8; 32] {
+    let mut context = Context::new(&SHA256);
+    for part in parts {
+        context.update(&(part.len() as u64).to_be_bytes());
+        context.update(part);
+    }
+    let mut out = [0; 32];
+    out.copy_from_slice(context.finish().as_ref());
+    out
+}
+
+/// The keys whose first request runs on this node.
+#[derive(Debug, Default)]
+pub struct Running(Mutex<HashSet<[u8; 32]>>);
+
+/// Holds a key while its request runs.
+pub struct Held {
+    authority: Authority,
+    idempotency: Idempotency,
+    key_hash: [u8; 32],
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.authority.running().0.lock().remove(&self.key_hash);
+    }
+}
+
+/// A credential that was made, or is told again.
+#[derive(Debug)]
+pub struct Minted {
+    /// As it was when it was made.
+    pub token: ServiceTokenRow,
+    /// The secret; `None` when the answer is repeated too late.
+    pub secret: Option<PlainToken>,
+    /// Whether this is the first answer repeated.
+    pub repeated: bool,
+}
+
+impl Held {
+    /// Takes the key, if there is one.
+    ///
+    /// # Errors
+    /// [`Fault::IdempotencyInProgress`] while its twin runs on this node.
+    pub fn take(
+        authority: &Authority,
+        actor: &Actor,
+        idempotency: Option<Idempotency>,
+    ) -> Result<Option<Self>, Fault> {
+        let Some(idempotency) = idempotency else { return Ok(None) };
+        let key_hash = idempotency.key_hash(actor);
+        if !authority.running().0.lock().insert(key_hash) {
+            return Err(Fault::IdempotencyInProgress);
+        }
+        Ok(Some(Self { authority: authority.clone(), idempotency, key_hash }))
+    }
+
+    /// The first answer, if it was given already.
+    ///
+    /// # Errors
+    /// [`Fault::IdempotencyInProgress`] while its twin runs on another node,
+    /// [`Fault::IdempotencyMismatch`] when it was for another request.
+    pub async fn repeated(&self, mut conn: Conn<'_>, now: Timestamp) -> Result<Option<Minted>, Fault> {
+        if !idempotency::try_lock(conn.reborrow(), &self.key_hash).await? {
+            return Err(Fault::IdempotencyInProgress);
+        }
+        idempotency::delete_older(conn.reborrow(), now.plus_seconds(-LIFE_SECONDS), 100).await?;
+        let Some(row) = idempotency::find(conn, &self.key_hash).await? else { return Ok(None) };
+        if row.body_hash != self.idempotency.body_hash {
+            return Err(Fault::IdempotencyMismatch);
+        }
+        let token = serde_json::from_str(&row.answer).map_err(|error| Fault::Internal(error.to_string()))?;
+        let in_time = !now.has_reached(Some(row.created_at.plus_seconds(SECRET_LIFE_SECONDS)));
+        let secret = row.sealed_secret.filter(|_| in_time).and_then(|sealed| self.open(&sealed));
+        Ok(Some(Minted { token, secret, repeated: true }))
+    }
+
+    fn open(&self, sealed: &[u8]) -> Option<PlainToken> {
+        let plain = self.authority.keys().open(PURPOSE, self.idempotency.key.as_bytes(), sealed).ok()?;
+        let text = std::str::from_utf8(&plain).ok()?;
+        Some(PlainToken::from_sealed(Zeroizing::new(text.to_owned())))
+    }
+
+    /// Keeps the first answer, in the transaction that it tells of.
+    ///
+    /// # Errors
+    /// As the store.
+    pub async fn keep(
+        &self,
+        conn: Conn<'_>,
+        actor: &Actor,
+        token: &ServiceTokenRow,
+        secret: &PlainToken,
+        now: Timestamp,
+    ) -> Result<(), Fault> {
+        let keys = self.authority.keys();
+        let record = IdempotencyRow {
+            key_hash: self.key_hash.to_vec(),
+            body_hash: self.idempotency.body_hash.to_vec(),
+            actor_id: actor.credential_id().map(|id| id.0),
+            answer: serde_json::to_string(token).map_err(|error| Fault::Internal(error.to_string()))?,
+            sealed_secret: Some(keys.seal(
+                PURPOSE,
+                self.idempotency.key.as_bytes(),
+                secret.reveal().as_bytes(),
+            )),
+            created_at: now,
+        };
+        idempotency::insert(conn, &record).await?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_16_to_128_visible_characters() {
+        for good in ["0123456789abcdef", &"x".repeat(128)] {
+            assert!(Idempotency::new(good, "op", b"").is_ok());
+        }
+        for bad in
+            ["short", "has a space in it!", "tab\tin the middle", &"x".repeat(129), "ümläut-ümläut-ümläut"]
+        {
+            assert!(Idempotency::new(bad, "op", b"").is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! The jobs: idempotent reconcilers. Each looks at what is so and does what is missing; one that is
+//! killed at any step is taken up by the next run.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use keywright_core::Timestamp;
+use keywright_store::{idempotency, platform, service_tokens};
+use keywright_verify::clock::boot_micros;
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+use tracing::warn;
+
+use crate::audit::chain;
+use crate::authority::Authority;
+use crate::fault::Fault;
+use crate::idempotency::{LIFE_SECONDS, SECRET_LIFE_SECONDS};
+
+/// Rows marked, or forgotten, in one transaction.
+const SLICE: u32 = 2_000;
+
+/// How a job's last run went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobRun {
+    /// When it began.
+    pub began_at: Timestamp,
+    /// How long it took, in microseconds.
+    pub duration_micros: i64,
+    /// Pieces of work done.
+    pub done: u64,
+    /// Whether it went through.
+    pub succeeded: bool,
+    /// When it runs next, unless woken earlier.
+    pub next_at: Timestamp,
+}
+
+/// What the jobs of this node did last.
+#[derive(Debug, Default)]
+pub struct JobBoard(Mutex<BTreeMap<&'static str, JobRun>>);
+
+impl JobBoard {
+    /// The last run of each job, by name.
+    pub fn runs(&self) -> Vec<(&'static str, JobRun)> {
+        self.0.lock().iter().map(|(name, run)| (*name, run.clone())).collect()
+    }
+}
+
+/// The jobs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Job {
+    /// Seals security events.
+    Seal,
+    /// Marks the rows that an emergency revoked by epoch.
+    Mark,
+    /// Erases secrets of idempotent answers, and the answers.
+    Sweep,
+}
+
+impl Job {
+    const ALL: [Self; 3] = [Self::Seal, Self::Mark, Self::Sweep];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Seal => "security_event_sealer",
+            Self::Mark => "revocation_marker",
+            Self::Sweep => "idempotency_sweeper",
+        }
+    }
+
+    /// Between two runs, unless woken.
+    const fn interval(self) -> Duration {
+        Duration::from_secs(match self {
+            Self::Seal => 1,
+            Self::Mark => 30,
+            Self::Sweep => 60,
+        })
+    }
+
+    fn wake(self, authority: &Authority) -> Option<&Notify> {
+        match self {
+            Self::Seal => Some(authority.seal_wanted()),
+            Self::Mark => Some(authority.mark_wanted()),
+            Self::Sweep => None,
+        }
+    }
+
+    async fn work(self, authority: &Authority) -> Result<u64, Fault> {
+        match self {
+            Self::Seal => chain::seal(authority).await.map(|sealed| sealed as u64),
+            Self::Mark => mark(authority).await,
+            Self::Sweep => sweep(authority).await,
+        }
+    }
+
+    async fn repeat(self, authority: Authority) {
+        let every = self.interval();
+        let interval_micros = i64::try_from(every.as_micros()).unwrap_or(i64::MAX);
+        loop {
+            let (began_at, began) = (authority.now(), boot_micros());
+            let outcome = self.work(&authority).await;
+            if let Err(error) = &outcome {
+                warn!(job = self.name(), %error, "a job did not go through; it is tried again");
+            }
+            let run = JobRun {
+                began_at,
+                duration_micros: boot_micros() - began,
+                done: outcome.as_ref().copied().unwrap_or(0),
+                succeeded: outcome.is_ok(),
+                next_at: authority.now().plus_micros(interval_micros),
+            };
+            authority.board().0.lock().insert(self.name(), run);
+            match self.wake(&authority) {
+                Some(wake) => drop(tokio::time::timeout(every, wake.notified()).await),
+                None => tokio::time::sleep(every).await,
+            }
+        }
+    }
+}
+
+/// Marks the rows of tokens that a raised epoch revoked, in slices. Nothing depends on it but lists.
+///
+/// # Errors
+/// As the store.
+pub async fn mark(authority: &Authority) -> Result<u64, Fault> {
+    let mut marked = 0;
+    loop {
+        let epoch = platform::epochs(authority.store().read().await?.conn()).await?.service;
+        let left = service_tokens::count_below_epoch(authority.store().read().await?.conn(), epoch).await?;
+        if left == 0 {
+            return Ok(marked);
+        }
+        let mut tx = authority.store().begin().await?;
+        let reason = Some("emergency revocation");
+        let done =
+            service_tokens::mark_revoked_by_epoch(tx.conn(), epoch, authority.now(), reason, SLICE).await?;
+        tx.commit().await?;
+        marked += done;
+        if done == 0 {
+            return Ok(marked);
+        }
+    }
+}
+
+async fn sweep(authority: &Authority) -> Result<u64, Fault> {
+    let now = authority.now();
+    let mut tx = authority.store().begin().await?;
+    let secrets = now.plus_seconds(-SECRET_LIFE_SECONDS);
+    let erased = idempotency::erase_secrets(tx.conn(), secrets).await?;
+    let forgotten = idempotency::delete_older(tx.conn(), now.plus_seconds(-LIFE_SECONDS), SLICE).await?;
+    tx.commit().await?;
+    Ok(erased + forgotten)
+}
+
+/// The jobs of an authority, running.
+#[derive(Debug)]
+pub struct Running(Vec<tokio::task::JoinHandle<()>>);
+
+impl Running {
+    /// Starts them.
+    pub fn start(authority: &Authority) -> Self {
+        Self(Job::ALL.into_iter().map(|job| tokio::spawn(job.repeat(authority.clone()))).collect())
+    }
+
+    /// Ends them; what is half done rolls back.
+    pub fn stop(&self) {
+        self.0.iter().for_each(tokio::task::JoinHandle::abort);
+    }
+}

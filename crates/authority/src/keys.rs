@@ -1,0 +1,181 @@
+//! Keys derived from the master keys: one purpose, one key (HKDF-SHA-256, RFC 5869).
+
+use std::fmt;
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Salt};
+use aws_lc_rs::hmac;
+use zeroize::Zeroizing;
+
+use crate::entropy;
+
+/// The master keys: the first seals, all open.
+pub struct Keys {
+    masters: Vec<Master>,
+}
+
+struct Master {
+    secret: Zeroizing<[u8; 32]>,
+    id: String,
+    chain: hmac::Key,
+}
+
+/// There is no key, or none that opens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// No master key at all.
+    #[error("no master key is configured")]
+    None,
+    /// None of them opens this.
+    #[error("no configured master key opens this")]
+    NotOurs,
+}
+
+struct Length(usize);
+
+impl KeyType for Length {
+    fn len(&self) -> usize {
+        self.0
+    }
+}
+
+fn derive(secret: &[u8], salt: &[u8], purpose: &str) -> Zeroizing<[u8; 32]> {
+    let mut out = Zeroizing::new([0; 32]);
+    let info = [purpose.as_bytes()];
+    Salt::new(HKDF_SHA256, salt)
+        .extract(secret)
+        .expand(&info, Length(32))
+        .and_then(|okm| okm.fill(out.as_mut_slice()))
+        .expect("32 bytes are within HKDF's bounds");
+    out
+}
+
+impl Keys {
+    /// Takes the master keys, the sealing one first.
+    ///
+    /// # Errors
+    /// [`KeyError::None`] when there is none.
+    pub fn new(secrets: impl IntoIterator<Item = Zeroizing<[u8; 32]>>) -> Result<Self, KeyError> {
+        let masters: Vec<_> = secrets
+            .into_iter()
+            .map(|secret| Master {
+                id: hex::encode(&derive(secret.as_slice(), b"", "keywright key id v1")[..4]),
+                chain: hmac::Key::new(
+                    hmac::HMAC_SHA256,
+                    derive(secret.as_slice(), b"", "keywright security event chain v1").as_slice(),
+                ),
+                secret,
+            })
+            .collect();
+        if masters.is_empty() { Err(KeyError::None) } else { Ok(Self { masters }) }
+    }
+
+    /// The id of the key that seals, and its MAC over `parts`.
+    pub fn chain_mac(&self, parts: &[&[u8]]) -> (&str, Vec<u8>) {
+        let master = &self.masters[0];
+        (&master.id, mac(&master.chain, parts))
+    }
+
+    /// Checks a MAC made under the key `key_id`; false also when that key is not configured.
+    pub fn chain_mac_holds(&self, key_id: &str, parts: &[&[u8]], expected: &[u8]) -> bool {
+        self.masters
+            .iter()
+            .find(|master| master.id == key_id)
+            .is_some_and(|master| subtle_eq(&mac(&master.chain, parts), expected))
+    }
+
+    /// Whether the key with this id is configured.
+    pub fn knows(&self, key_id: &str) -> bool {
+        self.masters.iter().any(|master| master.id == key_id)
+    }
+
+    /// Seals under a key derived from the master key and `salt`: whoever has but one of the two, the
+    /// database and the master key included, cannot open it.
+    pub fn seal(&self, purpose: &str, salt: &[u8], plain: &[u8]) -> Vec<u8> {
+        let nonce = entropy::nonce();
+        let mut sealed = plain.to_vec();
+        self.masters[0]
+            .cipher(purpose, salt)
+            .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::empty(), &mut sealed)
+            .expect("a short text is within AES-GCM's bounds");
+        [nonce.as_slice(), &sealed].concat()
+    }
+
+    /// Opens what [`Keys::seal`] sealed.
+    ///
+    /// # Errors
+    /// [`KeyError::NotOurs`] when no key opens it.
+    pub fn open(&self, purpose: &str, salt: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+        let (nonce, sealed) = sealed.split_at_checked(12).ok_or(KeyError::NotOurs)?;
+        let nonce: [u8; 12] = nonce.try_into().map_err(|_| KeyError::NotOurs)?;
+        self.masters
+            .iter()
+            .find_map(|master| {
+                let mut bytes = Zeroizing::new(sealed.to_vec());
+                let cipher = master.cipher(purpose, salt);
+                let length = cipher
+                    .open_in_place(Nonce::assume_unique_for_key(nonce), Aad::empty(), bytes.as_mut_slice())
+                    .ok()?
+                    .len();
+                bytes.truncate(length);
+                Some(bytes)
+            })
+            .ok_or(KeyError::NotOurs)
+    }
+}
+
+impl Master {
+    fn cipher(&self, purpose: &str, salt: &[u8]) -> LessSafeKey {
+        let key = derive(self.secret.as_slice(), salt, purpose);
+        LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key.as_slice()).expect("the key has 32 bytes"))
+    }
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.masters.iter().map(|master| &master.id)).finish()
+    }
+}
+
+fn mac(key: &hmac::Key, parts: &[&[u8]]) -> Vec<u8> {
+    let mut context = hmac::Context::with_key(key);
+    for part in parts {
+        context.update(&(part.len() as u64).to_be_bytes());
+        context.update(part);
+    }
+    context.sign().as_ref().to_vec()
+}
+
+fn subtle_eq(a: &[u8], b: &[u8]) -> bool {
+    aws_lc_rs::constant_time::verify_slices_are_equal(a, b).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(seeds: &[u8]) -> Keys {
+        Keys::new(seeds.iter().map(|seed| Zeroizing::new([*seed; 32]))).unwrap()
+    }
+
+    #[test]
+    fn what_is_sealed_needs_both_the_master_key_and_the_salt() {
+        let sealed = keys(&[1]).seal("p", b"salt", b"secret");
+        assert!(!sealed.windows(6).any(|w| w == b"secret"));
+        assert_eq!(keys(&[1]).open("p", b"salt", &sealed).unwrap().as_slice(), b"secret");
+        assert_eq!(keys(&[2, 1]).open("p", b"salt", &sealed).unwrap().as_slice(), b"secret");
+        for (seed, purpose, salt) in [(2, "p", "salt"), (1, "q", "salt"), (1, "p", "tlas")] {
+            assert!(keys(&[seed]).open(purpose, salt.as_bytes(), &sealed).is_err());
+        }
+        assert!(keys(&[1]).open("p", b"salt", b"short").is_err());
+    }
+
+    #[test]
+    fn a_mac_tells_where_a_part_ends() {
+        let keys = keys(&[1]);
+        let (id, mac) = keys.chain_mac(&[b"ab", b"c"]);
+        assert!(keys.chain_mac_holds(id, &[b"ab", b"c"], &mac));
+        assert!(!keys.chain_mac_holds(id, &[b"a", b"bc"], &mac));
+        assert!(!keys.chain_mac_holds("00000000", &[b"ab", b"c"], &mac));
+    }
+}

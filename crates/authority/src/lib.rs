@@ -1,0 +1,27 @@
+//! The use cases: what may change, who may change it, and the record of it.
+//!
+//! HTTP, command line and jobs call the same functions here; a rule exists once. A change is one
+//! transaction: the actor is read again, the row changes, the security event is written, other nodes
+//! are told. Commit and invalidation run in a task of their own ([`change`]), so that a client that
+//! hangs up cannot separate them.
+
+pub mod audit;
+mod authority;
+pub mod bootstrap;
+mod call;
+pub mod change;
+pub mod emergency;
+pub mod entropy;
+mod fault;
+pub mod idempotency;
+pub mod jobs;
+pub mod keys;
+pub mod nodes;
+pub mod service_tokens;
+pub mod status;
+
+pub use authority::{Authority, Settings};
+pub use call::{Call, Grantor};
+pub use fault::{Fault, FieldFault};
+pub use idempotency::Idempotency;
+pub use keys::Keys;

@@ -1,0 +1,106 @@
+//! Making a service token.
+
+use keywright_core::{CredentialName, Metadata, ScopeSet, Timestamp};
+use keywright_store::service_tokens::{self, NewServiceToken};
+
+use super::{ADMIN, mint};
+use crate::audit::{Event, Subject};
+use crate::authority::Authority;
+use crate::call::Call;
+use crate::change::Invalidation;
+use crate::fault::Fault;
+use crate::idempotency::{Held, Minted};
+
+/// The end of a life, as a caller asks for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expiry {
+    /// The configured life.
+    Default,
+    /// Never.
+    Never,
+    /// At this moment.
+    At(Timestamp),
+    /// After so many days.
+    InDays(u32),
+}
+
+impl Expiry {
+    pub(super) fn resolve(self, now: Timestamp, default_days: u32) -> Result<Option<Timestamp>, Fault> {
+        let end = match self {
+            Self::Never => return Ok(None),
+            Self::Default => now.plus_days(default_days.into()),
+            Self::InDays(days) => now.plus_days(days.into()),
+            Self::At(end) => end,
+        };
+        if now.has_reached(Some(end)) {
+            Err(Fault::field("expires_at", "is not in the future"))
+        } else {
+            Ok(Some(end))
+        }
+    }
+}
+
+/// A token to be made.
+#[derive(Clone, Debug)]
+pub struct Create {
+    /// Its name.
+    pub token_name: CredentialName,
+    /// What it will carry.
+    pub permissions: ScopeSet,
+    /// What its application keeps with it.
+    pub metadata: Metadata,
+    /// The end of its life.
+    pub expiry: Expiry,
+}
+
+/// Makes a service token. Nobody is told: nothing cached can depend on it.
+///
+/// # Errors
+/// [`Fault::Denied`] without `tokens:admin`; [`Fault::ScopeExceedsGrantor`]; [`Fault::NameTaken`];
+/// [`Fault::Invalid`] for an end that is past; those of an idempotency key.
+pub async fn create(authority: &Authority, call: Call, wanted: Create) -> Result<Minted, Fault> {
+    let held = Held::take(authority, &call.actor, call.idempotency.clone())?;
+    let own = authority.clone();
+    authority.carry_out(async move { carry_out(&own, &call, held.as_ref(), wanted).await }).await
+}
+
+async fn carry_out(
+    authority: &Authority,
+    call: &Call,
+    held: Option<&Held>,
+    wanted: Create,
+) -> Result<Minted, Fault> {
+    let now = authority.now();
+    let mut tx = authority.store().begin().await?;
+    let grantor = call.authorize(tx.conn(), ADMIN, now).await?;
+    if let Some(held) = held
+        && let Some(repeated) = held.repeated(tx.conn(), now).await?
+    {
+        return Ok(repeated);
+    }
+    grantor.may_grant(&wanted.permissions)?;
+    let expires_at = wanted.expiry.resolve(now, authority.settings().default_expiry_days)?;
+    let (secret, row) = mint(|secret| NewServiceToken {
+        id: authority.new_credential_id(),
+        token_name: wanted.token_name,
+        token_hash: secret.hash(),
+        token_hint: secret.hint(),
+        permissions: wanted.permissions,
+        metadata: wanted.metadata,
+        is_active: true,
+        expires_at,
+        epoch: grantor.epochs.service,
+        rotated_from_id: None,
+        created_by: grantor.actor.clone(),
+        created_at: now,
+    });
+    let token = service_tokens::insert(tx.conn(), &row).await?;
+    let event = Event::new("token.created", grantor.actor, Some(call), Subject::token(&token)).after(&token);
+    event.write(authority, tx.conn()).await?;
+    if let Some(held) = held {
+        held.keep(tx.conn(), &call.actor, &token, &secret, now).await?;
+    }
+    authority.commit(tx, Invalidation::None, false).await?;
+    authority.verifier().forget_unknown(&secret.hash());
+    Ok(Minted { token, secret: Some(secret), repeated: false })
+}

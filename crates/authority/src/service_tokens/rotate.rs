@@ -1,0 +1,139 @@
+//! Rotating a service token by hand (lifecycle.md, Rotation).
+
+use keywright_core::{ScopeSet, Status, Timestamp};
+use keywright_store::service_tokens::{self, NewServiceToken, ServiceTokenRow};
+use serde_json::json;
+
+use super::{ADMIN, ROTATE_SELF, Target, mint};
+use crate::audit::{Event, Subject};
+use crate::authority::Authority;
+use crate::call::{Call, Grantor};
+use crate::change::Invalidation;
+use crate::fault::Fault;
+use crate::idempotency::{Held, Minted};
+
+/// Grace of a rotation by hand that names none: a day, in seconds.
+pub const DEFAULT_GRACE_SECONDS: u32 = 24 * 3600;
+
+/// A rotation to be made.
+#[derive(Clone, Debug)]
+pub struct Rotate {
+    /// Why.
+    pub reason: String,
+    /// How long the old secret stays valid; a day when not given.
+    pub grace_seconds: Option<u32>,
+    /// Another end than the old one's length of life counted from now.
+    pub expires_at: Option<Option<Timestamp>>,
+}
+
+/// Makes a new token in the place of the old one, which stays valid through its grace. Of two at once
+/// one wins.
+///
+/// # Errors
+/// [`Fault::Denied`] without `tokens:admin` (for oneself `tokens:rotate_self` is enough);
+/// [`Fault::NotFound`]; [`Fault::NotRotatable`]; [`Fault::RotationInProgress`];
+/// [`Fault::ScopeExceedsGrantor`]; [`Fault::Invalid`]; those of an idempotency key.
+pub async fn rotate(
+    authority: &Authority,
+    call: Call,
+    target: Target,
+    wanted: Rotate,
+) -> Result<Minted, Fault> {
+    let held = Held::take(authority, &call.actor, call.idempotency.clone())?;
+    let own = authority.clone();
+    authority.carry_out(async move { carry_out(&own, &call, held.as_ref(), target, &wanted).await }).await
+}
+
+async fn carry_out(
+    authority: &Authority,
+    call: &Call,
+    held: Option<&Held>,
+    target: Target,
+    wanted: &Rotate,
+) -> Result<Minted, Fault> {
+    let now = authority.now();
+    let id = target.id(call)?;
+    let mut tx = authority.store().begin().await?;
+    // The token first and the actor then: one that rotates itself would else wait for its own twin.
+    let old = service_tokens::lock_for_change(tx.conn(), id).await?;
+    let needed = if target == Target::Myself { ROTATE_SELF } else { ADMIN };
+    let grantor = call.authorize(tx.conn(), needed, now).await?;
+    if let Some(held) = held
+        && let Some(repeated) = held.repeated(tx.conn(), now).await?
+    {
+        return Ok(repeated);
+    }
+    let old = old.ok_or(Fault::NotFound)?;
+    match old.status(grantor.epochs, now) {
+        Status::Revoked | Status::Expired => return Err(Fault::NotRotatable),
+        Status::Superseded => return Err(Fault::RotationInProgress),
+        // Switched off and superseded at once reads as inactive.
+        _ if old.superseded_by_id.is_some() => return Err(Fault::RotationInProgress),
+        _ => {}
+    }
+    let expires_at = new_end(&grantor, &old, target, wanted, now)?;
+    let grace_seconds = i64::from(wanted.grace_seconds.unwrap_or(DEFAULT_GRACE_SECONDS));
+    let grace_end = now.plus_seconds(grace_seconds).min(old.expires_at.unwrap_or(Timestamp::MAX));
+    let new_id = authority.new_credential_id();
+    let name = old.token_name.superseded(id);
+    if !service_tokens::supersede(tx.conn(), id, new_id, &name, grace_end, now).await? {
+        return Err(Fault::RotationInProgress);
+    }
+    let (secret, row) = mint(|secret| NewServiceToken {
+        id: new_id,
+        token_name: old.token_name.clone(),
+        token_hash: secret.hash(),
+        token_hint: secret.hint(),
+        permissions: old.permissions.clone(),
+        metadata: old.metadata.clone(),
+        is_active: old.is_active,
+        expires_at,
+        epoch: grantor.epochs.service,
+        rotated_from_id: Some(id),
+        created_by: grantor.actor.clone(),
+        created_at: now,
+    });
+    let token = service_tokens::insert(tx.conn(), &row).await?;
+    let event = Event::new("token.rotated", grantor.actor, Some(call), Subject::token(&token))
+        .reason(Some(&wanted.reason))
+        .before(&old)
+        .after(&token)
+        .details(json!({"rotated_from_id": id, "grace_expires_at": grace_end}));
+    event.write(authority, tx.conn()).await?;
+    if let Some(held) = held {
+        held.keep(tx.conn(), &call.actor, &token, &secret, now).await?;
+    }
+    authority.commit(tx, Invalidation::Credentials(vec![id]), call.confirm).await?;
+    authority.verifier().forget_unknown(&secret.hash());
+    Ok(Minted { token, secret: Some(secret), repeated: false })
+}
+
+/// The new one's end: the old one's length of life counted from now, unless another is asked for.
+/// Who rotates only themselves may make their life shorter, not longer.
+fn new_end(
+    grantor: &Grantor,
+    old: &ServiceTokenRow,
+    target: Target,
+    wanted: &Rotate,
+    now: Timestamp,
+) -> Result<Option<Timestamp>, Fault> {
+    let inherited = old.expires_at.map(|end| now.plus_micros(end.micros_since(old.created_at)));
+    let asked = wanted.expires_at.unwrap_or(inherited);
+    if now.has_reached(asked) {
+        return Err(Fault::field("expires_at", "is not in the future"));
+    }
+    if target == Target::Myself && !grantor.holds(ADMIN) {
+        let longer = match (inherited, asked) {
+            (Some(_), None) => true,
+            (Some(inherited), Some(asked)) => asked > inherited,
+            (None, _) => false,
+        };
+        if longer {
+            let detail = "a token that may only rotate itself cannot give itself a longer life".to_owned();
+            return Err(Fault::ScopeExceedsGrantor { missing: ScopeSet::default(), detail });
+        }
+    } else {
+        grantor.may_grant(&old.permissions)?;
+    }
+    Ok(asked)
+}
