@@ -1,0 +1,29 @@
+//! Signs of life during long work, on a terminal only.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::Output;
+
+/// Work whose length is not known.
+pub(crate) fn spinner(output: &Output, what: &'static str) -> ProgressBar {
+    if output.quiet {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new_spinner().with_message(what);
+    bar.enable_steady_tick(Duration::from_millis(100));
+    bar
+}
+
+/// Work in steps.
+pub(crate) fn bar(output: &Output) -> ProgressBar {
+    if output.quiet {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(0);
+    match ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}") {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}
