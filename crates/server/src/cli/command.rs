@@ -1,0 +1,135 @@
+//! The nouns of the command line. A noun that is not here does not exist yet.
+
+use clap::{Parser, Subcommand};
+use clap_complete::Shell;
+
+use super::bootstrap::Bootstrap;
+use super::emergency::EmergencyRevoke;
+use super::globals::Globals;
+use super::serve::Serve;
+use super::verify::Verify;
+use super::{configuration, events, token};
+
+/// What is said below the list of commands.
+const AFTER_HELP: &str = "\
+A server elsewhere is named by --url or KEYWRIGHT_URL, and asked with the token in KEYWRIGHT_TOKEN or \
+--token-file. A secret is never an argument: every user of a machine can read its command lines. \
+Without an address, the authority of this machine is asked: through its running server, or directly.
+
+Exit codes: 0 done, 1 failed, 2 usage, 3 denied.";
+
+/// Keywright: issues, verifies, rotates, revokes and audits the credentials that an API accepts
+#[derive(Parser, Debug)]
+#[command(name = "keywright", version, after_help = AFTER_HELP, propagate_version = true, subcommand_required = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) globals: Globals,
+
+    #[command(subcommand)]
+    pub(crate) noun: Noun,
+}
+
+/// The nouns.
+#[derive(Subcommand, Debug)]
+pub(crate) enum Noun {
+    /// Service tokens: create, list, show, update, rotate, revoke, cleanup
+    Token {
+        #[command(subcommand)]
+        verb: token::Command,
+    },
+    /// Revoke every credential within a reach, at once
+    EmergencyRevoke(EmergencyRevoke),
+    /// Decide on a credential, read from standard input or `KEYWRIGHT_CREDENTIAL`; exit code 3 when it is denied
+    Verify(Verify),
+    /// The audit trail: list, verify
+    Events {
+        #[command(subcommand)]
+        verb: events::Command,
+    },
+    /// Who I am to the API, and what I may do
+    Me,
+    /// How the authority fares, in detail
+    Status,
+    /// Whether verification is able to answer; needs no token
+    Health,
+    /// Run the server
+    Serve(Serve),
+    /// Bring the store's schema up to this version
+    Migrate,
+    /// Make the first token, with all permissions
+    Bootstrap(Bootstrap),
+    /// Look at this deployment, and say what to do about what is wrong
+    Doctor,
+    /// The configuration: show, check
+    Config {
+        #[command(subcommand)]
+        verb: configuration::Command,
+    },
+    /// Print the API's OpenAPI document
+    Openapi,
+    /// Print a shell's completions
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_does_not_contradict_itself() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_says_what_it_does() {
+        fn look(command: &clap::Command) {
+            assert!(command.get_about().is_some(), "{}", command.get_name());
+            for argument in command.get_arguments() {
+                assert!(argument.get_help().is_some(), "{} {}", command.get_name(), argument.get_id());
+            }
+            command.get_subcommands().for_each(look);
+        }
+        look(&Cli::command());
+    }
+
+    #[test]
+    fn no_option_takes_a_secret() {
+        fn look(command: &clap::Command) {
+            for argument in command.get_arguments() {
+                let name = argument.get_long().unwrap_or_default();
+                assert!(
+                    !matches!(name, "token" | "password" | "secret" | "credential-value" | "api-key"),
+                    "{name}"
+                );
+            }
+            command.get_subcommands().for_each(look);
+        }
+        look(&Cli::command());
+    }
+
+    #[test]
+    fn the_commands_of_the_reference_text_work_as_they_stand() {
+        for line in [
+            "token create --name ci-cd-token --permissions api_read,system_status",
+            "token rotate --identifier ci-cd-token --reason scheduled_rotation",
+            "token revoke --identifier old-token --reason security_incident",
+            "emergency-revoke --reason security_breach",
+            "token cleanup --deactivate-only",
+        ] {
+            let words = std::iter::once("keywright").chain(line.split(' '));
+            assert!(Cli::try_parse_from(words).is_ok(), "{line}");
+        }
+    }
+
+    #[test]
+    fn options_of_every_command_may_stand_anywhere() {
+        let cli = Cli::try_parse_from(["keywright", "token", "list", "--json", "--url", "http://a"]).unwrap();
+        assert!(cli.globals.json && cli.globals.url.as_deref() == Some("http://a"));
+        assert!(Cli::try_parse_from(["keywright", "--json", "token", "list"]).unwrap().globals.json);
+        assert!(Cli::try_parse_from(["keywright", "--json", "--quiet", "token", "list"]).is_err());
+    }
+}

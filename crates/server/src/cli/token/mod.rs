@@ -1,0 +1,53 @@
+//! `keywright token …`: service tokens.
+
+mod cleanup;
+mod create;
+mod fields;
+mod list;
+mod resolve;
+mod revoke;
+mod rotate;
+mod show;
+mod update;
+
+use clap::Subcommand;
+
+use super::failure::Outcome;
+use super::session::Session;
+
+/// Where service tokens live in the API.
+const PATH: &str = "/auth/tokens";
+
+/// Verbs on service tokens.
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    /// Make a token; its secret is printed once
+    Create(create::Create),
+    /// List tokens, newest first
+    List(list::List),
+    /// Show one token
+    Show(show::Show),
+    /// Change a token's name, permissions, expiry, metadata, or switch it on or off
+    Update(update::Update),
+    /// Replace a token's secret; the old one works on for a grace period
+    Rotate(rotate::Rotate),
+    /// Revoke a token, for good and at once
+    Revoke(revoke::Revoke),
+    /// Deactivate expired tokens, and remove those past the audit retention
+    Cleanup(cleanup::Cleanup),
+}
+
+impl Command {
+    /// Does it.
+    pub(crate) async fn run(&self, session: &Session<'_>) -> Outcome {
+        match self {
+            Self::Create(command) => command.run(session).await,
+            Self::List(command) => command.run(session).await,
+            Self::Show(command) => command.run(session).await,
+            Self::Update(command) => command.run(session).await,
+            Self::Rotate(command) => command.run(session).await,
+            Self::Revoke(command) => command.run(session).await,
+            Self::Cleanup(command) => command.run(session).await,
+        }
+    }
+}
