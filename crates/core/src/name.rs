@@ -31,7 +31,7 @@ pub enum NameError {
     IdShaped,
 }
 
-/// Invisible and direction-changing characters (Unicode Bidi_Control, zero-width, separators, tags).
+/// Invisible and direction-changing characters (Unicode `Bidi_Control`, zero-width, separators, tags).
 fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c,

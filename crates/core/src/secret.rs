@@ -1,6 +1,7 @@
 //! Secrets: the plain token, its hash, its hint, and the sorting of what a caller presents.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 use aws_lc_rs::digest;
 use serde::{Deserialize, Serialize};
@@ -57,7 +58,7 @@ impl fmt::Debug for PlainToken {
 
 /// SHA-256 of a token. It is the key under which a credential is found, and is treated as a secret
 /// too: it appears in no log, error or answer.
-#[derive(Clone, Copy, Hash)]
+#[derive(Clone, Copy)]
 pub struct TokenHash([u8; 32]);
 
 impl TokenHash {
@@ -86,6 +87,12 @@ impl PartialEq for TokenHash {
 }
 
 impl Eq for TokenHash {}
+
+impl Hash for TokenHash {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
 
 impl fmt::Debug for TokenHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
