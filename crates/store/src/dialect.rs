@@ -73,6 +73,7 @@ pub(crate) fn registry() -> Vec<&'static Statement> {
         crate::schema::STATEMENTS,
         crate::security_events::STATEMENTS,
         crate::service_tokens::STATEMENTS,
+        crate::service_tokens::list::STATEMENTS,
         crate::service_tokens::sweep::STATEMENTS,
     ]
     .concat()

@@ -27,6 +27,8 @@ mod sql;
 mod store;
 #[doc(hidden)]
 pub mod testing;
+#[cfg(test)]
+mod tests;
 mod transaction;
 mod types;
 

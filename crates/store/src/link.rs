@@ -37,6 +37,11 @@ impl<DB: Database> Maker<DB> {
     ) -> Self {
         Self { options, breaks: AtomicU64::new(0), call_limit }
     }
+
+    /// A connection that belongs to no pool: its drop closes it.
+    pub(crate) async fn connect(&self) -> Result<DB::Connection, StoreError> {
+        Ok(DB::Connection::connect_with(&self.options).await?)
+    }
 }
 
 /// A connection at rest.
@@ -58,8 +63,7 @@ impl<DB: Database> managed::Manager for Maker<DB> {
 
     async fn create(&self) -> Result<Rested<DB>, StoreError> {
         let seen_breaks = self.breaks.load(Ordering::Acquire);
-        let connection = DB::Connection::connect_with(&self.options).await?;
-        Ok(Rested { connection, seen_breaks })
+        Ok(Rested { connection: self.connect().await?, seen_breaks })
     }
 
     async fn recycle(&self, rested: &mut Rested<DB>, metrics: &Metrics) -> RecycleResult<StoreError> {

@@ -21,10 +21,7 @@ impl Store {
         let limit = self.acquire_timeout();
         let mut first = lend(pool, limit).await?;
         let mut second = lend(pool, limit).await?;
-        let facts = facts(&mut first).await?;
-        if let Some(reason) = facts.refusal() {
-            return Err(StoreError::Unsuitable { reason });
-        }
+        // First, and by the simple protocol: through such a pooler nothing else works reliably.
         if shares_sessions(&mut first, &mut second).await? {
             let reason =
                 "a pooler in transaction mode stands before PostgreSQL: connect to PostgreSQL itself, \
@@ -32,7 +29,10 @@ impl Store {
                     .to_owned();
             return Err(StoreError::Unsuitable { reason });
         }
-        Ok(())
+        match facts(&mut first).await?.refusal() {
+            Some(reason) => Err(StoreError::Unsuitable { reason }),
+            None => Ok(()),
+        }
     }
 }
 
@@ -99,4 +99,35 @@ async fn backend(link: &mut Link<Postgres>) -> Result<String, StoreError> {
         let row = c.fetch_one(sqlx::raw_sql("SELECT pg_backend_pid()::TEXT AS pid")).await?;
         row.try_get::<String, _>("pid")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_unsuitable_server_is_refused_with_its_reason() {
+        let good = Facts {
+            version: 150_004,
+            version_text: "15.4".to_owned(),
+            replica: false,
+            read_only: "off".to_owned(),
+            synchronous_commit: "on".to_owned(),
+            encoding: "UTF8".to_owned(),
+        };
+        assert_eq!(good.refusal(), None);
+        for (facts, word) in [
+            (
+                Facts { version: 120_022, version_text: "12.22".to_owned(), ..good.clone() },
+                "12.22 is too old",
+            ),
+            (Facts { replica: true, ..good.clone() }, "replica"),
+            (Facts { read_only: "on".to_owned(), ..good.clone() }, "takes no changes"),
+            (Facts { synchronous_commit: "off".to_owned(), ..good.clone() }, "synchronous_commit"),
+            (Facts { encoding: "SQL_ASCII".to_owned(), ..good.clone() }, "SQL_ASCII"),
+        ] {
+            let reason = facts.refusal().unwrap();
+            assert!(reason.contains(word), "{reason}");
+        }
+    }
 }

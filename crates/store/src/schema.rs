@@ -9,7 +9,6 @@ use sqlx::{ConnectOptions, Connection, Postgres, Sqlite};
 use crate::conn::{Conn, call, on};
 use crate::dialect::statements;
 use crate::error::StoreError;
-use crate::link::lend;
 use crate::lock;
 use crate::store::{Engines, Store};
 
@@ -42,6 +41,18 @@ pub enum SchemaState {
         /// The newest that this binary knows.
         known_version: i64,
     },
+}
+
+impl SchemaState {
+    fn of(version: i64, min_compatible_version: i64, known_version: i64) -> Self {
+        if min_compatible_version > known_version {
+            Self::TooNew { min_compatible_version, known_version }
+        } else if version < known_version {
+            Self::Behind { version, known_version }
+        } else {
+            Self::Current { version }
+        }
+    }
 }
 
 /// One step of a migration, told before it is taken.
@@ -109,13 +120,7 @@ impl Store {
             on!(reader.conn(), |c| sqlx::query_scalar::<DB, i64>(MIN_COMPATIBLE.text::<DB>())
                 .fetch_optional(c))?
             .ok_or_else(|| StoreError::corrupt("the row of schema_compatibility is missing"))?;
-        Ok(if min_compatible_version > known_version {
-            SchemaState::TooNew { min_compatible_version, known_version }
-        } else if version < known_version {
-            SchemaState::Behind { version, known_version }
-        } else {
-            SchemaState::Current { version }
-        })
+        Ok(SchemaState::of(version, min_compatible_version, known_version))
     }
 
     /// Brings the schema up to date. Any number of processes may do so at once: one does the work,
@@ -125,22 +130,19 @@ impl Store {
     /// [`StoreError::TooNew`] for a schema that this binary cannot work on, else what failed; each
     /// migration is done whole or not at all.
     pub async fn migrate(&self, mut progress: impl FnMut(MigrationStep)) -> Result<(), StoreError> {
+        self.refuse_too_new().await?;
+        // Connections apart: closing them ends whatever a dropped or failed migration left behind,
+        // the lock included.
         match self.engines() {
             Engines::Sqlite { path, writer, .. } => {
                 let _lock = lock_migrations(path).await?;
-                self.refuse_too_new().await?;
-                let mut link = lend(writer, self.acquire_timeout()).await?;
-                run::<Sqlite>(&sqlite_migrations(), link.connection(), &mut progress).await
+                let connection = writer.manager().connect().await?;
+                run::<Sqlite>(&sqlite_migrations(), connection, &mut progress).await
             }
             Engines::Postgres { options, .. } => {
-                self.refuse_too_new().await?;
-                // A connection apart, without the time limit: waiting for another node's migration,
-                // and the migration itself, may take longer. Its end frees the lock, come what may.
+                // Waiting for another node's migration, and the migration itself, may take long.
                 let options = options.clone().options([("statement_timeout", "0")]);
-                let mut connection = options.connect().await?;
-                let result = run::<Postgres>(&postgres_migrations(), &mut connection, &mut progress).await;
-                let _ = connection.close().await;
-                result
+                run::<Postgres>(&postgres_migrations(), options.connect().await?, &mut progress).await
             }
         }
     }
@@ -157,7 +159,7 @@ impl Store {
 
 async fn run<DB: sqlx::Database>(
     migrator: &Migrator,
-    connection: &mut DB::Connection,
+    mut connection: DB::Connection,
     progress: &mut impl FnMut(MigrationStep),
 ) -> Result<(), StoreError>
 where
@@ -177,11 +179,12 @@ where
     for (index, migration) in pending.iter().enumerate() {
         let description = migration.description.to_string();
         progress(MigrationStep { number: index + 1, total: pending.len(), description });
-        migrator.run_direct(Some(migration.version), connection, false).await.map_err(fault)?;
+        migrator.run_direct(Some(migration.version), &mut connection, false).await.map_err(fault)?;
     }
     // Nothing pending: the checksums of what is applied are compared all the same.
-    migrator.run_direct(None, connection, false).await.map_err(fault)?;
-    connection.unlock().await.map_err(fault)
+    migrator.run_direct(None, &mut connection, false).await.map_err(fault)?;
+    connection.unlock().await.map_err(fault)?;
+    Ok(connection.close().await?)
 }
 
 /// SQLite has no lock that spans several transactions; a file beside the database has.
@@ -206,6 +209,23 @@ async fn has_table(conn: Conn<'_>, name: &str) -> Result<bool, StoreError> {
             call!(link, |c| sqlx::query_scalar::<Postgres, bool>("SELECT to_regclass($1) IS NOT NULL")
                 .bind(name)
                 .fetch_one(c))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_schema_is_judged_by_its_own_word_and_not_by_its_age_alone() {
+        for (version, min_compatible_version, known_version, state) in [
+            (3, 1, 3, SchemaState::Current { version: 3 }),
+            (4, 3, 3, SchemaState::Current { version: 4 }),
+            (2, 1, 3, SchemaState::Behind { version: 2, known_version: 3 }),
+            (4, 4, 3, SchemaState::TooNew { min_compatible_version: 4, known_version: 3 }),
+        ] {
+            assert_eq!(SchemaState::of(version, min_compatible_version, known_version), state);
         }
     }
 }

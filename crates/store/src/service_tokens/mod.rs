@@ -1,9 +1,9 @@
 //! Service tokens: the rows, and the changes of their state. Each change tells whether it found the
 //! row in the state that it needs; the caller decides what its absence means.
 
-mod list;
+pub(crate) mod list;
 mod row;
-pub mod sweep;
+pub(crate) mod sweep;
 
 use keywright_core::{CredentialId, CredentialName, Metadata, ScopeSet, Timestamp};
 use sqlx::types::Json;

@@ -1,0 +1,185 @@
+//! Many changes at once.
+
+use std::sync::Arc;
+
+use super::{NOW, by_id, credential_id, insert, name, new_token};
+use crate::service_tokens::{self, Changes};
+use crate::testing::{TestStore, test_stores};
+use crate::{CommitError, Engine, StoreError, grants, platform};
+
+async fn at_once<T: Send + 'static, F>(
+    store: &Arc<TestStore>,
+    count: u64,
+    task: fn(Arc<TestStore>, u64) -> F,
+) -> Vec<T>
+where
+    F: Future<Output = T> + Send + 'static,
+{
+    let tasks: Vec<_> = (0..count).map(|number| tokio::spawn(task(Arc::clone(store), number))).collect();
+    let mut results = Vec::new();
+    for task in tasks {
+        results.push(task.await.unwrap());
+    }
+    results
+}
+
+/// The transactions that fail as locked when they begin DEFERRED.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn forty_that_read_and_then_write_all_succeed_and_none_is_lost() {
+    async fn read_then_write(store: Arc<TestStore>, _: u64) {
+        let mut tx = store.begin().await.unwrap();
+        let row = service_tokens::lock_for_change(tx.conn(), credential_id(1)).await.unwrap().unwrap();
+        tokio::task::yield_now().await;
+        let done = service_tokens::update(tx.conn(), row.id, row.version, &Changes::none(NOW)).await;
+        assert_eq!(done, Ok(true));
+        tx.commit().await.unwrap();
+    }
+    for store in test_stores().await {
+        let store = Arc::new(store);
+        insert(&store, &new_token(1)).await;
+        at_once(&store, 40, read_then_write).await;
+        assert_eq!(by_id(&store, 1).await.unwrap().version, 41, "{:?}", store.engine());
+    }
+}
+
+/// Each rotates the token that calls, as `/auth/tokens/self/rotate` does.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_fifty_rotations_at_once_one_wins() {
+    async fn rotate(store: Arc<TestStore>, number: u64) -> bool {
+        let old = credential_id(0);
+        let mut tx = store.begin().await.unwrap();
+        service_tokens::lock_for_change(tx.conn(), old).await.unwrap().unwrap();
+        let (actor, _) = grants::share_actor(tx.conn(), old).await.unwrap().unwrap();
+        let renamed = name(&format!("{}~old", actor.name));
+        let new = service_tokens::NewServiceToken { token_name: name("token-0"), ..new_token(number + 1) };
+        let won = service_tokens::supersede(tx.conn(), old, new.id, &renamed, NOW, NOW).await.unwrap();
+        if won {
+            service_tokens::insert(tx.conn(), &new).await.unwrap();
+            tx.commit().await.unwrap();
+        }
+        won
+    }
+    for store in test_stores().await {
+        let store = Arc::new(store);
+        insert(&store, &new_token(0)).await;
+        let won = at_once(&store, 50, rotate).await;
+        assert_eq!(won.iter().filter(|won| **won).count(), 1, "{:?}", store.engine());
+        let old = by_id(&store, 0).await.unwrap();
+        let new = service_tokens::live_by_name(store.read().await.unwrap().conn(), "token-0").await.unwrap();
+        assert_eq!(old.superseded_by_id, new.map(|row| row.id));
+    }
+}
+
+/// A token that is being minted at the moment of an emergency does not survive it.
+#[tokio::test]
+async fn a_mint_and_an_emergency_wait_for_each_other() {
+    for store in test_stores().await {
+        let mut mint = store.begin().await.unwrap();
+        let epochs = platform::epochs_for_share(mint.conn()).await.unwrap();
+        let emergency = {
+            let store = store.another().await;
+            tokio::spawn(async move {
+                let mut tx = store.begin().await.unwrap();
+                let raised = platform::raise_service_epoch(tx.conn()).await.unwrap();
+                tx.commit().await.unwrap();
+                raised
+            })
+        };
+        // It waits for the mint, which holds the epochs.
+        let early = tokio::time::timeout(std::time::Duration::from_millis(200), async {
+            while !emergency.is_finished() {
+                tokio::task::yield_now().await;
+            }
+        });
+        assert!(early.await.is_err(), "{:?}", store.engine());
+        let new = service_tokens::NewServiceToken { epoch: epochs.service, ..new_token(1) };
+        service_tokens::insert(mint.conn(), &new).await.unwrap();
+        mint.commit().await.unwrap();
+        assert_eq!(emergency.await.unwrap(), 2);
+        let now = platform::epochs(store.read().await.unwrap().conn()).await.unwrap();
+        assert!(by_id(&store, 1).await.unwrap().epoch < now.service);
+    }
+}
+
+#[tokio::test]
+async fn a_revoked_actor_is_seen_by_the_change_that_began_before() {
+    for store in test_stores().await {
+        if store.engine() == Engine::Sqlite {
+            // Its one writer lets no change begin before the other ends.
+            continue;
+        }
+        insert(&store, &new_token(1)).await;
+        let mut late = store.begin().await.unwrap();
+        platform::epochs(late.conn()).await.unwrap();
+        let mut revoking = store.begin().await.unwrap();
+        service_tokens::revoke(revoking.conn(), credential_id(1), NOW, None).await.unwrap();
+        let sharing = tokio::spawn(async move { grants::share_actor(late.conn(), credential_id(1)).await });
+        revoking.commit().await.unwrap();
+        let (actor, _) = sharing.await.unwrap().unwrap().unwrap();
+        assert_eq!(actor.revoked_at, Some(NOW));
+    }
+}
+
+#[tokio::test]
+async fn a_dropped_transaction_changes_nothing_and_holds_nothing() {
+    for store in test_stores().await {
+        insert(&store, &new_token(1)).await;
+        for _ in 0..50 {
+            let mut tx = store.begin().await.unwrap();
+            let found = service_tokens::revoke(tx.conn(), credential_id(1), NOW, None).await.unwrap();
+            assert!(found, "{:?}", store.engine());
+            drop(tx);
+        }
+        assert_eq!(by_id(&store, 1).await.unwrap().revoked_at, None);
+    }
+}
+
+#[tokio::test]
+async fn a_transaction_with_a_failed_statement_does_not_pretend_to_commit() {
+    for store in test_stores().await {
+        insert(&store, &new_token(1)).await;
+        let mut tx = store.begin().await.unwrap();
+        service_tokens::insert(tx.conn(), &new_token(2)).await.unwrap();
+        let twin = service_tokens::NewServiceToken { token_name: name("token-1"), ..new_token(3) };
+        assert_eq!(service_tokens::insert(tx.conn(), &twin).await, Err(StoreError::NameTaken));
+        let refused = tx.commit().await;
+        assert!(matches!(refused, Err(CommitError::NotCommitted(_))), "{refused:?}");
+        assert_eq!(by_id(&store, 2).await, None, "{:?}", store.engine());
+    }
+}
+
+#[tokio::test]
+async fn a_reader_cannot_write_on_sqlite() {
+    for store in test_stores().await {
+        if store.engine() == Engine::Sqlite {
+            let mut reader = store.read().await.unwrap();
+            let refused = service_tokens::insert(reader.conn(), &new_token(1)).await;
+            assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+        }
+    }
+}
+
+/// Two that lock each other out: one is undone whole, and says so.
+#[tokio::test]
+async fn a_deadlock_is_contention_and_not_a_fault() {
+    for store in test_stores().await {
+        if store.engine() == Engine::Sqlite {
+            continue;
+        }
+        for number in [1, 2] {
+            insert(&store, &new_token(number)).await;
+        }
+        let (mut one, mut two) = (store.begin().await.unwrap(), store.begin().await.unwrap());
+        service_tokens::lock_for_change(one.conn(), credential_id(1)).await.unwrap();
+        service_tokens::lock_for_change(two.conn(), credential_id(2)).await.unwrap();
+        let (first, second) =
+            tokio::join!(service_tokens::lock_for_change(one.conn(), credential_id(2)), async {
+                let result = service_tokens::lock_for_change(two.conn(), credential_id(1)).await;
+                drop(two);
+                result
+            });
+        let failed = [first, second].into_iter().filter_map(Result::err).collect::<Vec<_>>();
+        assert!(matches!(failed.as_slice(), [StoreError::Contention(_)]), "{failed:?}");
+        assert!(failed[0].is_unavailable());
+    }
+}
