@@ -156,8 +156,8 @@ pub struct JournalStatus {
     pub mode: JournalMode,
     /// Age of the oldest record that it still has to move to the store.
     pub lag_seconds: f64,
-    /// Records that it still has to move.
-    pub pending_records: u64,
+    /// Bytes of records that it still has to move.
+    pub pending_bytes: u64,
     /// Its size on disk.
     pub bytes: u64,
     /// Its size on disk at most.

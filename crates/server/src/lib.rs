@@ -1,3 +1,9 @@
 //! The binary `keywright` as a library, so that its parts can be tested one by one.
 
+pub mod admin;
+pub mod cli;
 pub mod config;
+pub mod http;
+pub mod local;
+pub mod node;
+pub mod serve;

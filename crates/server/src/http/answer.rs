@@ -1,0 +1,161 @@
+//! Answers: objects, and problems on their way out.
+
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderValue, StatusCode};
+use keywright_api::problem::{FieldCode, FieldError, Problem};
+use keywright_api::problem_code::{ProblemCode, Refusal};
+use keywright_api::{WireEnum, verify::DenialCode};
+use keywright_authority::Fault;
+use serde::Serialize;
+use tracing::error;
+
+/// A request that was not carried out. The [outer layer](super::outer) gives it its request id.
+#[derive(Clone, Debug)]
+pub struct Refused(pub Problem);
+
+impl From<Problem> for Refused {
+    fn from(problem: Problem) -> Self {
+        Self(problem)
+    }
+}
+
+impl From<Fault> for Refused {
+    fn from(fault: Fault) -> Self {
+        Self(problem(fault))
+    }
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = status.into_response();
+        response.extensions_mut().insert(self.0);
+        response
+    }
+}
+
+/// The one place in which a fault of a use case becomes a problem document.
+fn problem(fault: Fault) -> Problem {
+    match fault {
+        Fault::NotFound => Problem::new(Refusal::NotFound, "There is no such object."),
+        Fault::Denied(denial) => {
+            let missing: Vec<_> = denial.missing_scopes.iter().map(keywright_core::Scope::as_str).collect();
+            denied(denial.code, &missing)
+        }
+        Fault::ScopeExceedsGrantor { detail, .. } => Problem::new(Refusal::ScopeExceedsGrantor, detail),
+        Fault::Invalid(faults) => Problem::of_fields(
+            faults.into_iter().map(|f| FieldError::new(f.field, FieldCode::OutOfRange, f.detail)).collect(),
+        ),
+        Fault::NameTaken => Problem::new(
+            Refusal::NameTaken,
+            "A live token has this name. Choose another, or revoke that one first.",
+        ),
+        Fault::AlreadyRevoked => Problem::new(Refusal::AlreadyRevoked, "It is revoked; nothing about it can change."),
+        Fault::RotationInProgress => Problem::new(
+            Refusal::RotationInProgress,
+            "It has been rotated already, or is being rotated now. Rotate the credential that replaced it.",
+        ),
+        Fault::NotRotatable => {
+            Problem::new(Refusal::NotRotatable, "It is revoked or expired. Create a new credential instead.")
+        }
+        Fault::PreconditionFailed => {
+            Problem::new(Refusal::PreconditionFailed, "It has changed since. Read it again and repeat the change.")
+        }
+        Fault::IdempotencyMismatch => Problem::new(
+            Refusal::IdempotencyMismatch,
+            "This Idempotency-Key was used for another request. Use a new key for a new request.",
+        ),
+        Fault::IdempotencyInProgress => Problem::new(
+            Refusal::IdempotencyInProgress,
+            "The first request with this Idempotency-Key is still running. Repeat this one in a moment.",
+        ),
+        Fault::AlreadyBootstrapped => {
+            Problem::new(Refusal::AlreadyBootstrapped, "A usable token with all permissions exists already.")
+        }
+        Fault::Unavailable(reason) => {
+            error!(%reason, "a request found the store away");
+            Problem::new(Refusal::Unavailable, "The store cannot be reached. Nothing was changed.")
+        }
+        Fault::OutcomeUnknown(reason) => {
+            error!(%reason, "a request was cut off from the store while it committed");
+            Problem::new(
+                Refusal::OutcomeUnknown,
+                "The store was lost while it committed. Repeat the request with the same Idempotency-Key, or look.",
+            )
+        }
+        Fault::Internal(reason) => {
+            error!(%reason, "a request failed");
+            Problem::new(Refusal::InternalError, "Something went wrong here; the log has the details.")
+        }
+    }
+}
+
+/// The problem of a denied credential.
+pub fn denied(code: keywright_core::DenialCode, missing: &[&str]) -> Problem {
+    let wire = DenialCode::from_word(code.as_str()).unwrap_or(DenialCode::NotFound);
+    let detail = match code {
+        keywright_core::DenialCode::InsufficientScope => {
+            format!("The credential does not carry {}.", missing.join(", "))
+        }
+        _ => "The credential was not accepted.".to_owned(),
+    };
+    Problem::new(wire, detail)
+}
+
+/// An object.
+pub fn json<T: Serialize>(status: StatusCode, object: &T) -> Response {
+    match serde_json::to_vec(object) {
+        Ok(body) => {
+            let mut response = Response::new(Body::from(body));
+            *response.status_mut() = status;
+            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            response
+        }
+        Err(reason) => Refused::from(Fault::Internal(reason.to_string())).into_response(),
+    }
+}
+
+/// The same, never to be kept by a cache: there is a secret in it, or a decision.
+pub fn json_no_store<T: Serialize>(status: StatusCode, object: &T) -> Response {
+    let mut response = json(status, object);
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// The headers that go with a problem.
+pub fn problem_headers(problem: &Problem) -> impl Iterator<Item = (http::HeaderName, HeaderValue)> {
+    let code = problem.known_code();
+    let challenge = (problem.status == 401 || code.and_then(ProblemCode::bearer_error).is_some()).then(|| {
+        let error = code.and_then(ProblemCode::bearer_error).map(|error| format!(", error=\"{error}\""));
+        let text = format!("Bearer realm=\"keywright\"{}", error.unwrap_or_default());
+        HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("Bearer"))
+    });
+    let retry = matches!(problem.status, 429 | 503).then(|| HeaderValue::from_static("1"));
+    [
+        Some((CONTENT_TYPE, HeaderValue::from_static("application/problem+json"))),
+        Some((CACHE_CONTROL, HeaderValue::from_static("no-store"))),
+        challenge.map(|value| (WWW_AUTHENTICATE, value)),
+        retry.map(|value| (RETRY_AFTER, value)),
+    ]
+    .into_iter()
+    .flatten()
+}
+
+/// A problem as bytes, for a request.
+pub fn problem_body(problem: Problem, request_id: &str) -> Vec<u8> {
+    serde_json::to_vec(&problem.for_request(request_id)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_denial_of_the_core_has_its_word_on_the_wire() {
+        for code in keywright_core::DenialCode::ALL {
+            assert!(DenialCode::from_word(code.as_str()).is_some(), "{code:?}");
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! What all handlers share.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use keywright_api::system::JournalMode;
+use keywright_authority::{Authority, entropy};
+use keywright_verify::Journal;
+use keywright_verify::clock::boot_micros;
+use keywright_verify::journal::Writer;
+
+use crate::config::Networks;
+
+/// What the front door needs to know of the configuration.
+#[derive(Clone, Debug)]
+pub struct DoorSettings {
+    /// Peers whose forwarding headers are believed.
+    pub trusted_proxies: Networks,
+    /// Longest time from a request's last header to its answer.
+    pub request_timeout: Duration,
+    /// Longest time for the headers of a request to arrive.
+    pub header_timeout: Duration,
+    /// How long grants answer while the store is away, in seconds.
+    pub stale_grace_seconds: u32,
+    /// What the journal survives.
+    pub journal_mode: JournalMode,
+}
+
+/// What all handlers share. Cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    authority: Authority,
+    journal: Journal,
+    writer: Writer,
+    settings: DoorSettings,
+    request_prefix: String,
+    requests: AtomicU64,
+    started_at: i64,
+}
+
+impl App {
+    /// The front door of an authority, with the journal of its node.
+    pub fn new(authority: Authority, journal: Journal, settings: DoorSettings) -> Self {
+        let mut request_prefix = hex::encode(&entropy::id()[..6]);
+        request_prefix.push('-');
+        Self {
+            inner: Arc::new(Inner {
+                writer: journal.writer(),
+                authority,
+                journal,
+                settings,
+                request_prefix,
+                requests: AtomicU64::new(0),
+                started_at: boot_micros(),
+            }),
+        }
+    }
+
+    /// The authority.
+    pub fn authority(&self) -> &Authority {
+        &self.inner.authority
+    }
+
+    /// The journal.
+    pub fn journal(&self) -> &Journal {
+        &self.inner.journal
+    }
+
+    /// The journal's writer that the main runtime shares.
+    pub fn writer(&self) -> &Writer {
+        &self.inner.writer
+    }
+
+    /// The settings.
+    pub fn settings(&self) -> &DoorSettings {
+        &self.inner.settings
+    }
+
+    /// Since the start, in microseconds.
+    pub fn uptime_micros(&self) -> i64 {
+        boot_micros() - self.inner.started_at
+    }
+
+    /// An id for a request that brought none: unique, no secret.
+    pub fn new_request_id(&self) -> String {
+        let number = self.inner.requests.fetch_add(1, Ordering::Relaxed);
+        let mut id = String::with_capacity(32);
+        id.push_str(&self.inner.request_prefix);
+        let _ = write!(id, "{number:x}");
+        id
+    }
+}

@@ -1,0 +1,4 @@
+//! `/audit`: the audit trail.
+
+pub mod security_events;
+pub mod verify;

@@ -1,0 +1,83 @@
+//! `GET /audit/security-events`.
+
+use axum::extract::State;
+use axum::response::Response;
+use http::StatusCode;
+use keywright_api::event::SecurityEvent;
+use keywright_api::event_query::{EventQuery, Order};
+use keywright_api::page::{DEFAULT_LIMIT, Page};
+use keywright_api::problem::{FieldCode, FieldError, Problem};
+use keywright_authority::audit;
+use keywright_core::{EventId, Timestamp};
+use keywright_store::security_events::{EventFilter, SortOrder};
+
+use crate::http::App;
+use crate::http::answer::{Refused, json_no_store};
+use crate::http::cursor::Cursor;
+use crate::http::gate::{AuditRead, Caller};
+use crate::http::input::{Query, invalid};
+use crate::http::view;
+
+/// Security events: one for each change of a credential, an identity or a policy.
+#[utoipa::path(
+    get, path = "/audit/security-events", tag = "audit", operation_id = "list_security_events",
+    params(EventQuery),
+    responses((status = 200, description = "A page of events", body = Page<SecurityEvent>),
+        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
+        (status = "5XX", description = "Not available at the moment", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+)]
+pub async fn list(
+    State(app): State<App>,
+    caller: Caller<AuditRead>,
+    Query(query): Query<EventQuery>,
+) -> Result<Response, Refused> {
+    let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
+    let filter = filter(query, limit + 1)?;
+    let mut rows = audit::list(app.authority(), &caller.call, &filter).await?;
+    let more = rows.len() > limit as usize;
+    rows.truncate(limit as usize);
+    let last = rows.last().filter(|_| more);
+    let page = Page {
+        next_cursor: last.map(|row| Cursor { at: row.event.occurred_at, id: row.event.id.0 }.encode()),
+        items: rows.into_iter().map(view::security_event).collect::<Vec<_>>(),
+    };
+    Ok(json_no_store(StatusCode::OK, &page))
+}
+
+fn filter(query: EventQuery, limit: u32) -> Result<EventFilter, Problem> {
+    // Security events are changes that were made: they neither fail nor belong to a publisher yet.
+    let unknown = [
+        ("publisher_id", query.publisher_id.is_some()),
+        ("success", query.success.is_some()),
+        ("code", query.code.is_some()),
+    ];
+    let errors: Vec<_> = unknown
+        .into_iter()
+        .filter(|(_, given)| *given)
+        .map(|(name, _)| FieldError::new(name, FieldCode::NotAvailableYet, "does not apply to security events"))
+        .collect();
+    if !errors.is_empty() {
+        return Err(Problem::of_fields(errors));
+    }
+    let moment = |name: &str, text: Option<String>| -> Result<Option<Timestamp>, Problem> {
+        text.map(|text| text.parse()).transpose().map_err(
+            |error: keywright_core::time::TimestampError| invalid(name, &error.to_string()),
+        )
+    };
+    Ok(EventFilter {
+        since: moment("since", query.since)?,
+        until: moment("until", query.until)?,
+        principal_id: query.principal_id,
+        subject_id: query.credential_id,
+        type_: query.kind,
+        ip_address: query.ip,
+        order: if query.order == Some(Order::Asc) { SortOrder::Ascending } else { SortOrder::Descending },
+        after: query
+            .cursor
+            .as_deref()
+            .map(Cursor::decode)
+            .transpose()?
+            .map(|cursor| (cursor.at, EventId(cursor.id))),
+        limit,
+    })
+}

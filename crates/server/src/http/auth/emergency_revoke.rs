@@ -1,0 +1,59 @@
+//! `POST /auth/emergency-revoke`.
+
+use axum::extract::State;
+use axum::response::Response;
+use http::StatusCode;
+use keywright_api::emergency::{
+    EmergencyRevoke as Body, EmergencyRevoked, Include, NodeConfirmations, PendingNode, RevokedCounts,
+};
+use keywright_api::request::FromFields;
+use keywright_authority::emergency;
+use keywright_authority::nodes::Confirmations;
+
+use crate::http::answer::{Refused, json_no_store};
+use crate::http::gate::{Caller, EmergencyRevoke};
+use crate::http::input::{JsonBytes, NoQuery, rules};
+use crate::http::{App, view};
+
+/// Revoke everything in reach, at once.
+///
+/// In force on this node when the call returns, and on every node that is named as confirmed. A node
+/// that is pending will have stopped by itself at the moment given.
+#[utoipa::path(
+    post, path = "/auth/emergency-revoke", tag = "service tokens", operation_id = "emergency_revoke",
+    request_body = Body,
+    responses((status = 200, description = "Revoked", body = EmergencyRevoked),
+        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
+        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+)]
+pub async fn emergency_revoke(
+    State(app): State<App>,
+    caller: Caller<EmergencyRevoke>,
+    _: NoQuery,
+    JsonBytes(body): JsonBytes,
+) -> Result<Response, Refused> {
+    let wanted = Body::from_body(&body, &rules(&app))?;
+    let wanted = emergency::EmergencyRevoke {
+        reason: wanted.reason,
+        service: wanted.include.contains(&Include::Service),
+        keep_caller: wanted.keep_caller,
+    };
+    let revoked = emergency::revoke(app.authority(), caller.call, wanted).await?;
+    let answer = EmergencyRevoked {
+        revoked: RevokedCounts { service: revoked.service, personal: 0, sessions: 0 },
+        event_id: revoked.event_id.0,
+        nodes: confirmations(&revoked.nodes),
+    };
+    Ok(json_no_store(StatusCode::OK, &answer))
+}
+
+fn confirmations(nodes: &Confirmations) -> NodeConfirmations {
+    NodeConfirmations {
+        confirmed: nodes.confirmed.iter().map(|node| node.0).collect(),
+        pending: nodes
+            .pending
+            .iter()
+            .map(|pending| PendingNode { node: pending.node.0, stops_by: view::time(pending.stops_by) })
+            .collect(),
+    }
+}

@@ -1,0 +1,327 @@
+//! `POST /auth/verify`: the decision about a credential.
+//!
+//! The one handler behind both ways in: [`answer`] is called by the edge on the thread that read the
+//! request, and by the router for the operator's socket and the command line.
+
+use std::net::IpAddr;
+
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderMap, StatusCode};
+use keywright_api::problem::Problem;
+use keywright_api::request::FromFields;
+use keywright_api::verify::Decision;
+use keywright_api::verify_request::{BorrowedVerify, VerifyRequest};
+use keywright_core::{
+    Bearer, CredentialId, Denial, Requirements, ScopeSet, address, decision::code_of,
+};
+use keywright_verify::clock::boot_micros;
+use keywright_verify::journal::Writer;
+use keywright_verify::{EventKind, Known, RecordCode, RecordRef};
+
+use super::verify_write;
+use crate::http::answer::{Refused, denied};
+use crate::http::client::{Presented, presented, user_agent};
+use crate::http::gate::{
+    LocalOperator, Looked, Permission, TokensVerify, conflicting, look_up, missing, problem_of, requirements,
+    unavailable, unrecorded,
+};
+use crate::http::input::{self, NoQuery, is_json, read_body, rules};
+use crate::http::outer::Arrived;
+use crate::http::App;
+
+/// The path, for the edge.
+pub const PATH: &str = "/api/v1/auth/verify";
+
+/// Who asks, and from where.
+pub struct Asked<'a> {
+    /// The request's id.
+    pub request_id: &'a str,
+    /// The client's address.
+    pub ip_address: Option<IpAddr>,
+    /// When the request arrived, on the boot-time clock.
+    pub at: i64,
+    /// Its headers.
+    pub headers: &'a HeaderMap,
+    /// Over the operator's socket, or in the operator's process.
+    pub operator: bool,
+}
+
+/// Decide on a credential.
+///
+/// Without `token` in the body the decision is about the credential that the request itself bears, and
+/// no permission is needed. With `token` the caller needs `tokens:verify`. Every decision is recorded
+/// before it is answered.
+#[utoipa::path(
+    post, path = "/auth/verify", tag = "verification", operation_id = "verify",
+    request_body(content = Option<VerifyRequest>, content_type = "application/json"),
+    responses(
+        (status = 200, description = "The decision", body = Decision),
+        (status = "4XX", description = "The request was not carried out", body = keywright_api::problem::Document, content_type = "application/problem+json"),
+        (status = "5XX", description = "The answer cannot be known or recorded at the moment", body = keywright_api::problem::Document, content_type = "application/problem+json"),
+    ),
+)]
+pub async fn verify(State(app): State<App>, request: Request) -> Result<Response, Refused> {
+    let (parts, body) = request.into_parts();
+    let arrived = parts.extensions.get::<Arrived>().cloned();
+    let Some(arrived) = arrived else { return Err(Refused::from(unavailable())) };
+    let body = read_body(body).await?;
+    check_query(&parts, &app)?;
+    let asked = Asked {
+        request_id: &arrived.request_id,
+        ip_address: arrived.ip_address,
+        at: arrived.at,
+        headers: &parts.headers,
+        operator: parts.extensions.get::<LocalOperator>().is_some(),
+    };
+    let json = answer(&app, app.writer(), &asked, &body).await?;
+    let mut response = (StatusCode::OK, json).into_response();
+    for (name, value) in HEADERS {
+        response.headers_mut().insert(name, http::HeaderValue::from_static(value));
+    }
+    Ok(response)
+}
+
+/// The headers of every decision.
+pub const HEADERS: [(http::HeaderName, &str); 2] =
+    [(http::header::CONTENT_TYPE, "application/json"), (http::header::CACHE_CONTROL, "no-store")];
+
+/// There are no parameters; a credential in one least of all.
+fn check_query(parts: &Parts, app: &App) -> Result<(), Problem> {
+    let Some(query) = parts.uri.query() else { return Ok(()) };
+    let pairs: Vec<_> = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+    NoQuery::from_query(pairs, &rules(app)).map(drop)
+}
+
+/// The facts of the original request, and what is wanted of the credential.
+struct Question<'a> {
+    wanted: Requirements,
+    ip_address: Option<IpAddr>,
+    user_agent: Option<&'a str>,
+    method: Option<&'a str>,
+    endpoint: Option<&'a str>,
+    cloudflare_ray_id: Option<&'a str>,
+}
+
+/// Decides, records, and writes the answer.
+///
+/// # Errors
+/// The problem to answer instead: the caller's own refusal, a bad body, or an answer that cannot be
+/// known or recorded.
+pub async fn answer(app: &App, writer: &Writer, asked: &Asked<'_>, body: &[u8]) -> Result<Bytes, Problem> {
+    if !body.is_empty() {
+        let content_type = asked.headers.get(http::header::CONTENT_TYPE);
+        if !is_json(content_type.map(http::HeaderValue::as_bytes)) {
+            return Err(input::not_json());
+        }
+        let rules = rules(app);
+        if let Some(request) = BorrowedVerify::read(body, &rules) {
+            return with_body(app, writer, asked, &Borrowed::from(&request)).await;
+        }
+        let request = VerifyRequest::from_body(body, &rules)?;
+        return with_body(app, writer, asked, &Borrowed::from(&request)).await;
+    }
+    let request = Borrowed::default();
+    with_body(app, writer, asked, &request).await
+}
+
+/// A request, wherever its texts lie.
+#[derive(Default)]
+struct Borrowed<'a> {
+    token: Option<&'a str>,
+    required_scopes: Vec<&'a str>,
+    any_scopes: Vec<&'a str>,
+    ip_address: Option<&'a str>,
+    user_agent: Option<&'a str>,
+    method: Option<&'a str>,
+    endpoint: Option<&'a str>,
+    cloudflare_ray_id: Option<&'a str>,
+}
+
+impl<'a> From<&'a BorrowedVerify<'a>> for Borrowed<'a> {
+    fn from(request: &'a BorrowedVerify<'a>) -> Self {
+        Self {
+            token: request.token,
+            required_scopes: request.required_scopes.clone().unwrap_or_default(),
+            any_scopes: request.any_scopes.clone().unwrap_or_default(),
+            ip_address: request.ip_address,
+            user_agent: request.user_agent,
+            method: request.method,
+            endpoint: request.endpoint,
+            cloudflare_ray_id: request.cloudflare_ray_id,
+        }
+    }
+}
+
+impl<'a> From<&'a VerifyRequest> for Borrowed<'a> {
+    fn from(request: &'a VerifyRequest) -> Self {
+        Self {
+            token: request.token.as_ref().map(keywright_api::secret::Secret::expose),
+            required_scopes: request.required_scopes.iter().map(String::as_str).collect(),
+            any_scopes: request.any_scopes.iter().flatten().map(String::as_str).collect(),
+            ip_address: request.ip_address.as_deref(),
+            user_agent: request.user_agent.as_deref(),
+            method: request.method.as_deref(),
+            endpoint: request.endpoint.as_deref(),
+            cloudflare_ray_id: request.cloudflare_ray_id.as_deref(),
+        }
+    }
+}
+
+async fn with_body(
+    app: &App,
+    writer: &Writer,
+    asked: &Asked<'_>,
+    request: &Borrowed<'_>,
+) -> Result<Bytes, Problem> {
+    let verification = Verification { app, writer, asked };
+    let wanted = Requirements { required_scopes: scopes(&request.required_scopes)?, any_scopes: scopes(&request.any_scopes)? };
+    match request.token {
+        Some(token) => {
+            let asked_by = verification.asker().await?;
+            let question = Question {
+                wanted,
+                ip_address: request.ip_address.and_then(address::parse),
+                user_agent: request.user_agent,
+                method: request.method,
+                endpoint: request.endpoint,
+                cloudflare_ray_id: request.cloudflare_ray_id,
+            };
+            verification.decide(Bearer::sort(token.as_bytes()), &question, asked_by).await
+        }
+        None => {
+            let question = Question {
+                wanted,
+                ip_address: asked.ip_address,
+                user_agent: request.user_agent.or_else(|| user_agent(asked.headers)),
+                method: request.method.or(Some("POST")),
+                endpoint: request.endpoint.or(Some(PATH)),
+                cloudflare_ray_id: request.cloudflare_ray_id,
+            };
+            match presented(asked.headers) {
+                Presented::Credential(credential) => {
+                    verification.decide(Bearer::sort(credential), &question, None).await
+                }
+                Presented::Nothing => {
+                    verification.refuse(RecordCode::MissingCredential, None, missing()).await
+                }
+                Presented::Conflicting => {
+                    verification.refuse(RecordCode::ConflictingCredentials, None, conflicting()).await
+                }
+            }
+        }
+    }
+}
+
+fn scopes(texts: &[&str]) -> Result<ScopeSet, Problem> {
+    if texts.is_empty() {
+        return Ok(ScopeSet::default());
+    }
+    ScopeSet::parse(texts).map_err(|(_, error)| input::invalid("required_scopes", &error.to_string()))
+}
+
+struct Verification<'a> {
+    app: &'a App,
+    writer: &'a Writer,
+    asked: &'a Asked<'a>,
+}
+
+impl Verification<'_> {
+    /// The caller that asks about another credential: it needs `tokens:verify`. Its own verdict is
+    /// recorded only when it is refused.
+    async fn asker(&self) -> Result<Option<CredentialId>, Problem> {
+        let credential = match presented(self.asked.headers) {
+            Presented::Nothing if self.asked.operator => return Ok(None),
+            Presented::Nothing => return self.refuse(RecordCode::MissingCredential, None, missing()).await,
+            Presented::Conflicting => {
+                return self.refuse(RecordCode::ConflictingCredentials, None, conflicting()).await;
+            }
+            Presented::Credential(credential) => credential,
+        };
+        let wanted = requirements(TokensVerify::SCOPE).map_err(|refused| refused.0)?;
+        match look_up(self.app, Bearer::sort(credential), self.asked.ip_address).await {
+            Looked::Denied(code) => self.refuse(code.into(), None, denied(code, &[])).await,
+            Looked::Unavailable => self.refuse(RecordCode::Unavailable, None, unavailable()).await,
+            Looked::Known(known) => match self.app.authority().verifier().decide(&known, &wanted) {
+                Ok(()) => Ok(Some(known.entry.grant.credential_id)),
+                Err(denial) => self.refuse(denial.code.into(), Some(&known), problem_of(&denial)).await,
+            },
+        }
+    }
+
+    async fn decide(
+        &self,
+        bearer: Bearer,
+        question: &Question<'_>,
+        asked_by: Option<CredentialId>,
+    ) -> Result<Bytes, Problem> {
+        let client = question.ip_address.or(self.asked.ip_address);
+        match look_up(self.app, bearer, client).await {
+            Looked::Known(known) => {
+                let decision = self.app.authority().verifier().decide(&known, &question.wanted);
+                let code = decision.as_ref().map_or_else(|denial| denial.code.into(), |()| RecordCode::Valid);
+                self.record(EventKind::Verify, code, Some(&known), question, asked_by).await?;
+                Ok(match decision {
+                    Ok(()) => verify_write::valid(&known.entry.grant, self.asked.request_id),
+                    Err(denial) => verify_write::denied(&known.entry.grant, &denial, self.asked.request_id),
+                })
+            }
+            Looked::Denied(code) => {
+                self.record(EventKind::Verify, code.into(), None, question, asked_by).await?;
+                let decision = Err(Denial::from(code));
+                Ok(verify_write::bare(code_of(&decision), self.asked.request_id))
+            }
+            Looked::Unavailable => {
+                self.record(EventKind::Verify, RecordCode::Unavailable, None, question, asked_by).await?;
+                Err(unavailable())
+            }
+        }
+    }
+
+    async fn refuse<T>(&self, code: RecordCode, known: Option<&Known>, problem: Problem) -> Result<T, Problem> {
+        let question = Question {
+            wanted: Requirements::none(),
+            ip_address: self.asked.ip_address,
+            user_agent: user_agent(self.asked.headers),
+            method: Some("POST"),
+            endpoint: Some(PATH),
+            cloudflare_ray_id: None,
+        };
+        self.record(EventKind::Gate, code, known, &question, None).await?;
+        Err(problem)
+    }
+
+    /// No answer without a record.
+    async fn record(
+        &self,
+        kind: EventKind,
+        code: RecordCode,
+        known: Option<&Known>,
+        question: &Question<'_>,
+        asked_by: Option<CredentialId>,
+    ) -> Result<(), Problem> {
+        let grant = known.map(|known| &known.entry.grant);
+        let record = RecordRef {
+            occurred_at: self.app.authority().now(),
+            kind,
+            code,
+            credential_id: grant.map(|grant| grant.credential_id),
+            token_name: grant.map(|grant| &*grant.name),
+            principal_kind: grant.map(|grant| grant.principal),
+            principal_id: grant.map(|grant| grant.credential_id.0),
+            asked_by,
+            ip_address: question.ip_address,
+            user_agent: question.user_agent,
+            method: question.method,
+            endpoint: question.endpoint,
+            cloudflare_ray_id: question.cloudflare_ray_id,
+            request_id: self.asked.request_id,
+            latency_micros: u32::try_from(boot_micros() - self.asked.at).unwrap_or(u32::MAX),
+            stale: known.is_some_and(|known| known.stale),
+            error_details: None,
+        };
+        self.writer.append_durably(&record).await.map_err(|_| unrecorded())
+    }
+}

@@ -1,0 +1,183 @@
+//! Writing decisions: by hand, as this is the one answer given a hundred thousand times a second. A
+//! test holds every byte of it against the wire type.
+
+use std::io::Write as _;
+
+use bytes::Bytes;
+use keywright_core::{Denial, Grant, Scope, ScopeSet, Timestamp};
+
+/// The answer for a valid credential.
+pub fn valid(grant: &Grant, request_id: &str) -> Bytes {
+    let mut out = Vec::with_capacity(768);
+    out.extend_from_slice(b"{\"valid\":true,\"code\":\"valid\"");
+    known(&mut out, grant);
+    out.extend_from_slice(b",\"publisher_id\":null,\"publishers\":[],\"scopes\":");
+    scopes(&mut out, &grant.scopes);
+    out.extend_from_slice(b",\"rate_limit\":null,\"context\":{\"service_account_id\":null,\"service_name\":");
+    text(&mut out, &grant.name);
+    out.extend_from_slice(b",\"publisher_id\":null,\"scopes\":");
+    scopes(&mut out, &grant.scopes);
+    out.extend_from_slice(b",\"rate_limits\":{\"per_minute\":null,\"per_hour\":null},\"metadata\":");
+    match &grant.metadata {
+        Some(metadata) => out.extend_from_slice(metadata.to_json().as_bytes()),
+        None => out.extend_from_slice(b"{}"),
+    }
+    out.push(b'}');
+    end(out, request_id)
+}
+
+/// The answer for a known credential that is denied.
+pub fn denied(grant: &Grant, denial: &Denial, request_id: &str) -> Bytes {
+    let mut out = Vec::with_capacity(512);
+    out.extend_from_slice(b"{\"valid\":false,\"code\":\"");
+    out.extend_from_slice(denial.code.as_str().as_bytes());
+    out.push(b'"');
+    known(&mut out, grant);
+    if !denial.missing_scopes.is_empty() {
+        out.extend_from_slice(b",\"missing_scopes\":");
+        list(&mut out, denial.missing_scopes.iter());
+    }
+    end(out, request_id)
+}
+
+/// The answer about a credential of which nothing may be told.
+pub fn bare(code: &str, request_id: &str) -> Bytes {
+    let mut out = Vec::with_capacity(96);
+    out.extend_from_slice(b"{\"valid\":false,\"code\":\"");
+    out.extend_from_slice(code.as_bytes());
+    out.push(b'"');
+    end(out, request_id)
+}
+
+fn known(out: &mut Vec<u8>, grant: &Grant) {
+    out.extend_from_slice(b",\"token_type\":\"");
+    out.extend_from_slice(grant.kind.as_str().as_bytes());
+    out.extend_from_slice(b"\",\"credential_id\":");
+    uuid(out, grant.credential_id.0);
+    out.extend_from_slice(b",\"name\":");
+    text(out, &grant.name);
+    out.extend_from_slice(b",\"principal\":{\"type\":\"");
+    out.extend_from_slice(grant.principal.as_str().as_bytes());
+    out.extend_from_slice(b"\",\"id\":");
+    uuid(out, grant.credential_id.0);
+    out.extend_from_slice(b",\"name\":");
+    text(out, &grant.name);
+    out.extend_from_slice(b"},\"expires_at\":");
+    time(out, grant.expires_at);
+    out.extend_from_slice(b",\"rotation\":{\"superseded\":");
+    out.extend_from_slice(if grant.superseded_by.is_some() { b"true" } else { b"false" });
+    out.extend_from_slice(b",\"grace_expires_at\":");
+    time(out, grant.grace_expires_at);
+    out.push(b'}');
+}
+
+fn end(mut out: Vec<u8>, request_id: &str) -> Bytes {
+    out.extend_from_slice(b",\"request_id\":");
+    text(&mut out, request_id);
+    out.push(b'}');
+    out.into()
+}
+
+fn scopes(out: &mut Vec<u8>, scopes: &ScopeSet) {
+    list(out, scopes.iter());
+}
+
+fn list<'a>(out: &mut Vec<u8>, scopes: impl Iterator<Item = &'a Scope>) {
+    out.push(b'[');
+    for (i, scope) in scopes.enumerate() {
+        if i > 0 {
+            out.push(b',');
+        }
+        // The grammar of a scope has no character that JSON escapes.
+        out.push(b'"');
+        out.extend_from_slice(scope.as_str().as_bytes());
+        out.push(b'"');
+    }
+    out.push(b']');
+}
+
+fn uuid(out: &mut Vec<u8>, id: uuid::Uuid) {
+    let mut buffer = uuid::Uuid::encode_buffer();
+    out.push(b'"');
+    out.extend_from_slice(id.hyphenated().encode_lower(&mut buffer).as_bytes());
+    out.push(b'"');
+}
+
+fn time(out: &mut Vec<u8>, moment: Option<Timestamp>) {
+    match moment {
+        Some(moment) => drop(write!(out, "\"{moment}\"")),
+        None => out.extend_from_slice(b"null"),
+    }
+}
+
+fn text(out: &mut Vec<u8>, text: &str) {
+    // Writing to memory does not fail.
+    let _ = serde_json::to_writer(out, text);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use keywright_api::verify::Decision;
+    use keywright_core::{CredentialId, CredentialKind, DenialCode, Metadata, PrincipalKind};
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    fn any_grant() -> impl Strategy<Value = Grant> {
+        let time = || proptest::option::of((0i64..1 << 52).prop_map(Timestamp::from_micros));
+        let scope = "(\\*|[a-z]{1,4}(:[a-z_]{1,4}){0,2})";
+        (any::<u128>(), "\\PC{1,20}", proptest::collection::vec(scope, 0..4), time(), time(), any::<bool>(), any::<bool>())
+            .prop_map(|(id, name, scopes, expires_at, grace, superseded, metadata)| {
+                let credential_id = CredentialId(uuid::Uuid::from_u128(id));
+                let map = json!({"creator": {"id": name.clone()}}).as_object().cloned().unwrap_or_default();
+                Grant {
+                    credential_id,
+                    kind: CredentialKind::Service,
+                    name: name.into(),
+                    principal: PrincipalKind::ServiceToken,
+                    scopes: ScopeSet::parse(scopes).unwrap(),
+                    metadata: metadata.then(|| Box::new(Metadata::new(map).unwrap())),
+                    expires_at,
+                    is_active: true,
+                    revoked_at: None,
+                    superseded_by: superseded.then_some(credential_id),
+                    grace_expires_at: grace,
+                    epoch: 1,
+                }
+            })
+    }
+
+    /// What was written is exactly the wire type: read as one, and written as one again, it is the same.
+    fn is_the_wire_type(bytes: &Bytes) -> Decision {
+        let written: Value = serde_json::from_slice(bytes).unwrap();
+        let decision: Decision = serde_json::from_slice(bytes).unwrap();
+        assert_eq!(serde_json::to_value(&decision).unwrap(), written);
+        decision
+    }
+
+    proptest! {
+        #[test]
+        fn a_valid_decision_is_the_wire_type(grant in any_grant(), request_id in "[a-z0-9]{1,9}") {
+            let decision = is_the_wire_type(&valid(&grant, &request_id));
+            prop_assert!(decision.is_valid());
+            prop_assert_eq!(decision.request_id(), request_id);
+        }
+
+        #[test]
+        fn a_denial_is_the_wire_type(grant in any_grant(), at in 2..DenialCode::ALL.len()) {
+            let code = DenialCode::ALL[at];
+            let missing: Vec<Scope> = if code == DenialCode::InsufficientScope { grant.scopes.iter().cloned().collect() } else { vec![] };
+            let decision = is_the_wire_type(&denied(&grant, &Denial { code, missing_scopes: missing }, "r"));
+            prop_assert_eq!(decision.code(), code.as_str());
+        }
+    }
+
+    #[test]
+    fn nothing_is_told_about_what_is_not_ours() {
+        for code in ["malformed", "not_found"] {
+            let bytes = bare(code, "r");
+            assert_eq!(is_the_wire_type(&bytes).code(), code);
+            assert_eq!(bytes, format!("{{\"valid\":false,\"code\":\"{code}\",\"request_id\":\"r\"}}").into_bytes());
+        }
+    }
+}

@@ -1,0 +1,313 @@
+//! The edge: takes connections, gives each to the worker that has fewest, and answers verifications on
+//! the worker's own thread. Everything else goes to the router on the main runtime.
+//!
+//! A verification that hits the cache is answered without a task, a lock that others hold, or a
+//! hop between threads (docs/decisions/0003-edge-of-one-thread-per-core.md).
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http_body::Frame;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use keywright_api::problem::Problem;
+use keywright_api::problem_code::Refusal;
+use keywright_verify::clock::boot_micros;
+use keywright_verify::journal::Writer;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, watch};
+use tokio_rustls::TlsAcceptor;
+use tower::ServiceExt;
+use tracing::{debug, error};
+
+use super::App;
+use super::answer::{problem_body, problem_headers};
+use super::auth::verify::{self, Asked};
+use super::client::{REQUEST_ID, client_address, request_id};
+use super::input::read_body;
+
+/// Most bytes of a request's line and headers; more are 431.
+const MAX_HEAD_BYTES: usize = 32 * 1024;
+/// Connections that a worker may have been given and not taken yet.
+const HANDOVER: usize = 1024;
+
+/// What the edge is made of.
+#[derive(Clone)]
+pub struct Edge {
+    /// What handlers share.
+    pub app: App,
+    /// For everything that is no verification.
+    pub router: Router,
+    /// TLS, if it ends here.
+    pub tls: Option<TlsAcceptor>,
+    /// True once the server leaves.
+    pub leaving: watch::Receiver<bool>,
+    /// Where the router runs.
+    pub main: tokio::runtime::Handle,
+}
+
+struct Worker {
+    sender: mpsc::Sender<(std::net::TcpStream, SocketAddr)>,
+    connections: Arc<AtomicUsize>,
+    thread: std::thread::JoinHandle<()>,
+}
+
+/// The workers of an edge.
+pub struct Workers(Vec<Worker>);
+
+impl Workers {
+    /// Starts `count` workers, a thread each.
+    ///
+    /// # Errors
+    /// When a thread or its runtime cannot be made.
+    pub fn start(edge: &Edge, count: usize) -> io::Result<Self> {
+        let mut workers = Vec::with_capacity(count);
+        for number in 0..count.max(1) {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            let (sender, receiver) = mpsc::channel(HANDOVER);
+            let connections = Arc::new(AtomicUsize::new(0));
+            let own = Arc::new(Own { edge: edge.clone(), writer: edge.app.journal().writer() });
+            let counted = Arc::clone(&connections);
+            let thread = std::thread::Builder::new()
+                .name(format!("edge-{number}"))
+                .spawn(move || runtime.block_on(own.run(receiver, counted)))?;
+            workers.push(Worker { sender, connections, thread });
+        }
+        Ok(Self(workers))
+    }
+
+    /// Accepts until the server leaves.
+    pub async fn accept(&self, listener: TcpListener, mut leaving: watch::Receiver<bool>) {
+        loop {
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                _ = leaving.wait_for(|leaving| *leaving) => return,
+            };
+            match accepted.and_then(|(stream, peer)| Ok((stream.into_std()?, peer))) {
+                Ok(accepted) => self.hand_over(accepted).await,
+                // Out of file descriptors, most likely: wait for some to be given back.
+                Err(reason) => {
+                    error!(%reason, "a connection could not be accepted");
+                    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                }
+            }
+        }
+    }
+
+    async fn hand_over(&self, accepted: (std::net::TcpStream, SocketAddr)) {
+        let idlest = self.0.iter().min_by_key(|worker| worker.connections.load(Ordering::Relaxed));
+        if let Some(worker) = idlest {
+            worker.connections.fetch_add(1, Ordering::Relaxed);
+            if worker.sender.send(accepted).await.is_err() {
+                worker.connections.fetch_sub(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Waits until what is in flight has been answered; call it off the runtime.
+    pub fn join(self) {
+        for worker in self.0 {
+            drop(worker.sender);
+            if worker.thread.join().is_err() {
+                error!("a worker of the edge panicked");
+            }
+        }
+    }
+}
+
+/// What one worker has.
+struct Own {
+    edge: Edge,
+    writer: Writer,
+}
+
+impl Own {
+    async fn run(
+        self: Arc<Self>,
+        mut receiver: mpsc::Receiver<(std::net::TcpStream, SocketAddr)>,
+        connections: Arc<AtomicUsize>,
+    ) {
+        let mut tasks = tokio::task::JoinSet::new();
+        while let Some((stream, peer)) = receiver.recv().await {
+            while tasks.try_join_next().is_some() {}
+            let (own, connections) = (Arc::clone(&self), Arc::clone(&connections));
+            tasks.spawn(async move {
+                if let Err(reason) = own.connection(stream, peer).await {
+                    debug!(%reason, "a connection ended early");
+                }
+                connections.fetch_sub(1, Ordering::Relaxed);
+            });
+        }
+        while tasks.join_next().await.is_some() {}
+    }
+
+    async fn connection(
+        self: Arc<Self>,
+        stream: std::net::TcpStream,
+        peer: SocketAddr,
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        let stream = TcpStream::from_std(stream)?;
+        stream.set_nodelay(true)?;
+        match self.edge.tls.clone() {
+            None => self.speak(stream, peer).await,
+            Some(tls) => {
+                let limit = self.edge.app.settings().header_timeout;
+                let stream = tokio::time::timeout(limit, tls.accept(stream)).await??;
+                self.speak(stream, peer).await
+            }
+        }
+    }
+
+    async fn speak<S>(
+        self: Arc<Self>,
+        stream: S,
+        peer: SocketAddr,
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let mut leaving = self.edge.leaving.clone();
+        let header_timeout = self.edge.app.settings().header_timeout;
+        let service = service_fn(move |request| {
+            let own = Arc::clone(&self);
+            async move { Ok::<_, Infallible>(own.serve(request, peer).await) }
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(header_timeout)
+            .max_buf_size(MAX_HEAD_BYTES)
+            .pipeline_flush(true)
+            .serve_connection(TokioIo::new(stream), service);
+        let mut connection = std::pin::pin!(connection);
+        tokio::select! {
+            ended = connection.as_mut() => return Ok(ended?),
+            _ = leaving.wait_for(|leaving| *leaving) => connection.as_mut().graceful_shutdown(),
+        }
+        Ok(connection.await?)
+    }
+
+    async fn serve(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<EdgeBody> {
+        if request.method() == Method::POST && request.uri().path() == verify::PATH && request.uri().query().is_none() {
+            return self.verify(request, peer).await;
+        }
+        self.route(request, peer).await
+    }
+
+    async fn verify(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<EdgeBody> {
+        let at = boot_micros();
+        let app = &self.edge.app;
+        let (parts, body) = request.into_parts();
+        let made;
+        let id = match request_id(&parts.headers) {
+            Some(id) => id,
+            None => {
+                made = app.new_request_id();
+                &made
+            }
+        };
+        let asked = Asked {
+            request_id: id,
+            ip_address: client_address(Some(peer.ip()), &parts.headers, &app.settings().trusted_proxies),
+            at,
+            headers: &parts.headers,
+            operator: false,
+        };
+        let body = if http_body::Body::is_end_stream(&body) { Ok(Bytes::new()) } else { read_body(body).await };
+        let decided = match body {
+            Ok(body) => verify::answer(app, &self.writer, &asked, &body).await,
+            Err(refused) => Err(refused.0),
+        };
+        match decided {
+            Ok(json) => decision(json, id),
+            Err(problem) => problem_response(problem, id),
+        }
+    }
+
+    /// On the main runtime, in a task of its own: a change goes on when its client hangs up.
+    async fn route(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<EdgeBody> {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(ConnectInfo(peer));
+        let router = self.edge.router.clone();
+        match self.edge.main.spawn(router.oneshot(request)).await {
+            Ok(Ok(response)) => response.map(EdgeBody::Routed),
+            Ok(Err(never)) => match never {},
+            Err(panicked) => {
+                error!(%panicked, "a handler panicked");
+                let problem = Problem::new(Refusal::InternalError, "Something went wrong here; the log has the details.");
+                problem_response(problem, &self.edge.app.new_request_id())
+            }
+        }
+    }
+}
+
+fn with_id(mut response: Response<EdgeBody>, id: &str) -> Response<EdgeBody> {
+    if let Ok(value) = HeaderValue::from_str(id) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    response
+}
+
+fn decision(json: Bytes, id: &str) -> Response<EdgeBody> {
+    let mut response = Response::new(EdgeBody::Whole(Full::new(json)));
+    for (name, value) in verify::HEADERS {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    with_id(response, id)
+}
+
+fn problem_response(problem: Problem, id: &str) -> Response<EdgeBody> {
+    let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers: Vec<_> = problem_headers(&problem).collect();
+    let mut response = Response::new(EdgeBody::Whole(Full::new(problem_body(problem, id).into())));
+    *response.status_mut() = status;
+    response.headers_mut().extend(headers);
+    with_id(response, id)
+}
+
+/// A body: whole, or the router's.
+pub enum EdgeBody {
+    /// Whole.
+    Whole(Full<Bytes>),
+    /// The router's.
+    Routed(Body),
+}
+
+impl http_body::Body for EdgeBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        match self.get_mut() {
+            Self::Whole(body) => Pin::new(body).poll_frame(cx).map(|frame| frame.map(|frame| frame.map_err(|never| match never {}))),
+            Self::Routed(body) => Pin::new(body).poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Whole(body) => body.is_end_stream(),
+            Self::Routed(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        match self {
+            Self::Whole(body) => body.size_hint(),
+            Self::Routed(body) => body.size_hint(),
+        }
+    }
+}

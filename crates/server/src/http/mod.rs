@@ -1,0 +1,52 @@
+//! The HTTP front door. One folder for each noun, one file for each verb.
+//!
+//! [`edge`] takes connections and answers verifications on the thread that read them; everything else
+//! goes to the [`router`] on the main runtime. The operator's socket and the command line drive the
+//! very same router.
+
+pub mod answer;
+pub mod app;
+pub mod client;
+pub mod cursor;
+pub mod edge;
+pub mod etag;
+pub mod gate;
+pub mod input;
+pub mod openapi;
+pub mod operator;
+pub mod view;
+
+mod audit;
+mod auth;
+mod outer;
+mod system;
+mod tokens;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use axum::routing::get;
+use keywright_api::problem::Problem;
+use keywright_api::problem_code::Refusal;
+
+pub use app::App;
+
+use answer::Refused;
+
+/// The path under which the API lies.
+pub const BASE: &str = "/api/v1";
+
+/// The whole API.
+pub fn router(app: App) -> Router {
+    let (api, _) = openapi::routes().split_for_parts();
+    let (outside, _) = openapi::outside().split_for_parts();
+    Router::new()
+        .nest(BASE, api)
+        .merge(outside)
+        .route("/api/v1/openapi.json", get(openapi::serve))
+        .fallback(async || Refused::from(Problem::new(Refusal::NotFound, "There is nothing at this path.")))
+        .method_not_allowed_fallback(async || {
+            Refused::from(Problem::new(Refusal::MethodNotAllowed, "This path does not know that method."))
+        })
+        .layer(from_fn_with_state(app.clone(), outer::layer))
+        .with_state(app)
+}

@@ -1,0 +1,81 @@
+//! The OpenAPI document, made from the handlers.
+
+use axum::response::Response;
+use http::StatusCode;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::answer::json;
+use super::{App, BASE, audit, auth, system, tokens};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Keywright",
+        description = "A self-hosted credential authority for APIs: issues, verifies, rotates, revokes and audits credentials.",
+        license(name = "Apache-2.0 OR MIT", identifier = "Apache-2.0 OR MIT"),
+    ),
+    security(("bearer" = []), ("api_key" = [])),
+    modifiers(&Schemes),
+    tags(
+        (name = "verification", description = "The decision about a credential, and who the caller is"),
+        (name = "service tokens", description = "API keys: create, rotate, revoke"),
+        (name = "audit", description = "Who changed what"),
+        (name = "system", description = "How the authority is doing"),
+    ),
+)]
+struct Document;
+
+struct Schemes;
+
+impl Modify for Schemes {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        let components = openapi.components.get_or_insert_with(Default::default);
+        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("Any credential")).build();
+        components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
+        components.add_security_scheme("api_key", SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new("X-API-Key"))));
+    }
+}
+
+/// The routes under the base path, with their part of the document.
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(auth::verify::verify))
+        .routes(routes!(auth::me::me))
+        .routes(routes!(auth::health::health))
+        .routes(routes!(auth::emergency_revoke::emergency_revoke))
+        .routes(routes!(tokens::list::list, tokens::create::create))
+        .routes(routes!(tokens::cleanup::cleanup))
+        .routes(routes!(tokens::revoke::revoke_self))
+        .routes(routes!(tokens::rotate::rotate_self))
+        .routes(routes!(tokens::get::get, tokens::update::update, tokens::revoke::revoke))
+        .routes(routes!(tokens::rotate::rotate))
+        .routes(routes!(audit::security_events::list))
+        .routes(routes!(audit::verify::verify))
+        .routes(routes!(system::status::status))
+        .routes(routes!(system::health::health))
+}
+
+/// The routes outside the base path.
+pub fn outside() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(system::probes::live)).routes(routes!(system::probes::ready))
+}
+
+fn openapi() -> utoipa::openapi::OpenApi {
+    let (_, api) = OpenApiRouter::<App>::new().nest(BASE, routes()).merge(outside()).split_for_parts();
+    let mut document = Document::openapi();
+    document.merge(api);
+    document
+}
+
+/// The document, pretty.
+pub fn document() -> String {
+    openapi().to_pretty_json().unwrap_or_default()
+}
+
+/// `GET /openapi.json`.
+pub async fn serve() -> Response {
+    json(StatusCode::OK, &openapi())
+}

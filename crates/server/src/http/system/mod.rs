@@ -1,0 +1,5 @@
+//! `/system` and `/healthz`: how the authority is doing.
+
+pub mod health;
+pub mod probes;
+pub mod status;

@@ -1,0 +1,123 @@
+//! `GET /system/status`: for operators.
+
+use axum::extract::State;
+use axum::response::Response;
+use http::StatusCode;
+use keywright_api::system::{
+    CacheStatus, HealthStatus, JobOutcome, JobStatus, JournalStatus, NodeStatus, StoreEngine,
+    StoreStatus, SystemStatus as Body, TokenTotals, VerificationStatus,
+};
+use keywright_authority::status::{Report, StoreAnswer, report};
+use keywright_core::Timestamp;
+use keywright_store::Engine;
+
+use super::health::{Health, seconds};
+use crate::http::answer::{Refused, json_no_store};
+use crate::http::gate::{Caller, SystemStatus};
+use crate::http::input::NoQuery;
+use crate::http::{App, view};
+
+/// A node is live when its last beat is younger than this, in microseconds.
+const LIVE_MICROS: i64 = 5_000_000;
+
+/// How every part of the authority is doing.
+#[utoipa::path(
+    get, path = "/system/status", tag = "system", operation_id = "get_system_status",
+    responses((status = 200, description = "The status; a store that is away is told, not an error", body = Body),
+        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
+        (status = "5XX", description = "Not available at the moment", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+)]
+pub async fn status(State(app): State<App>, caller: Caller<SystemStatus>, _: NoQuery) -> Result<Response, Refused> {
+    let report = report(app.authority(), &caller.call).await?;
+    let health = Health::look(&app).await;
+    Ok(json_no_store(StatusCode::OK, &body(&app, health, &report)))
+}
+
+fn body(app: &App, health: Health, report: &Report) -> Body {
+    let authority = app.authority();
+    let answer = report.store.as_ref();
+    Body {
+        status: health.overall(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        node_id: authority.node().0,
+        time: view::time(report.now),
+        uptime_seconds: u64::try_from(app.uptime_micros() / 1_000_000).unwrap_or(0),
+        clock_skew_seconds: seconds(report.skew_micros),
+        verification: VerificationStatus {
+            able: health.able_to_verify(),
+            confirmed_seconds: report.unconfirmed_micros.map_or(-1.0, seconds),
+            stale_grace_seconds: app.settings().stale_grace_seconds,
+        },
+        store: store(app, health, report),
+        journal: journal(app),
+        cache: CacheStatus {
+            entries: report.verifier.entries,
+            hits: report.verifier.hits,
+            misses: report.verifier.loads,
+        },
+        nodes: answer.map(|answer| nodes(answer, report.now, app)).unwrap_or_default(),
+        jobs: jobs(app, report),
+        service_tokens: answer.map(|answer| TokenTotals {
+            total: answer.totals.total,
+            active: answer.totals.active,
+            superseded: answer.totals.superseded,
+            inactive: answer.totals.inactive,
+            expired: answer.totals.expired,
+            revoked: answer.totals.revoked,
+        }),
+    }
+}
+
+fn store(app: &App, health: Health, report: &Report) -> StoreStatus {
+    let answer = report.store.as_ref();
+    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    StoreStatus {
+        reachable: health.store == HealthStatus::Ok,
+        engine: match app.authority().store().engine() {
+            Engine::Sqlite => StoreEngine::Sqlite,
+            Engine::Postgres => StoreEngine::Postgresql,
+        },
+        latency_seconds: answer.map(|answer| seconds(answer.latency_micros)),
+        schema_version: answer.and_then(|answer| answer.schema_version),
+        connections_in_use: count(report.pool.size.saturating_sub(report.pool.idle)),
+        connections_max: count(report.pool.max),
+    }
+}
+
+fn journal(app: &App) -> JournalStatus {
+    let status = app.journal().status(app.authority().now());
+    JournalStatus {
+        writable: status.writable,
+        mode: app.settings().journal_mode,
+        lag_seconds: seconds(status.lag_micros),
+        pending_bytes: status.pending_bytes,
+        bytes: status.bytes,
+        max_bytes: status.max_bytes,
+    }
+}
+
+fn nodes(answer: &StoreAnswer, now: Timestamp, app: &App) -> Vec<NodeStatus> {
+    let own = app.authority().node();
+    let alone = !app.authority().has_peers();
+    let view = |row: &keywright_store::nodes::NodeRow| NodeStatus {
+        id: row.id.0,
+        address: row.address.clone(),
+        version: row.version.clone(),
+        last_beat_at: view::time(if row.id == own && alone { now } else { row.last_beat_at }),
+        live: row.stopped_at.is_none()
+            && (row.id == own || (!alone && now.micros_since(row.last_beat_at) < LIVE_MICROS)),
+    };
+    answer.nodes.iter().map(view).collect()
+}
+
+fn jobs(app: &App, report: &Report) -> Vec<JobStatus> {
+    let node_id = Some(app.authority().node().0);
+    let view = |(name, run): &(&'static str, keywright_authority::jobs::JobRun)| JobStatus {
+        name: (*name).to_owned(),
+        node_id,
+        last_run_at: Some(view::time(run.began_at)),
+        last_outcome: Some(if run.succeeded { JobOutcome::Done } else { JobOutcome::Failed }),
+        next_run_at: Some(view::time(run.next_at)),
+    };
+    report.jobs.iter().map(view).collect()
+}

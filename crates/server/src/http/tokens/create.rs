@@ -1,0 +1,58 @@
+//! `POST /auth/tokens`.
+
+use axum::extract::State;
+use axum::response::Response;
+use http::{HeaderMap, StatusCode};
+use keywright_api::problem::Problem;
+use keywright_api::request::FromFields;
+use keywright_api::service_token::CreatedServiceToken;
+use keywright_api::service_token_request::{CreateServiceToken, Expiry as WireExpiry};
+use keywright_authority::service_tokens::{self, Create, Expiry};
+use keywright_core::{CredentialName, Metadata, ScopeSet};
+
+use super::minted;
+use crate::http::App;
+use crate::http::answer::Refused;
+use crate::http::gate::{Caller, TokensAdmin, idempotency};
+use crate::http::input::{JsonBytes, NoQuery, invalid, rules};
+
+/// Create a service token. Its secret is in this answer and in no other.
+#[utoipa::path(
+    post, path = "/auth/tokens", tag = "service tokens", operation_id = "create_service_token",
+    params(("Idempotency-Key" = Option<String>, Header, description = "16 to 128 visible ASCII characters; repeats give the first answer again for 24 hours")),
+    request_body = CreateServiceToken,
+    responses((status = 201, description = "Created", body = CreatedServiceToken),
+        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
+        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+)]
+pub async fn create(
+    State(app): State<App>,
+    mut caller: Caller<TokensAdmin>,
+    _: NoQuery,
+    headers: HeaderMap,
+    JsonBytes(body): JsonBytes,
+) -> Result<Response, Refused> {
+    caller.call.idempotency = idempotency(&headers, "POST /auth/tokens", &body)?;
+    let wanted = wanted(&CreateServiceToken::from_body(&body, &rules(&app))?)?;
+    let made = service_tokens::create(app.authority(), caller.call, wanted).await?;
+    Ok(minted(&app, StatusCode::CREATED, &made))
+}
+
+fn wanted(request: &CreateServiceToken) -> Result<Create, Problem> {
+    Ok(Create {
+        token_name: CredentialName::parse(&request.token_name)
+            .map_err(|error| invalid("token_name", &error.to_string()))?,
+        permissions: ScopeSet::parse(&request.permissions)
+            .map_err(|(at, error)| invalid(&format!("permissions[{at}]"), &error.to_string()))?,
+        metadata: Metadata::new(request.metadata.clone().unwrap_or_default())
+            .map_err(|error| invalid("metadata", &error.to_string()))?,
+        expiry: match request.expiry() {
+            WireExpiry::Default => Expiry::Default,
+            WireExpiry::Never => Expiry::Never,
+            WireExpiry::InDays(days) => Expiry::InDays(days),
+            WireExpiry::At(time) => Expiry::At(time.parse().map_err(
+                |error: keywright_core::time::TimestampError| invalid("expires_at", &error.to_string()),
+            )?),
+        },
+    })
+}

@@ -1,0 +1,33 @@
+//! `GET /auth/tokens/{id}`.
+
+use axum::extract::State;
+use axum::response::Response;
+use http::StatusCode;
+use keywright_api::service_token::ServiceToken;
+use keywright_authority::service_tokens;
+
+use crate::http::answer::{Refused, json_no_store};
+use crate::http::gate::{Caller, TokensRead};
+use crate::http::input::{NoQuery, PathId};
+use crate::http::{App, etag, view};
+
+/// One service token.
+#[utoipa::path(
+    get, path = "/auth/tokens/{id}", tag = "service tokens", operation_id = "get_service_token",
+    params(("id" = uuid::Uuid, Path, description = "The token")),
+    responses((status = 200, description = "The token", body = ServiceToken),
+        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
+        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+)]
+pub async fn get(
+    State(app): State<App>,
+    caller: Caller<TokensRead>,
+    _: NoQuery,
+    PathId(id): PathId,
+) -> Result<Response, Refused> {
+    let (row, epochs) = service_tokens::get(app.authority(), &caller.call, id).await?;
+    let view = view::service_token(&row, epochs, app.authority().now());
+    let mut response = json_no_store(StatusCode::OK, &view);
+    etag::put(&mut response, row.version);
+    Ok(response)
+}

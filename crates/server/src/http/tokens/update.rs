@@ -1,0 +1,66 @@
+//! `PATCH /auth/tokens/{id}`.
+
+use axum::extract::State;
+use axum::response::Response;
+use http::{HeaderMap, StatusCode};
+use keywright_api::patch::Patch;
+use keywright_api::problem::Problem;
+use keywright_api::request::FromFields;
+use keywright_api::service_token::ServiceToken;
+use keywright_api::service_token_request::PatchServiceToken;
+use keywright_authority::service_tokens::{self, MetadataChange, Update};
+use keywright_core::{CredentialName, ScopeSet, Timestamp};
+
+use crate::http::answer::{Refused, json_no_store};
+use crate::http::gate::{Caller, TokensAdmin};
+use crate::http::input::{JsonBytes, NoQuery, PathId, invalid, rules};
+use crate::http::{App, etag, view};
+
+/// Change a service token (RFC 7396).
+#[utoipa::path(
+    patch, path = "/auth/tokens/{id}", tag = "service tokens", operation_id = "update_service_token",
+    params(("id" = uuid::Uuid, Path, description = "The token"),
+        ("If-Match" = Option<String>, Header, description = "The ETag of the version to change")),
+    request_body = PatchServiceToken,
+    responses((status = 200, description = "The token as it is now", body = ServiceToken),
+        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
+        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+)]
+pub async fn update(
+    State(app): State<App>,
+    caller: Caller<TokensAdmin>,
+    _: NoQuery,
+    PathId(id): PathId,
+    headers: HeaderMap,
+    JsonBytes(body): JsonBytes,
+) -> Result<Response, Refused> {
+    let mut wanted = wanted(PatchServiceToken::from_body(&body, &rules(&app))?)?;
+    wanted.if_version = etag::expected(&headers)?;
+    let (row, epochs) = service_tokens::update(app.authority(), caller.call, id, wanted).await?;
+    let view = view::service_token(&row, epochs, app.authority().now());
+    let mut response = json_no_store(StatusCode::OK, &view);
+    etag::put(&mut response, row.version);
+    Ok(response)
+}
+
+fn wanted(request: PatchServiceToken) -> Result<Update, Problem> {
+    let name = request.token_name.as_deref().map(CredentialName::parse).transpose();
+    let permissions = request.permissions.or(request.scopes).map(ScopeSet::parse).transpose();
+    Ok(Update {
+        token_name: name.map_err(|error| invalid("token_name", &error.to_string()))?,
+        is_active: request.is_active,
+        metadata: match request.metadata {
+            Patch::Absent => None,
+            Patch::Null => Some(MetadataChange::Clear),
+            Patch::Value(patch) => Some(MetadataChange::Merge(patch)),
+        },
+        expires_at: match request.expires_at {
+            Patch::Absent => None,
+            Patch::Null => Some(None),
+            Patch::Value(time) => Some(Some(time.parse::<Timestamp>().map_err(|error| invalid("expires_at", &error.to_string()))?)),
+        },
+        permissions: permissions
+            .map_err(|(at, error)| invalid(&format!("permissions[{at}]"), &error.to_string()))?,
+        if_version: None,
+    })
+}

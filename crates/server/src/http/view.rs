@@ -1,0 +1,114 @@
+//! Rows as the API shows them: the one place where the core's words become the wire's.
+
+use keywright_api::WireEnum;
+use keywright_api::actor::{Actor, ActorType, Principal, PrincipalType};
+use keywright_api::event::SecurityEvent;
+use keywright_api::service_token::{ServiceToken, TokenStatus};
+use keywright_api::verify::RotationState;
+use keywright_core::{ActorRef, Epochs, Grant, Status, Timestamp};
+use keywright_store::security_events::SecurityEventRow;
+use keywright_store::service_tokens::ServiceTokenRow;
+use serde_json::{Map, Value};
+
+/// A moment.
+pub fn time(moment: Timestamp) -> String {
+    moment.to_string()
+}
+
+fn optional_time(moment: Option<Timestamp>) -> Option<String> {
+    moment.map(time)
+}
+
+/// A status.
+pub fn status(status: Status) -> TokenStatus {
+    match status {
+        Status::Active => TokenStatus::Active,
+        Status::Superseded => TokenStatus::Superseded,
+        Status::Inactive => TokenStatus::Inactive,
+        Status::Expired => TokenStatus::Expired,
+        Status::Revoked => TokenStatus::Revoked,
+    }
+}
+
+/// A service token, with the status that it has at `now`.
+pub fn service_token(row: &ServiceTokenRow, epochs: Epochs, now: Timestamp) -> ServiceToken {
+    ServiceToken {
+        id: row.id.0,
+        token_name: row.token_name.as_str().to_owned(),
+        token_hint: row.token_hint.0.clone(),
+        permissions: row.permissions.iter().map(ToString::to_string).collect(),
+        status: status(row.status(epochs, now)),
+        is_active: row.is_active,
+        metadata: row.metadata.as_map().clone(),
+        service_account_id: None,
+        rate_limits: None,
+        ip_allowlist: None,
+        expires_at: optional_time(row.expires_at),
+        usage_count: row.usage_count,
+        last_used_at: optional_time(row.last_used_at),
+        rotated_from_id: row.rotated_from_id.map(|id| id.0),
+        superseded_by_id: row.superseded_by_id.map(|id| id.0),
+        grace_expires_at: optional_time(row.grace_expires_at),
+        revoked_at: optional_time(row.revoked_at),
+        revoked_reason: row.revoked_reason.clone(),
+        created_by: actor(&row.created_by),
+        created_at: time(row.created_at),
+    }
+}
+
+/// An actor.
+pub fn actor(actor: &ActorRef) -> Actor {
+    Actor {
+        kind: ActorType::from_word(actor.kind.as_str()).unwrap_or(ActorType::System),
+        id: actor.id,
+        name: Some(actor.name.clone()),
+    }
+}
+
+/// The principal of a grant.
+pub fn principal(grant: &Grant) -> Principal {
+    Principal {
+        kind: PrincipalType::from_word(grant.principal.as_str()).unwrap_or(PrincipalType::ServiceToken),
+        id: grant.credential_id.0,
+        name: grant.name.to_string(),
+    }
+}
+
+/// Where a token stands in its rotation.
+pub fn rotation(row: &ServiceTokenRow) -> RotationState {
+    RotationState {
+        superseded: row.superseded_by_id.is_some(),
+        grace_expires_at: optional_time(row.grace_expires_at),
+    }
+}
+
+/// A security event.
+pub fn security_event(row: SecurityEventRow) -> SecurityEvent {
+    let event = row.event;
+    SecurityEvent {
+        id: event.id.0,
+        seq: row.seq.and_then(|seq| i64::try_from(seq).ok()),
+        kind: event.type_,
+        occurred_at: time(event.occurred_at),
+        actor: actor(&event.actor),
+        subject: keywright_api::actor::Subject {
+            kind: event.subject_type.unwrap_or_default(),
+            id: event.subject_id,
+            name: event.subject_name,
+        },
+        publisher_id: event.publisher_id,
+        ip_address: event.ip_address.map(|ip| ip.to_string()),
+        user_agent: event.user_agent,
+        request_id: event.request_id,
+        reason: event.reason,
+        before: event.before.as_deref().and_then(object),
+        after: event.after.as_deref().and_then(object),
+        details: event.details.as_deref().and_then(object).unwrap_or_default(),
+        node_id: event.node_id.map(|id| id.0),
+        mac: row.mac.map(hex::encode),
+    }
+}
+
+fn object(text: &str) -> Option<Map<String, Value>> {
+    serde_json::from_str(text).ok()
+}

@@ -1,0 +1,273 @@
+//! One node, put together from its configuration: store, keys, journal, verifier, authority and the
+//! tasks behind them. The server, the command line's own authority and the tests open the same.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use keywright_api::system::JournalMode;
+use keywright_authority::audit::chain;
+use keywright_authority::{Authority, Keys, Settings, entropy, jobs};
+use keywright_core::NodeId;
+use keywright_store::{Engine, SchemaState, Store, StoreError, StoreLock, StoreOptions, beside};
+use keywright_verify::journal::mover;
+use keywright_verify::{Clock, Freshness, Journal, JournalOptions, Verifier, VerifierOptions};
+use tokio::task::JoinHandle;
+use tracing::warn;
+use zeroize::Zeroizing;
+
+use crate::config::{Config, MasterKeys};
+use crate::http::App;
+use crate::http::app::DoorSettings;
+
+/// Misses that may wait for the store.
+const MAX_WAITING: usize = 4_096;
+/// How long a node that leaves moves what its journal still holds.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// How a node takes part.
+#[derive(Clone, Debug)]
+pub enum Part {
+    /// It answers requests at this address.
+    Serves(String),
+    /// It carries out one command of the local operator.
+    Operator,
+}
+
+/// An open node.
+pub struct Node {
+    app: App,
+    jobs: jobs::Running,
+    tasks: Vec<JoinHandle<()>>,
+    part: Part,
+    _lock: Option<StoreLock>,
+}
+
+/// The options of the configured store.
+pub fn store_options(config: &Config) -> StoreOptions {
+    StoreOptions {
+        pool_size: config.database.pool_size,
+        max_overflow: config.database.max_overflow,
+        statement_timeout: Duration::from_secs(config.database.statement_timeout_seconds),
+        ..StoreOptions::new(config.database.url.reveal().as_str())
+    }
+}
+
+/// The operator's socket of the configured store; none on PostgreSQL.
+pub fn socket_path(config: &Config) -> Option<PathBuf> {
+    config.database.url.sqlite_path().map(|path| beside(path, "sock"))
+}
+
+/// The key that `serve --dev` makes beside the database.
+pub fn dev_key_path(config: &Config) -> Option<PathBuf> {
+    config.database.url.sqlite_path().map(|path| beside(path, "key"))
+}
+
+/// The configured keys, or those that `serve --dev` made.
+///
+/// # Errors
+/// When none are configured, or they cannot be read.
+pub fn keys(config: &Config) -> anyhow::Result<Keys> {
+    let configured = config.keys.resolve()?;
+    let made = || -> anyhow::Result<Option<MasterKeys>> {
+        let Some(path) = dev_key_path(config).filter(|path| path.exists()) else { return Ok(None) };
+        let text = Zeroizing::new(std::fs::read_to_string(&path).with_context(|| path.display().to_string())?);
+        Ok(Some(MasterKeys::from_text(text.trim())?))
+    };
+    let Some(keys) = configured.map_or_else(made, |keys| Ok(Some(keys)))? else {
+        bail!(
+            "no master key is configured: set KEYWRIGHT_MASTER_KEY to 32 random bytes in base64 \
+             (openssl rand -base64 32), or KEYWRIGHT_MASTER_KEY_FILE, or KEYWRIGHT_MASTER_KEY_COMMAND"
+        );
+    };
+    Ok(Keys::new(keys.reveal().map(|key| Zeroizing::new(*key)))?)
+}
+
+/// Takes the SQLite database for this process alone.
+///
+/// # Errors
+/// [`StoreError::InUse`] when another process has it.
+pub fn lock(config: &Config) -> Result<Option<StoreLock>, StoreError> {
+    config.database.url.sqlite_path().map(StoreLock::acquire).transpose()
+}
+
+/// Connects to the store, and makes sure that it can be worked on.
+///
+/// # Errors
+/// With what to do about it.
+pub async fn connect(config: &Config) -> anyhow::Result<Store> {
+    let store = Store::connect(&store_options(config)).await.context("the store cannot be opened")?;
+    store.preflight().await?;
+    Ok(store)
+}
+
+/// Refuses a schema that is not current.
+///
+/// # Errors
+/// With what to do about it.
+pub async fn check_schema(store: &Store) -> anyhow::Result<()> {
+    match store.schema_state().await? {
+        SchemaState::Current { .. } => Ok(()),
+        SchemaState::Empty => bail!("the database is empty: run `keywright migrate` first"),
+        SchemaState::Behind { version, known_version } => {
+            bail!("the schema is at version {version}, this binary needs {known_version}: run `keywright migrate`")
+        }
+        other => bail!("the schema cannot be used by this binary: {other:?}; install the newer Keywright"),
+    }
+}
+
+impl Node {
+    /// Opens a node on a store whose schema is current.
+    ///
+    /// # Errors
+    /// When the journal cannot be opened or the store not be reached.
+    pub async fn open(
+        config: &Config,
+        store: Store,
+        lock: Option<StoreLock>,
+        keys: Keys,
+        part: Part,
+    ) -> anyhow::Result<Self> {
+        let clock = Arc::new(Clock::from_wall_clock());
+        if let Some(time) = store.now().await? {
+            clock.follow(time, keywright_verify::clock::boot_micros());
+        }
+        let node = NodeId::generate(clock.now(), entropy::id());
+        let journal = open_journal(config, &part, node)?;
+        let verifier = Verifier::new(store.clone(), clock, freshness(&store), &verifier_options(config, &store));
+        let settings = Settings {
+            default_expiry_days: config.tokens.default_expiry_days,
+            retention_days: config.audit.retention_days,
+            stale_grace: Duration::from_secs(config.verify.stale_grace_seconds),
+        };
+        let authority = Authority::new(store.clone(), verifier, keys, node, settings);
+        let mut tasks = vec![tokio::spawn(mover::run(journal.clone(), Arc::new(store)))];
+        take_part(&authority, &part, &mut tasks).await?;
+        let jobs = jobs::Running::start(&authority);
+        let app = App::new(authority, journal, door_settings(config)?);
+        Ok(Self { app, jobs, tasks, part, _lock: lock })
+    }
+
+    /// What handlers share.
+    pub fn app(&self) -> &App {
+        &self.app
+    }
+
+    /// Leaves in order: what the journal holds is moved, the chain sealed, the other nodes told.
+    ///
+    /// # Errors
+    /// When records had to stay in the journal, or the store was away; nothing is lost then.
+    pub async fn close(self) -> anyhow::Result<()> {
+        self.jobs.stop();
+        for task in &self.tasks {
+            task.abort();
+        }
+        for task in self.tasks {
+            let _ = task.await;
+        }
+        let authority = self.app.authority();
+        let journal = self.app.journal();
+        journal.close();
+        let drained = tokio::time::timeout(DRAIN, drain(journal, authority.store())).await;
+        let _ = chain::seal(authority).await;
+        if matches!(self.part, Part::Serves(_))
+            && let Err(error) = authority.leave().await
+        {
+            warn!(%error, "the other nodes could not be told that this one leaves");
+        }
+        authority.store().close().await;
+        let pending = journal.status(authority.now()).pending_bytes;
+        if let Part::Operator = self.part
+            && pending == 0
+        {
+            let _ = std::fs::remove_dir_all(journal.dir());
+        }
+        if pending > 0 || drained.is_err() {
+            bail!("{pending} bytes of records stay in the journal at {}; the next start moves them", journal.dir().display());
+        }
+        Ok(())
+    }
+}
+
+async fn drain(journal: &Journal, store: &Store) {
+    loop {
+        match mover::pass(journal, store).await {
+            Ok(moved) if moved.more => {}
+            Ok(_) => return,
+            Err(error) => {
+                warn!(%error, "authentication events stay in the journal");
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+        }
+    }
+}
+
+fn open_journal(config: &Config, part: &Part, node: NodeId) -> anyhow::Result<Journal> {
+    let dir = match part {
+        Part::Serves(_) => config.journal.dir.clone(),
+        // A directory of its own beside the server's, which may be running.
+        Part::Operator => sibling(&config.journal.dir, &format!("operator-{node}")),
+    };
+    let options = JournalOptions {
+        dir,
+        max_bytes: config.journal.max_bytes.bytes(),
+        sync_interval: Duration::from_millis(config.journal.sync_interval_ms),
+        allow_ephemeral: config.journal.allow_ephemeral,
+    };
+    Ok(Journal::open(options, node, entropy::id)?)
+}
+
+fn sibling(dir: &Path, suffix: &str) -> PathBuf {
+    let mut name = dir.file_name().unwrap_or_default().to_owned();
+    name.push("-");
+    name.push(suffix);
+    dir.with_file_name(name)
+}
+
+fn freshness(store: &Store) -> Freshness {
+    match store.engine() {
+        Engine::Sqlite => Freshness::alone(),
+        Engine::Postgres => Freshness::among_nodes(),
+    }
+}
+
+fn verifier_options(config: &Config, store: &Store) -> VerifierOptions {
+    VerifierOptions {
+        cache_capacity: config.verify.cache_capacity,
+        unknown_capacity: config.verify.unknown_capacity,
+        max_loads: (store.pool().max / 2).max(1),
+        max_waiting: MAX_WAITING,
+        stale_grace_micros: i64::try_from(config.verify.stale_grace_seconds).unwrap_or(60) * 1_000_000,
+    }
+}
+
+fn door_settings(config: &Config) -> anyhow::Result<DoorSettings> {
+    let ephemeral = keywright_verify::journal::ephemeral(&config.journal.dir).ok().flatten().is_some();
+    Ok(DoorSettings {
+        trusted_proxies: config.server.trusted_proxies.clone(),
+        request_timeout: Duration::from_secs(config.server.request_timeout_seconds),
+        header_timeout: Duration::from_secs(config.server.header_timeout_seconds),
+        stale_grace_seconds: u32::try_from(config.verify.stale_grace_seconds)?,
+        journal_mode: match (ephemeral, config.journal.sync_interval_ms) {
+            (true, _) => JournalMode::Ephemeral,
+            (false, 0) => JournalMode::Synced,
+            (false, _) => JournalMode::Interval,
+        },
+    })
+}
+
+async fn take_part(authority: &Authority, part: &Part, tasks: &mut Vec<JoinHandle<()>>) -> anyhow::Result<()> {
+    let serves = matches!(part, Part::Serves(_));
+    if let Part::Serves(address) = part {
+        authority.register(address, env!("CARGO_PKG_VERSION")).await?;
+    }
+    if !authority.has_peers() {
+        return Ok(());
+    }
+    tasks.push(tokio::spawn(authority.clone().listen(serves)));
+    if let Part::Serves(address) = part {
+        tasks.push(tokio::spawn(authority.clone().beat(address.clone(), env!("CARGO_PKG_VERSION"))));
+    }
+    Ok(())
+}
