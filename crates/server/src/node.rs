@@ -1,6 +1,7 @@
 //! One node, put together from its configuration: store, keys, journal, verifier, authority and the
 //! tasks behind them. The server, the command line's own authority and the tests open the same.
 
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,12 +57,12 @@ pub fn store_options(config: &Config) -> StoreOptions {
 
 /// The operator's socket of the configured store; none on PostgreSQL.
 pub fn socket_path(config: &Config) -> Option<PathBuf> {
-    config.database.url.sqlite_path().map(|path| beside(path, "sock"))
+    config.database.url.sqlite_path().map(|path| beside(path, ".sock"))
 }
 
 /// The key that `serve --dev` makes beside the database.
 pub fn dev_key_path(config: &Config) -> Option<PathBuf> {
-    config.database.url.sqlite_path().map(|path| beside(path, "key"))
+    config.database.url.sqlite_path().map(|path| beside(path, ".key"))
 }
 
 /// The configured keys, or those that `serve --dev` made.
@@ -89,7 +90,15 @@ pub fn keys(config: &Config) -> anyhow::Result<Keys> {
 /// # Errors
 /// [`StoreError::InUse`] when another process has it.
 pub fn lock(config: &Config) -> Result<Option<StoreLock>, StoreError> {
-    config.database.url.sqlite_path().map(StoreLock::acquire).transpose()
+    let Some(path) = config.database.url.sqlite_path() else { return Ok(None) };
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)
+            .map_err(|error| StoreError::Unavailable(format!("{}: {error}", folder.display())))?;
+    }
+    StoreLock::acquire(path).map(Some)
 }
 
 /// Connects to the store, and makes sure that it can be worked on.
