@@ -10,37 +10,39 @@ use crate::fault::Fault;
 use crate::idempotency::Minted;
 use crate::service_tokens::{Create, Expiry, create};
 
-/// Makes a service token with `*`, unless a usable one exists.
+/// Most names that are tried for the first credential in one day.
+const MAX_NAMES: u32 = 100;
+
+/// Makes a service token with `*`, unless a usable one exists. Of two at once one makes it: they take
+/// the same name, and whoever comes second looks again.
 ///
 /// # Errors
 /// [`Fault::AlreadyBootstrapped`]; those of [`create`].
 pub async fn bootstrap(authority: &Authority, email: Option<&str>) -> Result<Minted, Fault> {
-    let exists =
-        service_tokens::any_exists_with_all(authority.store().read().await?.conn(), authority.now()).await?;
-    if exists {
-        return Err(Fault::AlreadyBootstrapped);
-    }
     let mut metadata = Map::new();
     if let Some(email) = email {
         metadata.insert("email".to_owned(), Value::String(email.to_owned()));
     }
+    let metadata = Metadata::new(metadata).map_err(|error| Fault::field("email", error.to_string()))?;
     let name = format!("bootstrap-{}", &authority.now().to_string()[..10]);
-    let wanted = |name: &str| -> Result<Create, Fault> {
-        Ok(Create {
-            token_name: CredentialName::parse(name)
-                .map_err(|error| Fault::field("name", error.to_string()))?,
-            permissions: ScopeSet::all(),
-            metadata: Metadata::new(metadata.clone())
-                .map_err(|error| Fault::field("email", error.to_string()))?,
-            expiry: Expiry::Default,
-        })
-    };
-    let call = Call::operator("bootstrap");
-    match create(authority, call.clone(), wanted(&name)?).await {
-        Err(Fault::NameTaken) => {
-            let another = format!("{name}-{}", &authority.new_event_id().0.simple().to_string()[24..]);
-            create(authority, call, wanted(&another)?).await
+    for number in 1..=MAX_NAMES {
+        let mut reader = authority.store().read().await?;
+        if service_tokens::any_exists_with_all(reader.conn(), authority.now()).await? {
+            return Err(Fault::AlreadyBootstrapped);
         }
-        made => made,
+        drop(reader);
+        let name = if number == 1 { name.clone() } else { format!("{name}-{number}") };
+        let wanted = Create {
+            token_name: CredentialName::parse(&name)
+                .map_err(|error| Fault::Internal(format!("name {name}: {error}")))?,
+            permissions: ScopeSet::all(),
+            metadata: metadata.clone(),
+            expiry: Expiry::Default,
+        };
+        match create(authority, Call::operator("bootstrap"), wanted).await {
+            Err(Fault::NameTaken) => {}
+            made => return made,
+        }
     }
+    Err(Fault::NameTaken)
 }

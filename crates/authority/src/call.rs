@@ -2,10 +2,7 @@
 
 use std::net::IpAddr;
 
-use keywright_core::{
-    Actor, ActorRef, Denial, DenialCode, Epochs, Requirements, Scope, ScopeSet, Timestamp, decide,
-};
-use keywright_store::{Conn, grants, platform};
+use keywright_core::{Actor, ActorRef, Denial, DenialCode, Epochs, Requirements, Scope, ScopeSet};
 
 use crate::fault::Fault;
 use crate::idempotency::Idempotency;
@@ -30,7 +27,7 @@ pub struct Call {
     pub confirm: bool,
 }
 
-/// The actor as it is inside the transaction, locked until that ends.
+/// The actor as it is inside the transaction of a change, held until that ends.
 #[derive(Clone, Debug)]
 pub struct Grantor {
     /// For records.
@@ -66,42 +63,6 @@ impl Call {
         }
         Err(Fault::Denied(Denial { code: DenialCode::InsufficientScope, missing_scopes: vec![wanted] }))
     }
-
-    /// Reads the actor again under a share lock, inside the transaction of the change: whoever was
-    /// revoked, demoted or switched off a moment ago cannot finish what they began.
-    ///
-    /// # Errors
-    /// [`Fault::Denied`] when the actor is not accepted any more or lacks `permission`.
-    pub async fn authorize(
-        &self,
-        mut conn: Conn<'_>,
-        permission: &str,
-        now: Timestamp,
-    ) -> Result<Grantor, Fault> {
-        let wanted = Requirements::scope(parse(permission)?);
-        self.authorize_as(conn.reborrow(), &wanted, now).await
-    }
-
-    /// As [`Call::authorize`], asking for nothing but a usable credential.
-    ///
-    /// # Errors
-    /// [`Fault::Denied`] when the actor is not accepted any more.
-    pub async fn authorize_as(
-        &self,
-        mut conn: Conn<'_>,
-        wanted: &Requirements,
-        now: Timestamp,
-    ) -> Result<Grantor, Fault> {
-        let Actor::Credential { id, .. } = &self.actor else {
-            let epochs = platform::epochs_for_share(conn).await?;
-            return Ok(Grantor { actor: ActorRef::operator(), permissions: ScopeSet::all(), epochs });
-        };
-        let (grant, epochs) = grants::share_actor(conn.reborrow(), *id)
-            .await?
-            .ok_or_else(|| Fault::Denied(DenialCode::NotFound.into()))?;
-        decide(&grant, epochs, wanted, now)?;
-        Ok(Grantor { actor: self.actor.to_ref(), permissions: grant.scopes, epochs })
-    }
 }
 
 impl Grantor {
@@ -125,6 +86,11 @@ impl Grantor {
     pub fn holds(&self, permission: &str) -> bool {
         parse(permission).is_ok_and(|scope| self.permissions.covers(&scope))
     }
+}
+
+/// What a change asks of its actor.
+pub(crate) fn needs(permission: &str) -> Result<Requirements, Fault> {
+    parse(permission).map(Requirements::scope)
 }
 
 fn parse(permission: &str) -> Result<Scope, Fault> {

@@ -1,13 +1,13 @@
 //! Emergency revocation: one epoch is raised, whatever its reach; the rows are marked afterwards.
 
-use keywright_core::EventId;
-use keywright_store::{platform, service_tokens};
+use keywright_core::{ActorRef, Epochs, EventId};
+use keywright_store::{Tx, grants, platform, service_tokens};
 use serde_json::json;
 
 use crate::audit::{Event, Subject};
 use crate::authority::Authority;
-use crate::call::Call;
-use crate::change::Invalidation;
+use crate::call::{Call, needs};
+use crate::change::{Invalidation, judge};
 use crate::fault::Fault;
 use crate::nodes::Confirmations;
 
@@ -46,21 +46,26 @@ pub async fn revoke(authority: &Authority, call: Call, wanted: EmergencyRevoke) 
 }
 
 async fn carry_out(authority: &Authority, call: &Call, wanted: &EmergencyRevoke) -> Result<Revoked, Fault> {
-    let now = authority.now();
-    let mut tx = authority.store().begin().await?;
-    // The epoch first and the actor then: two emergencies at once would else wait for each other. A
-    // refused actor rolls it back.
-    let raised = if wanted.service { Some(platform::raise_service_epoch(tx.conn()).await?) } else { None };
-    let grantor = authorize_before(call, &mut tx, raised, now).await?;
+    // The epoch comes first, as in every change; a refused actor rolls it back.
+    let (mut tx, raised) = if wanted.service {
+        let mut tx = authority.store().begin().await?;
+        let raised = platform::raise_service_epoch(tx.conn()).await?;
+        (tx, Some(raised))
+    } else {
+        (authority.store().begin_change().await?, None)
+    };
+    let actor = authorize(authority, call, &mut tx, raised).await?;
     let spared = call.actor.credential_id().filter(|_| wanted.keep_caller);
     let mut service = 0;
     if let Some(epoch) = raised {
         if let Some(spared) = spared {
             service_tokens::set_epoch(tx.conn(), spared, epoch).await?;
         }
-        service = service_tokens::count_below_epoch(tx.conn(), epoch).await?;
+        // Those of an earlier emergency may not be marked yet; they are dead already.
+        let dead = service_tokens::count_below_epoch(tx.conn(), epoch - 1).await?;
+        service = service_tokens::count_below_epoch(tx.conn(), epoch).await? - dead;
     }
-    let event = Event::new("emergency.revoked", grantor, Some(call), Subject::platform())
+    let event = Event::new("emergency.revoked", actor, Some(call), Subject::platform())
         .reason(Some(&wanted.reason))
         .details(json!({
             "scope": {"all": true},
@@ -77,20 +82,14 @@ async fn carry_out(authority: &Authority, call: &Call, wanted: &EmergencyRevoke)
 }
 
 /// Judges the actor by the epochs that were in force before this very emergency raised them.
-async fn authorize_before(
+async fn authorize(
+    authority: &Authority,
     call: &Call,
-    tx: &mut keywright_store::Tx,
+    tx: &mut Tx,
     raised: Option<u64>,
-    now: keywright_core::Timestamp,
-) -> Result<keywright_core::ActorRef, Fault> {
-    use keywright_core::{DenialCode, Epochs, Requirements, decide};
+) -> Result<ActorRef, Fault> {
     let Some(id) = call.actor.credential_id() else { return Ok(call.actor.to_ref()) };
-    let (grant, epochs) = keywright_store::grants::share_actor(tx.conn(), id)
-        .await?
-        .ok_or_else(|| Fault::Denied(DenialCode::NotFound.into()))?;
-    let before = Epochs { service: raised.map_or(epochs.service, |epoch| epoch - 1) };
-    let permission =
-        PERMISSION.parse().map_err(|error| Fault::Internal(format!("permission {PERMISSION}: {error}")))?;
-    decide(&grant, before, &Requirements::scope(permission), now)?;
-    Ok(call.actor.to_ref())
+    let held = grants::share_actor(tx.conn(), id).await?;
+    let before = |epochs: Epochs| raised.map_or(epochs, |epoch| Epochs { service: epoch - 1 });
+    Ok(judge(call, held, before, &needs(PERMISSION)?, authority.now())?.actor)
 }

@@ -121,8 +121,11 @@ impl Held {
         if !idempotency::try_lock(conn.reborrow(), &self.key_hash).await? {
             return Err(Fault::IdempotencyInProgress);
         }
-        idempotency::delete_older(conn.reborrow(), now.plus_seconds(-LIFE_SECONDS), 100).await?;
-        let Some(row) = idempotency::find(conn, &self.key_hash).await? else { return Ok(None) };
+        let Some(row) = idempotency::find(conn.reborrow(), &self.key_hash).await? else { return Ok(None) };
+        if now.has_reached(Some(row.created_at.plus_seconds(LIFE_SECONDS))) {
+            idempotency::forget(conn, &self.key_hash).await?;
+            return Ok(None);
+        }
         if row.body_hash != self.idempotency.body_hash {
             return Err(Fault::IdempotencyMismatch);
         }

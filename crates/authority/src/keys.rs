@@ -91,6 +91,9 @@ impl Keys {
 
     /// Seals under a key derived from the master key and `salt`: whoever has but one of the two, the
     /// database and the master key included, cannot open it.
+    ///
+    /// # Panics
+    /// Not with texts of less than 64 GiB.
     pub fn seal(&self, purpose: &str, salt: &[u8], plain: &[u8]) -> Vec<u8> {
         let nonce = entropy::nonce();
         let mut sealed = plain.to_vec();

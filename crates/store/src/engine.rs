@@ -127,8 +127,9 @@ impl StoreOptions {
         let options =
             PgConnectOptions::from_str(&postgres_url(&self.url))?.application_name("keywright").options([
                 ("statement_timeout", millis(self.statement_timeout).as_str()),
-                // A transaction that its client forgot holds locks that everybody waits for.
-                ("idle_in_transaction_session_timeout", millis(self.statement_timeout * 6).as_str()),
+                // A transaction whose node froze holds locks that everybody waits for; it ends before
+                // those who wait, an emergency among them, give up.
+                ("idle_in_transaction_session_timeout", millis(self.statement_timeout / 2).as_str()),
                 ("synchronous_commit", "on"),
                 ("default_transaction_isolation", "read committed"),
                 ("jit", "off"),

@@ -30,7 +30,7 @@ statements! {
     SHARE_ACTOR = [
         "SELECT ", grant_columns!(),
         " FROM platform p JOIN service_tokens t ON t.id = $1 WHERE p.id = 1"
-    ] + "FOR SHARE";
+    ] + "FOR SHARE OF t";
 }
 
 #[derive(sqlx::FromRow)]
@@ -84,10 +84,12 @@ pub async fn load(conn: Conn<'_>, hash: &TokenHash) -> Result<Option<Loaded>, St
 }
 
 /// The grant of the credential that makes a change, read again inside the change's transaction and
-/// held, with the epochs, until that ends: a revoked administrator cannot finish what he began.
+/// held until that ends: a revoked administrator cannot finish what he began. The epochs are held by
+/// [`Store::begin_change`].
 ///
-/// One who changes **himself** locks himself by [`crate::service_tokens::lock_for_change`] first:
-/// two that hold a share and wait to change the same row wait for each other.
+/// Rows are locked in the order of their ids, by this and by
+/// [`crate::service_tokens::lock_for_change`], and one who changes **himself** does the latter first:
+/// else two changes wait for each other.
 ///
 /// # Errors
 /// As any query.

@@ -18,9 +18,11 @@ statements! {
         "INSERT INTO idempotency_records (key_hash, body_hash, actor_id, answer, sealed_secret, created_at) \
          VALUES ($1, $2, $3, $4, $5, $6)"
     ];
+    FORGET = ["DELETE FROM idempotency_records WHERE key_hash = $1"];
     ERASE_SECRETS = [
-        "UPDATE idempotency_records SET sealed_secret = NULL \
-         WHERE sealed_secret IS NOT NULL AND created_at < $1"
+        "UPDATE idempotency_records SET sealed_secret = NULL WHERE key_hash IN \
+         (SELECT key_hash FROM idempotency_records \
+         WHERE sealed_secret IS NOT NULL AND created_at < $1 ORDER BY created_at LIMIT $2)"
     ];
     DELETE_OLDER = [
         "DELETE FROM idempotency_records WHERE key_hash IN \
@@ -91,12 +93,21 @@ pub async fn insert(conn: Conn<'_>, record: &IdempotencyRow) -> Result<(), Store
     Ok(())
 }
 
-/// Erases the sealed secrets of answers given before a moment; tells how many.
+/// Forgets the answer to one key; false when there is none.
 ///
 /// # Errors
 /// As any query.
-pub async fn erase_secrets(conn: Conn<'_>, before: Timestamp) -> Result<u64, StoreError> {
-    change!(conn, ERASE_SECRETS; Time(before))
+pub async fn forget(conn: Conn<'_>, key_hash: &[u8]) -> Result<bool, StoreError> {
+    let done = change!(conn, FORGET; key_hash)?;
+    Ok(done == 1)
+}
+
+/// Erases the sealed secrets of at most `limit` answers given before a moment; tells how many.
+///
+/// # Errors
+/// As any query.
+pub async fn erase_secrets(conn: Conn<'_>, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
+    change!(conn, ERASE_SECRETS; Time(before), i64::from(limit))
 }
 
 /// Forgets at most `limit` answers given before a moment; tells how many.

@@ -2,14 +2,19 @@
 
 use keywright_core::Epochs;
 
-use crate::conn::{Conn, on};
+use crate::conn::{Conn, call, on};
 use crate::dialect::statements;
 use crate::error::StoreError;
 use crate::types::to_u64;
 
+/// Begins a transaction and holds the epochs shared, in one round trip. Not by a share lock on the
+/// platform's row: whoever asks for one while others hold it does not queue behind an emergency that
+/// waits, so that a busy mint would keep an emergency out for ever; and each would write to that row.
+pub(crate) const BEGIN_HOLDING_EPOCHS: &str = "BEGIN; SELECT pg_advisory_xact_lock_shared(1265922894, 1)";
+const LOCK_EPOCHS: &str = "SELECT pg_advisory_xact_lock(1265922894, 1)";
+
 statements! {
     EPOCHS = ["SELECT service_epoch FROM platform WHERE id = 1"];
-    EPOCHS_FOR_SHARE = ["SELECT service_epoch FROM platform WHERE id = 1"] + "FOR SHARE";
     RAISE_SERVICE_EPOCH =
         ["UPDATE platform SET service_epoch = service_epoch + 1 WHERE id = 1 RETURNING service_epoch"];
 }
@@ -27,24 +32,16 @@ pub async fn epochs(conn: Conn<'_>) -> Result<Epochs, StoreError> {
     Ok(Epochs { service: to_u64(service.ok_or_else(missing)?) })
 }
 
-/// The epochs in force, and held until the transaction ends: what is minted under them cannot slip
-/// through an emergency that happens at that moment.
-///
-/// # Errors
-/// As any query.
-pub async fn epochs_for_share(conn: Conn<'_>) -> Result<Epochs, StoreError> {
-    let service =
-        on!(conn, |c| sqlx::query_scalar::<DB, i64>(EPOCHS_FOR_SHARE.text::<DB>()).fetch_optional(c))?;
-    Ok(Epochs { service: to_u64(service.ok_or_else(missing)?) })
-}
-
 /// Raises the epoch of service tokens: whatever was minted before is revoked once this commits.
-/// Waits for transactions that hold the epochs shared; a transaction that does both calls this
-/// first, or two of them would wait for each other.
+/// Waits for the transactions that hold the epochs ([`crate::Store::begin_change`]), and those that
+/// come later wait for it. It goes first in its transaction, as they take the epochs first.
 ///
 /// # Errors
 /// As any query.
-pub async fn raise_service_epoch(conn: Conn<'_>) -> Result<u64, StoreError> {
+pub async fn raise_service_epoch(mut conn: Conn<'_>) -> Result<u64, StoreError> {
+    if let Conn::Postgres(link) = conn.reborrow() {
+        call!(link, |c| sqlx::query(LOCK_EPOCHS).execute(c))?;
+    }
     let raised =
         on!(conn, |c| sqlx::query_scalar::<DB, i64>(RAISE_SERVICE_EPOCH.text::<DB>()).fetch_optional(c))?;
     Ok(to_u64(raised.ok_or_else(missing)?))

@@ -12,7 +12,7 @@ use crate::conn::{Conn, call};
 use crate::engine::{Engine, StoreOptions};
 use crate::error::StoreError;
 use crate::link::{Maker, Pool, lend};
-use crate::transaction::{Lent, Reader, Tx};
+use crate::transaction::{Hold, Lent, Reader, Tx};
 use crate::types::Time;
 
 /// Most threads that read from SQLite at once; each reader is a thread.
@@ -147,12 +147,27 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unavailable`] when there is no connection in time.
     pub async fn begin(&self) -> Result<Tx, StoreError> {
+        self.begin_with(Hold::Nothing).await
+    }
+
+    /// Begins a transaction that holds the revocation epochs as they are until it ends: for every
+    /// change that is made under them, so that what is minted cannot slip through an emergency that
+    /// happens at that moment.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when there is no connection in time, [`StoreError::Timeout`] when
+    /// an emergency takes too long.
+    pub async fn begin_change(&self) -> Result<Tx, StoreError> {
+        self.begin_with(Hold::Epochs).await
+    }
+
+    async fn begin_with(&self, hold: Hold) -> Result<Tx, StoreError> {
         let limit = self.inner.acquire_timeout;
         let lent = match self.engines() {
             Engines::Sqlite { writer, .. } => Lent::Sqlite(lend(writer, limit + SQLITE_WRITER_QUEUE).await?),
             Engines::Postgres { pool, .. } => Lent::Postgres(lend(pool, limit).await?),
         };
-        Tx::begin(lent).await
+        Tx::begin(lent, hold).await
     }
 
     /// The store's own clock; `None` on SQLite, which has no other than ours.

@@ -5,6 +5,7 @@ use sqlx::{Postgres, Sqlite};
 use crate::conn::{Conn, call};
 use crate::error::{CommitError, StoreError};
 use crate::link::Link;
+use crate::platform;
 
 /// A lent connection to either engine.
 pub(crate) enum Lent {
@@ -56,6 +57,13 @@ impl Reader {
     }
 }
 
+/// What a transaction holds from its begin on.
+#[derive(Clone, Copy)]
+pub(crate) enum Hold {
+    Nothing,
+    Epochs,
+}
+
 /// A transaction. Dropping it rolls back.
 pub struct Tx {
     lent: Lent,
@@ -65,10 +73,11 @@ pub struct Tx {
 impl Tx {
     /// SQLite's are IMMEDIATE: of two that read first and write then, one would fail as locked,
     /// however long it waited.
-    pub(crate) async fn begin(lent: Lent) -> Result<Self, StoreError> {
-        let begin = match lent {
-            Lent::Sqlite(_) => "BEGIN IMMEDIATE",
-            Lent::Postgres(_) => "BEGIN",
+    pub(crate) async fn begin(lent: Lent, hold: Hold) -> Result<Self, StoreError> {
+        let begin = match (&lent, hold) {
+            (Lent::Sqlite(_), _) => "BEGIN IMMEDIATE",
+            (Lent::Postgres(_), Hold::Nothing) => "BEGIN",
+            (Lent::Postgres(_), Hold::Epochs) => platform::BEGIN_HOLDING_EPOCHS,
         };
         // Open from the first byte on: whoever gives up in the middle of it may have begun.
         let mut tx = Self { lent, open: true };

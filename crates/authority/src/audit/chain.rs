@@ -1,4 +1,4 @@
-//! The chain: committed security events are numbered and MACed in order, each MAC over the one before.
+//! The chain: committed security events are numbered and signed in order, each MAC over the one before.
 //!
 //! Writers never wait for it: they insert rows without a number, and a leased sealer takes them up
 //! within a second. The head is signed and put into the log, so that a trail that was cut off and
@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use keywright_store::security_events::{self, Head, NewSecurityEvent, SecurityEventRow};
-use keywright_store::{Conn, leases};
+use keywright_store::{Conn, StoreError, leases};
 use tracing::{error, info};
 
 use crate::authority::Authority;
@@ -120,9 +120,24 @@ const HEAD: &[u8] = b"head";
 /// As the store. [`Fault::Internal`] when the head does not hold: nothing is sealed then.
 pub async fn seal(authority: &Authority) -> Result<usize, Fault> {
     let waiting = security_events::unsealed_count(authority.store().read().await?.conn()).await?;
-    if waiting == 0 || !lease(authority).await? {
+    if waiting == 0 {
         return Ok(0);
     }
+    let mut tx = authority.store().begin().await?;
+    let lease = leases::acquire(tx.conn(), LEASE, authority.node(), authority.now(), LEASE_TTL).await?;
+    tx.commit().await?;
+    let Some(fencing) = lease else { return Ok(0) };
+    let sealed = seal_all(authority).await;
+    if sealed.is_err() {
+        // A node that cannot seal, for want of a key perhaps, must not keep those from it that can.
+        let mut tx = authority.store().begin().await?;
+        leases::release(tx.conn(), LEASE, authority.node(), fencing).await?;
+        tx.commit().await?;
+    }
+    sealed
+}
+
+async fn seal_all(authority: &Authority) -> Result<usize, Fault> {
     let mut sealed = 0;
     loop {
         let done = seal_slice(authority).await?;
@@ -133,17 +148,14 @@ pub async fn seal(authority: &Authority) -> Result<usize, Fault> {
     }
 }
 
-async fn lease(authority: &Authority) -> Result<bool, Fault> {
-    let mut tx = authority.store().begin().await?;
-    let fencing = leases::acquire(tx.conn(), LEASE, authority.node(), authority.now(), LEASE_TTL).await?;
-    tx.commit().await?;
-    Ok(fencing.is_some())
-}
-
 async fn seal_slice(authority: &Authority) -> Result<usize, Fault> {
     let keys = authority.keys();
     let mut tx = authority.store().begin().await?;
     let old = security_events::head(tx.conn()).await?;
+    // Holds the head where it is: a node whose lease has run out may still be sealing.
+    if !security_events::advance_head(tx.conn(), old.seq, &old).await? {
+        return Ok(0);
+    }
     let mut last = link_of_head(tx.conn(), keys, &old).await?;
     let rows = security_events::unsealed(tx.conn(), SLICE).await?;
     if rows.is_empty() {
@@ -154,8 +166,7 @@ async fn seal_slice(authority: &Authority) -> Result<usize, Fault> {
         seq += 1;
         let (key_id, mac) = keys.chain_mac(&[LINK, &seq.to_be_bytes(), &last, &canonical(&row.event)]);
         if !security_events::seal(tx.conn(), row.event.id, seq, key_id, &mac).await? {
-            // Another node sealed it: its lease has passed to us a moment too early. It goes on.
-            return Ok(0);
+            return Err(Fault::Internal("a security event was sealed past the head of the chain".to_owned()));
         }
         last = mac;
     }
@@ -163,7 +174,9 @@ async fn seal_slice(authority: &Authority) -> Result<usize, Fault> {
     let head =
         Head { seq, mac: mac.clone(), key_id: Some(key_id.to_owned()), sealed_at: Some(authority.now()) };
     if !security_events::advance_head(tx.conn(), old.seq, &head).await? {
-        return Ok(0);
+        return Err(Fault::Internal(
+            "the head of the security event chain moved while it was held".to_owned(),
+        ));
     }
     tx.commit().await?;
     info!(head = %SignedHead { seq, mac }, key_id, "the security event chain has a new head");
@@ -201,20 +214,38 @@ async fn link_of_head(conn: Conn<'_>, keys: &Keys, head: &Head) -> Result<Vec<u8
 /// As the store; a chain that does not hold is no error but an answer.
 pub async fn verify(authority: &Authority, known: Option<&SignedHead>) -> Result<Verified, Fault> {
     let mut reader = authority.store().read().await?;
-    let keys = authority.keys();
-    let head = security_events::head(reader.conn()).await?;
     let unsealed = security_events::unsealed_count(reader.conn()).await?;
-    let signed = (head.seq > 0).then(|| SignedHead { seq: head.seq, mac: head.mac.clone() });
-    let mut check = Check { keys, known, seq: 0, last: Vec::new() };
+    let mut check = Check { keys: authority.keys(), known, seq: 0, last: Vec::new() };
+    let mut head = match security_events::head(reader.conn()).await {
+        Err(StoreError::Corrupt(problem)) => {
+            let broken_at = Some(Break { seq: 0, event_id: None, problem });
+            return Ok(Verified { checked: 0, head: None, unsealed, broken_at });
+        }
+        head => head?,
+    };
+    let mut limit = CHECK_SLICE;
     let broken_at = loop {
-        let rows = security_events::sealed_range(reader.conn(), check.seq + 1, CHECK_SLICE).await?;
+        let rows = match security_events::sealed_range(reader.conn(), check.seq + 1, limit).await {
+            // One of them. Which, they tell one by one.
+            Err(StoreError::Corrupt(_)) if limit > 1 => {
+                limit = 1;
+                continue;
+            }
+            Err(StoreError::Corrupt(problem)) => {
+                break Some(Break { seq: check.seq + 1, event_id: None, problem });
+            }
+            rows => rows?,
+        };
         if rows.is_empty() {
             break check.end(&head);
         }
+        // After the rows: the sealer goes on meanwhile, and the head is never older than they are.
+        head = security_events::head(reader.conn()).await?;
         if let Some(found) = rows.iter().find_map(|row| check.next(row, head.seq)) {
             break Some(found);
         }
     };
+    let signed = (head.seq > 0).then_some(SignedHead { seq: head.seq, mac: head.mac });
     Ok(Verified { checked: check.seq, head: signed, unsealed, broken_at })
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use keywright_core::Timestamp;
-use keywright_store::{idempotency, platform, service_tokens};
+use keywright_store::{idempotency, leases, platform, service_tokens};
 use keywright_verify::clock::boot_micros;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -18,6 +18,12 @@ use crate::idempotency::{LIFE_SECONDS, SECRET_LIFE_SECONDS};
 
 /// Rows marked, or forgotten, in one transaction.
 const SLICE: u32 = 2_000;
+/// A job that did not go through is not tried again sooner, however often it is woken.
+const AFTER_FAILURE: Duration = Duration::from_secs(5);
+/// The reason in rows that an emergency revoked.
+pub(crate) const EMERGENCY: &str = "emergency revocation";
+const SWEEPER: &str = "idempotency sweeper";
+const SWEEPER_TTL: Duration = Duration::from_mins(2);
 
 /// How a job's last run went.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,6 +116,7 @@ impl Job {
             };
             authority.board().0.lock().insert(self.name(), run);
             match self.wake(&authority) {
+                _ if outcome.is_err() => tokio::time::sleep(every.max(AFTER_FAILURE)).await,
                 Some(wake) => drop(tokio::time::timeout(every, wake.notified()).await),
                 None => tokio::time::sleep(every).await,
             }
@@ -118,37 +125,72 @@ impl Job {
 }
 
 /// Marks the rows of tokens that a raised epoch revoked, in slices. Nothing depends on it but lists.
+/// Rows that somebody holds at this moment are left to the next run.
 ///
 /// # Errors
 /// As the store.
 pub async fn mark(authority: &Authority) -> Result<u64, Fault> {
+    let mut reader = authority.store().read().await?;
+    let epoch = platform::epochs(reader.conn()).await?.service;
+    let left = service_tokens::count_below_epoch(reader.conn(), epoch).await?;
+    drop(reader);
+    if left == 0 {
+        return Ok(0);
+    }
     let mut marked = 0;
     loop {
-        let epoch = platform::epochs(authority.store().read().await?.conn()).await?.service;
-        let left = service_tokens::count_below_epoch(authority.store().read().await?.conn(), epoch).await?;
-        if left == 0 {
-            return Ok(marked);
-        }
-        let mut tx = authority.store().begin().await?;
-        let reason = Some("emergency revocation");
+        let (mut tx, now) = (authority.store().begin().await?, authority.now());
         let done =
-            service_tokens::mark_revoked_by_epoch(tx.conn(), epoch, authority.now(), reason, SLICE).await?;
+            service_tokens::mark_revoked_by_epoch(tx.conn(), epoch, now, Some(EMERGENCY), SLICE).await?;
         tx.commit().await?;
         marked += done;
-        if done == 0 {
+        if done < u64::from(SLICE) {
             return Ok(marked);
         }
     }
 }
 
-async fn sweep(authority: &Authority) -> Result<u64, Fault> {
+/// Erases the secrets of idempotent answers that are not told again, and forgets old answers. One node
+/// does it at a time.
+///
+/// # Errors
+/// As the store.
+pub async fn sweep(authority: &Authority) -> Result<u64, Fault> {
     let now = authority.now();
     let mut tx = authority.store().begin().await?;
-    let secrets = now.plus_seconds(-SECRET_LIFE_SECONDS);
-    let erased = idempotency::erase_secrets(tx.conn(), secrets).await?;
-    let forgotten = idempotency::delete_older(tx.conn(), now.plus_seconds(-LIFE_SECONDS), SLICE).await?;
+    let lease = leases::acquire(tx.conn(), SWEEPER, authority.node(), now, SWEEPER_TTL).await?;
     tx.commit().await?;
-    Ok(erased + forgotten)
+    if lease.is_none() {
+        return Ok(0);
+    }
+    Ok(sweep_all(authority, Step::Erase, now).await? + sweep_all(authority, Step::Forget, now).await?)
+}
+
+#[derive(Clone, Copy)]
+enum Step {
+    Erase,
+    Forget,
+}
+
+async fn sweep_all(authority: &Authority, step: Step, now: Timestamp) -> Result<u64, Fault> {
+    let mut swept = 0;
+    loop {
+        let mut tx = authority.store().begin().await?;
+        let done = match step {
+            Step::Erase => {
+                let before = now.plus_seconds(-SECRET_LIFE_SECONDS);
+                idempotency::erase_secrets(tx.conn(), before, SLICE).await?
+            }
+            Step::Forget => {
+                idempotency::delete_older(tx.conn(), now.plus_seconds(-LIFE_SECONDS), SLICE).await?
+            }
+        };
+        tx.commit().await?;
+        swept += done;
+        if done < u64::from(SLICE) {
+            return Ok(swept);
+        }
+    }
 }
 
 /// The jobs of an authority, running.

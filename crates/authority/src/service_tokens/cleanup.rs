@@ -7,8 +7,8 @@ use serde_json::json;
 use super::ADMIN;
 use crate::audit::{Event, Subject};
 use crate::authority::Authority;
-use crate::call::Call;
-use crate::change::Invalidation;
+use crate::call::{Call, needs};
+use crate::change::{Change, Invalidation};
 use crate::fault::Fault;
 
 /// Tokens in one transaction.
@@ -41,17 +41,13 @@ pub async fn clean_up(authority: &Authority, call: Call, wanted: CleanUp) -> Res
     let own = authority.clone();
     authority
         .carry_out(async move {
-            let mut done = CleanedUp::default();
-            while let n @ 1.. = slice(&own, &call, wanted, Sweep::Deactivate).await? {
-                done.deactivated += n;
-            }
-            while !wanted.deactivate_only {
-                match slice(&own, &call, wanted, Sweep::Remove).await? {
-                    0 => break,
-                    n => done.removed += n,
-                }
-            }
-            Ok(done)
+            let deactivated = sweep_all(&own, &call, wanted, Sweep::Deactivate).await?;
+            let removed = if wanted.deactivate_only {
+                0
+            } else {
+                sweep_all(&own, &call, wanted, Sweep::Remove).await?
+            };
+            Ok(CleanedUp { deactivated, removed })
         })
         .await
 }
@@ -62,11 +58,19 @@ enum Sweep {
     Remove,
 }
 
+async fn sweep_all(authority: &Authority, call: &Call, wanted: CleanUp, sweep: Sweep) -> Result<u64, Fault> {
+    let mut swept = 0;
+    loop {
+        match slice(authority, call, wanted, sweep).await? {
+            0 => return Ok(swept),
+            done => swept += done,
+        }
+    }
+}
+
 async fn slice(authority: &Authority, call: &Call, wanted: CleanUp, sweep: Sweep) -> Result<u64, Fault> {
-    let now = authority.now();
+    let Change { mut tx, grantor, now, .. } = Change::begin(authority, call, &needs(ADMIN)?, None).await?;
     let days = i64::from(wanted.older_than_days);
-    let mut tx = authority.store().begin().await?;
-    let grantor = call.authorize(tx.conn(), ADMIN, now).await?;
     let (kind, ids): (_, Vec<CredentialId>) = match sweep {
         Sweep::Deactivate => (
             "tokens.deactivated",

@@ -3,11 +3,11 @@
 use keywright_core::{CredentialName, Metadata, ScopeSet, Timestamp};
 use keywright_store::service_tokens::{self, NewServiceToken};
 
-use super::{ADMIN, mint};
+use super::{ADMIN, free_name, mint};
 use crate::audit::{Event, Subject};
 use crate::authority::Authority;
-use crate::call::Call;
-use crate::change::Invalidation;
+use crate::call::{Call, needs};
+use crate::change::{Change, Invalidation};
 use crate::fault::Fault;
 use crate::idempotency::{Held, Minted};
 
@@ -61,18 +61,25 @@ pub struct Create {
 pub async fn create(authority: &Authority, call: Call, wanted: Create) -> Result<Minted, Fault> {
     let held = Held::take(authority, &call.actor, call.idempotency.clone())?;
     let own = authority.clone();
-    authority.carry_out(async move { carry_out(&own, &call, held.as_ref(), wanted).await }).await
+    authority
+        .carry_out(async move {
+            match carry_out(&own, &call, held.as_ref(), &wanted).await {
+                Err(Fault::NameTaken) if free_name(&own, Some(&wanted.token_name)).await? => {
+                    carry_out(&own, &call, held.as_ref(), &wanted).await
+                }
+                outcome => outcome,
+            }
+        })
+        .await
 }
 
 async fn carry_out(
     authority: &Authority,
     call: &Call,
     held: Option<&Held>,
-    wanted: Create,
+    wanted: &Create,
 ) -> Result<Minted, Fault> {
-    let now = authority.now();
-    let mut tx = authority.store().begin().await?;
-    let grantor = call.authorize(tx.conn(), ADMIN, now).await?;
+    let Change { mut tx, grantor, now, .. } = Change::begin(authority, call, &needs(ADMIN)?, None).await?;
     if let Some(held) = held
         && let Some(repeated) = held.repeated(tx.conn(), now).await?
     {
@@ -82,11 +89,11 @@ async fn carry_out(
     let expires_at = wanted.expiry.resolve(now, authority.settings().default_expiry_days)?;
     let (secret, row) = mint(|secret| NewServiceToken {
         id: authority.new_credential_id(),
-        token_name: wanted.token_name,
+        token_name: wanted.token_name.clone(),
         token_hash: secret.hash(),
         token_hint: secret.hint(),
-        permissions: wanted.permissions,
-        metadata: wanted.metadata,
+        permissions: wanted.permissions.clone(),
+        metadata: wanted.metadata.clone(),
         is_active: true,
         expires_at,
         epoch: grantor.epochs.service,

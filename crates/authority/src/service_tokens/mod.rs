@@ -11,13 +11,16 @@ pub use cleanup::{CleanUp, CleanedUp, clean_up};
 pub use create::{Create, Expiry, create};
 pub use read::{get, list, myself};
 pub use revoke::revoke;
-pub use rotate::{Rotate, rotate};
+pub use rotate::{DEFAULT_GRACE_SECONDS, MAX_GRACE_SECONDS, Rotate, rotate};
 pub use update::{MetadataChange, Update, update};
 
-use keywright_core::{CredentialId, PlainToken};
-use keywright_store::service_tokens::NewServiceToken;
+use keywright_core::{CredentialId, CredentialName, PlainToken};
+use keywright_store::platform;
+use keywright_store::service_tokens::{self, NewServiceToken};
 
-use crate::entropy;
+use crate::authority::Authority;
+use crate::fault::Fault;
+use crate::{entropy, jobs};
 
 /// What lets its bearer see service tokens.
 pub const READ: &str = "tokens:read";
@@ -36,10 +39,10 @@ pub enum Target {
 }
 
 impl Target {
-    fn id(self, call: &crate::Call) -> Result<CredentialId, crate::Fault> {
+    fn id(self, call: &crate::Call) -> Result<CredentialId, Fault> {
         match self {
             Self::Id(id) => Ok(id),
-            Self::Myself => call.actor.credential_id().ok_or(crate::Fault::NotFound),
+            Self::Myself => call.actor.credential_id().ok_or(Fault::NotFound),
         }
     }
 }
@@ -49,4 +52,20 @@ fn mint(fill: impl FnOnce(&PlainToken) -> NewServiceToken) -> (PlainToken, NewSe
     let secret = PlainToken::service(&entropy::token());
     let row = fill(&secret);
     (secret, row)
+}
+
+/// Frees a name that a token bears which an emergency revoked and no job has marked yet: a name is
+/// free as soon as its bearer is revoked. Tells whether it is worth trying again.
+async fn free_name(authority: &Authority, name: Option<&CredentialName>) -> Result<bool, Fault> {
+    let Some(name) = name else { return Ok(false) };
+    let mut tx = authority.store().begin_change().await?;
+    let epochs = platform::epochs(tx.conn()).await?;
+    let Some(row) = service_tokens::live_by_name(tx.conn(), name.as_str()).await? else { return Ok(true) };
+    if row.epoch >= epochs.service {
+        return Ok(false);
+    }
+    // False: the job was faster.
+    service_tokens::revoke(tx.conn(), row.id, authority.now(), Some(jobs::EMERGENCY)).await?;
+    tx.commit().await?;
+    Ok(true)
 }

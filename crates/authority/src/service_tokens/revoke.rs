@@ -6,12 +6,12 @@ use keywright_store::service_tokens;
 use super::{ADMIN, Target};
 use crate::audit::{Event, Subject};
 use crate::authority::Authority;
-use crate::call::Call;
-use crate::change::Invalidation;
+use crate::call::{Call, needs};
+use crate::change::{Change, Invalidation};
 use crate::fault::Fault;
 use crate::nodes::Confirmations;
 
-/// Revokes a token; revoking it again changes nothing. When this returns, no verification on this node
+/// Revokes a token; revoking it again changes nothing, but asks the other nodes again. When this returns, no verification on this node
 /// accepts it. Every token may revoke itself.
 ///
 /// # Errors
@@ -32,20 +32,20 @@ async fn carry_out(
     target: Target,
     reason: Option<&str>,
 ) -> Result<Confirmations, Fault> {
-    let now = authority.now();
     let id = target.id(call)?;
-    let mut tx = authority.store().begin().await?;
-    let before = service_tokens::lock_for_change(tx.conn(), id).await?;
-    let grantor = match target {
-        Target::Myself => call.authorize_as(tx.conn(), &Requirements::none(), now).await?,
-        Target::Id(_) => call.authorize(tx.conn(), ADMIN, now).await?,
+    let wanted = match target {
+        Target::Myself => Requirements::none(),
+        Target::Id(_) => needs(ADMIN)?,
     };
-    let before = before.ok_or(Fault::NotFound)?;
-    if !service_tokens::revoke(tx.conn(), id, now, reason).await? {
-        return Ok(Confirmations::only(authority.node()));
+    let Change { mut tx, grantor, target, now } = Change::begin(authority, call, &wanted, Some(id)).await?;
+    let before = target.ok_or(Fault::NotFound)?;
+    if service_tokens::revoke(tx.conn(), id, now, reason).await? {
+        let after = service_tokens::by_id(tx.conn(), id).await?.ok_or(Fault::NotFound)?;
+        let event =
+            Event::new("token.revoked", grantor.actor, Some(call), Subject::token(&after)).reason(reason);
+        event.before(&before).after(&after).write(authority, tx.conn()).await?;
     }
-    let after = service_tokens::by_id(tx.conn(), id).await?.ok_or(Fault::NotFound)?;
-    let event = Event::new("token.revoked", grantor.actor, Some(call), Subject::token(&after)).reason(reason);
-    event.before(&before).after(&after).write(authority, tx.conn()).await?;
+    // Also when another node revoked it a moment ago: what that one told may still be on its way here,
+    // and a caller that asks again wants to know who has heard of it.
     authority.commit(tx, Invalidation::Credentials(vec![id]), call.confirm).await
 }

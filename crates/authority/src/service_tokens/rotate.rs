@@ -7,13 +7,15 @@ use serde_json::json;
 use super::{ADMIN, ROTATE_SELF, Target, mint};
 use crate::audit::{Event, Subject};
 use crate::authority::Authority;
-use crate::call::{Call, Grantor};
-use crate::change::Invalidation;
+use crate::call::{Call, Grantor, needs};
+use crate::change::{Change, Invalidation};
 use crate::fault::Fault;
 use crate::idempotency::{Held, Minted};
 
 /// Grace of a rotation by hand that names none: a day, in seconds.
 pub const DEFAULT_GRACE_SECONDS: u32 = 24 * 3600;
+/// The longest grace: 30 days, in seconds.
+pub const MAX_GRACE_SECONDS: u32 = 30 * 24 * 3600;
 
 /// A rotation to be made.
 #[derive(Clone, Debug)]
@@ -51,13 +53,10 @@ async fn carry_out(
     target: Target,
     wanted: &Rotate,
 ) -> Result<Minted, Fault> {
-    let now = authority.now();
     let id = target.id(call)?;
-    let mut tx = authority.store().begin().await?;
-    // The token first and the actor then: one that rotates itself would else wait for its own twin.
-    let old = service_tokens::lock_for_change(tx.conn(), id).await?;
-    let needed = if target == Target::Myself { ROTATE_SELF } else { ADMIN };
-    let grantor = call.authorize(tx.conn(), needed, now).await?;
+    let needed = needs(if target == Target::Myself { ROTATE_SELF } else { ADMIN })?;
+    let Change { mut tx, grantor, target: old, now } =
+        Change::begin(authority, call, &needed, Some(id)).await?;
     if let Some(held) = held
         && let Some(repeated) = held.repeated(tx.conn(), now).await?
     {
@@ -72,8 +71,7 @@ async fn carry_out(
         _ => {}
     }
     let expires_at = new_end(&grantor, &old, target, wanted, now)?;
-    let grace_seconds = i64::from(wanted.grace_seconds.unwrap_or(DEFAULT_GRACE_SECONDS));
-    let grace_end = now.plus_seconds(grace_seconds).min(old.expires_at.unwrap_or(Timestamp::MAX));
+    let grace_end = grace_end(&old, wanted, now)?;
     let new_id = authority.new_credential_id();
     let name = old.token_name.superseded(id);
     if !service_tokens::supersede(tx.conn(), id, new_id, &name, grace_end, now).await? {
@@ -106,6 +104,15 @@ async fn carry_out(
     authority.commit(tx, Invalidation::Credentials(vec![id]), call.confirm).await?;
     authority.verifier().forget_unknown(&secret.hash());
     Ok(Minted { token, secret: Some(secret), repeated: false })
+}
+
+/// The end of the old one's grace, which is never past the end of its life.
+fn grace_end(old: &ServiceTokenRow, wanted: &Rotate, now: Timestamp) -> Result<Timestamp, Fault> {
+    let seconds = wanted.grace_seconds.unwrap_or(DEFAULT_GRACE_SECONDS);
+    if seconds > MAX_GRACE_SECONDS {
+        return Err(Fault::field("grace_seconds", "is longer than 30 days"));
+    }
+    Ok(now.plus_seconds(seconds.into()).min(old.expires_at.unwrap_or(Timestamp::MAX)))
 }
 
 /// The new one's end: the old one's length of life counted from now, unless another is asked for.

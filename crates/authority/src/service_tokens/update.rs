@@ -4,11 +4,11 @@ use keywright_core::{CredentialId, CredentialName, Epochs, Metadata, ScopeSet, T
 use keywright_store::service_tokens::{self, Changes, ServiceTokenRow};
 use serde_json::{Map, Value};
 
-use super::ADMIN;
+use super::{ADMIN, free_name};
 use crate::audit::{Event, Subject};
 use crate::authority::Authority;
-use crate::call::{Call, Grantor};
-use crate::change::Invalidation;
+use crate::call::{Call, Grantor, needs};
+use crate::change::{Change, Invalidation};
 use crate::fault::Fault;
 
 /// What becomes of the metadata.
@@ -49,7 +49,16 @@ pub async fn update(
     wanted: Update,
 ) -> Result<(ServiceTokenRow, Epochs), Fault> {
     let own = authority.clone();
-    authority.carry_out(async move { carry_out(&own, &call, id, &wanted).await }).await
+    authority
+        .carry_out(async move {
+            match carry_out(&own, &call, id, &wanted).await {
+                Err(Fault::NameTaken) if free_name(&own, wanted.token_name.as_ref()).await? => {
+                    carry_out(&own, &call, id, &wanted).await
+                }
+                outcome => outcome,
+            }
+        })
+        .await
 }
 
 async fn carry_out(
@@ -58,11 +67,9 @@ async fn carry_out(
     id: CredentialId,
     wanted: &Update,
 ) -> Result<(ServiceTokenRow, Epochs), Fault> {
-    let now = authority.now();
-    let mut tx = authority.store().begin().await?;
-    let before = service_tokens::lock_for_change(tx.conn(), id).await?;
-    let grantor = call.authorize(tx.conn(), ADMIN, now).await?;
-    let before = before.ok_or(Fault::NotFound)?;
+    let change = Change::begin(authority, call, &needs(ADMIN)?, Some(id)).await?;
+    let Change { mut tx, grantor, target, now } = change;
+    let before = target.ok_or(Fault::NotFound)?;
     if before.revoked_at.is_some() || before.epoch < grantor.epochs.service {
         return Err(Fault::AlreadyRevoked);
     }

@@ -74,8 +74,8 @@ async fn of_fifty_rotations_at_once_one_wins() {
 #[tokio::test]
 async fn a_mint_and_an_emergency_wait_for_each_other() {
     for store in test_stores().await {
-        let mut mint = store.begin().await.unwrap();
-        let epochs = platform::epochs_for_share(mint.conn()).await.unwrap();
+        let mut mint = store.begin_change().await.unwrap();
+        let epochs = platform::epochs(mint.conn()).await.unwrap();
         let emergency = {
             let store = store.another().await;
             tokio::spawn(async move {

@@ -41,8 +41,9 @@ async fn secrets_go_before_answers_and_both_in_time() {
             change(&store, async |c| idempotency::insert(c, &record(number)).await).await;
         }
         let at = |seconds| NOW.plus_seconds(seconds);
-        assert_eq!(change(&store, async |c| idempotency::erase_secrets(c, at(4)).await).await, 4);
-        assert_eq!(change(&store, async |c| idempotency::erase_secrets(c, at(4)).await).await, 0);
+        let erase =
+            async |limit| change(&store, async |c| idempotency::erase_secrets(c, at(4), limit).await).await;
+        assert_eq!((erase(3).await, erase(3).await, erase(3).await), (3, 1, 0));
         for (number, kept) in [(3, false), (4, true)] {
             let found = read(&store, async |c| idempotency::find(c, &[number; 32]).await).await.unwrap();
             assert_eq!(found.sealed_secret.is_some(), kept);
@@ -51,6 +52,9 @@ async fn secrets_go_before_answers_and_both_in_time() {
         let delete =
             async |limit| change(&store, async |c| idempotency::delete_older(c, at(7), limit).await).await;
         assert_eq!((delete(5).await, delete(5).await, delete(5).await), (5, 2, 0));
+        let forget =
+            async |number| change(&store, async |c| idempotency::forget(c, &[number; 32]).await).await;
+        assert!(!forget(6).await && forget(7).await && !forget(7).await);
     }
 }
 
