@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use keywright_core::{Grant, TokenHash};
+use keywright_core::{Epochs, Grant, TokenHash};
 use quick_cache::sync::Cache;
 use uuid::Uuid;
 
+use crate::freshness::Era;
 use crate::stamps::{Noted, Stamps};
 
 /// How long an unknown credential is remembered as unknown: the longest that a credential made on
@@ -15,17 +16,24 @@ pub const UNKNOWN_MICROS: i64 = 2_000_000;
 /// The id under which a change of the whole platform is stamped.
 pub const PLATFORM: Uuid = Uuid::from_u128(1);
 
+/// Slots for hashes that were made here: few, as a collision only asks again for an unknown one.
+const MINTED_SLOTS: usize = 1 << 12;
+
 /// A grant in the cache, with what tells whether it still holds.
 #[derive(Debug)]
 pub struct Entry {
     /// The snapshot.
     pub grant: Grant,
+    /// The epochs that were in force in that snapshot. They count for this grant only: the store may
+    /// tell of an emergency before the other nodes do, and then the credentials that it spared are
+    /// cached here from before it.
+    pub epochs: Epochs,
     /// Noted before the query that loaded it.
     pub noted: Noted,
     /// Boot-time microseconds at which that query began.
     pub loaded_at: i64,
     /// The era of notifications in which it began.
-    pub era: u64,
+    pub era: Era,
 }
 
 impl Entry {
@@ -40,17 +48,36 @@ impl Entry {
     }
 }
 
+/// That a hash was found to be nobody's, with what tells for how long.
+#[derive(Clone, Copy, Debug)]
+pub struct Absence {
+    noted: Noted,
+    asked_at: i64,
+}
+
 /// The cache. Both halves are bounded; what is used least makes room.
 #[derive(Debug)]
 pub struct GrantCache {
     entries: Cache<TokenHash, Arc<Entry>>,
-    unknown: Cache<TokenHash, i64>,
+    unknown: Cache<TokenHash, Absence>,
+    minted: Stamps,
+}
+
+/// An id to stamp a hash by.
+fn mark(hash: &TokenHash) -> [Uuid; 1] {
+    let mut id = [0; 16];
+    id.copy_from_slice(&hash.as_bytes()[..16]);
+    [Uuid::from_bytes(id)]
 }
 
 impl GrantCache {
     /// Room for `grants` grants and `unknown` unknown hashes.
     pub fn new(grants: usize, unknown: usize) -> Self {
-        Self { entries: Cache::new(grants.max(1)), unknown: Cache::new(unknown.max(1)) }
+        Self {
+            entries: Cache::new(grants.max(1)),
+            unknown: Cache::new(unknown.max(1)),
+            minted: Stamps::with_slots(MINTED_SLOTS),
+        }
     }
 
     /// The entry for a hash, whether it still holds or not.
@@ -58,9 +85,19 @@ impl GrantCache {
         self.entries.get(hash)
     }
 
-    /// Whether the hash was found to be nobody's less than [`UNKNOWN_MICROS`] before `now`.
+    /// What to remember if the query that is about to begin at `asked_at` finds nobody.
+    pub fn note_absence(&self, asked_at: i64) -> Absence {
+        Absence { noted: self.minted.note(), asked_at }
+    }
+
+    /// Whether the hash was found to be nobody's, less than [`UNKNOWN_MICROS`] before `now`.
     pub fn is_unknown(&self, hash: &TokenHash, now: i64) -> bool {
-        self.unknown.get(hash).is_some_and(|at| now - at < UNKNOWN_MICROS)
+        self.unknown.get(hash).is_some_and(|absence| self.is_absent(hash, absence, now))
+    }
+
+    /// Whether the finding still counts: it is recent, and nothing with this hash was made since.
+    pub fn is_absent(&self, hash: &TokenHash, absence: Absence, now: i64) -> bool {
+        now - absence.asked_at < UNKNOWN_MICROS && self.minted.holds(absence.noted, mark(hash))
     }
 
     /// Keeps a grant.
@@ -69,14 +106,16 @@ impl GrantCache {
         self.entries.insert(hash, entry);
     }
 
-    /// Remembers that the query that began at `asked_at` found nobody.
-    pub fn insert_unknown(&self, hash: TokenHash, asked_at: i64) {
+    /// Remembers a hash as nobody's.
+    pub fn insert_unknown(&self, hash: TokenHash, absence: Absence) {
         self.entries.remove(&hash);
-        self.unknown.insert(hash, asked_at);
+        self.unknown.insert(hash, absence);
     }
 
-    /// A credential with this hash is being made here: it is unknown no longer.
+    /// A credential with this hash has been made here: it is unknown no longer, and neither is it to
+    /// a load that began before.
     pub fn forget_unknown(&self, hash: &TokenHash) {
+        self.minted.invalidate(mark(hash));
         self.unknown.remove(hash);
     }
 

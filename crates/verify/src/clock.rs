@@ -29,17 +29,48 @@ pub fn wall_clock() -> Timestamp {
 #[derive(Debug)]
 pub struct Clock {
     offset_micros: AtomicI64,
+    source: Source,
+}
+
+#[derive(Debug)]
+enum Source {
+    Machine,
+    Manual(AtomicI64),
 }
 
 impl Clock {
     /// Starts from the machine's wall clock.
     pub fn from_wall_clock() -> Self {
-        Self { offset_micros: AtomicI64::new(wall_clock().as_micros() - boot_micros()) }
+        Self {
+            offset_micros: AtomicI64::new(wall_clock().as_micros() - boot_micros()),
+            source: Source::Machine,
+        }
+    }
+
+    /// A clock that shows `time` and stands still until [`Clock::advance`]: what is due at a moment is
+    /// tried at that moment.
+    pub fn manual(time: Timestamp) -> Self {
+        Self { offset_micros: AtomicI64::new(time.as_micros()), source: Source::Manual(AtomicI64::new(0)) }
+    }
+
+    /// Moves a manual clock; the machine's own moves by itself.
+    pub fn advance(&self, micros: i64) {
+        if let Source::Manual(at) = &self.source {
+            at.fetch_add(micros, Ordering::AcqRel);
+        }
+    }
+
+    /// Microseconds of the clock that nobody can step: [`boot_micros`], unless this one is manual.
+    pub fn boot_micros(&self) -> i64 {
+        match &self.source {
+            Source::Machine => boot_micros(),
+            Source::Manual(at) => at.load(Ordering::Acquire),
+        }
     }
 
     /// The authority time.
     pub fn now(&self) -> Timestamp {
-        Timestamp::from_micros(boot_micros() + self.offset_micros.load(Ordering::Relaxed))
+        Timestamp::from_micros(self.boot_micros() + self.offset_micros.load(Ordering::Relaxed))
     }
 
     /// Follows another clock that showed `time` at the moment `at_boot_micros` of the boot-time clock.
@@ -62,9 +93,21 @@ mod tests {
         let clock = Clock::from_wall_clock();
         let at = boot_micros();
         clock.follow(Timestamp::from_micros(5_000_000), at);
-        let elapsed = boot_micros() - at;
+        let earliest = 5_000_000 + boot_micros() - at;
         let shown = clock.now().as_micros();
-        assert!((5_000_000 + elapsed..).contains(&shown) || shown >= 5_000_000, "{shown}");
+        let latest = 5_000_000 + boot_micros() - at;
+        assert!((earliest..=latest).contains(&shown), "{shown} is not within {earliest}..={latest}");
         assert!(clock.skew_micros() < 0);
+    }
+
+    #[test]
+    fn a_manual_clock_moves_when_it_is_told_to() {
+        let clock = Clock::manual(Timestamp::from_micros(7));
+        assert_eq!((clock.now(), clock.boot_micros()), (Timestamp::from_micros(7), 0));
+        clock.advance(5);
+        assert_eq!((clock.now(), clock.boot_micros()), (Timestamp::from_micros(12), 5));
+        clock.follow(Timestamp::from_micros(100), 5);
+        clock.advance(1);
+        assert_eq!(clock.now(), Timestamp::from_micros(101));
     }
 }

@@ -7,29 +7,43 @@ use keywright_core::TokenHash;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use crate::cache::Entry;
+use crate::cache::{Absence, Entry};
 
-/// What a load found. Whoever joined must check for themselves that an entry still holds.
+/// What a load found. Whoever joined must check for themselves that it still holds.
 #[derive(Clone, Debug)]
 pub enum Landed {
     /// A credential.
     Known(Arc<Entry>),
     /// Nobody's.
-    Unknown,
+    Unknown(Absence),
+    /// The store was not asked: there was no room in the queue for the network of the one who led.
+    Crowded,
     /// The answer cannot be known now.
     Unavailable,
 }
 
+type UnderWay = Arc<Mutex<HashMap<TokenHash, watch::Receiver<Option<Landed>>>>>;
+
 /// The loads under way.
 #[derive(Debug, Default)]
 pub struct Flights {
-    under_way: Mutex<HashMap<TokenHash, watch::Receiver<Option<Landed>>>>,
+    under_way: UnderWay,
+}
+
+/// A load under way. Lost in any way, it lands as [`Landed::Unavailable`], so that nobody waits for a
+/// load that is gone.
+#[derive(Debug)]
+pub struct Flight {
+    under_way: UnderWay,
+    hash: TokenHash,
+    sender: watch::Sender<Option<Landed>>,
 }
 
 /// The caller's part in a load.
+#[derive(Debug)]
 pub enum Part {
-    /// To carry it out, and to land it.
-    Lead(watch::Sender<Option<Landed>>, watch::Receiver<Option<Landed>>),
+    /// To carry it out, and to wait for it like the others.
+    Lead(Flight, watch::Receiver<Option<Landed>>),
     /// To wait for it.
     Follow(watch::Receiver<Option<Landed>>),
 }
@@ -43,17 +57,46 @@ impl Flights {
         }
         let (sender, receiver) = watch::channel(None);
         under_way.insert(hash, receiver.clone());
-        Part::Lead(sender, receiver)
+        Part::Lead(Flight { under_way: Arc::clone(&self.under_way), hash, sender }, receiver)
     }
 
-    /// Ends the load for `hash`: those who come from now on begin another.
-    pub fn land(&self, hash: TokenHash, sender: &watch::Sender<Option<Landed>>, landed: Landed) {
-        self.under_way.lock().remove(&hash);
-        sender.send_replace(Some(landed));
+    /// How many are under way.
+    pub fn len(&self) -> usize {
+        self.under_way.lock().len()
+    }
+
+    /// Whether none is under way.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 }
 
-/// Waits for a load to land. One that was lost (its task died) landed nowhere.
+impl Flight {
+    /// What is being loaded.
+    pub fn hash(&self) -> TokenHash {
+        self.hash
+    }
+
+    /// Ends the load: those who come from now on begin another.
+    pub fn land(self, landed: Landed) {
+        self.end(landed);
+    }
+
+    fn end(&self, landed: Landed) {
+        if self.sender.borrow().is_none() {
+            self.under_way.lock().remove(&self.hash);
+            self.sender.send_replace(Some(landed));
+        }
+    }
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        self.end(Landed::Unavailable);
+    }
+}
+
+/// Waits for a load to land.
 pub async fn landed(mut receiver: watch::Receiver<Option<Landed>>) -> Landed {
     match receiver.wait_for(Option::is_some).await {
         Ok(value) => value.clone().unwrap_or(Landed::Unavailable),

@@ -59,7 +59,10 @@ impl Default for Stamps {
 }
 
 impl<C: Cell> Stamps<C> {
-    /// A table of `slots` slots, a power of two.
+    /// A table of `slots` slots.
+    ///
+    /// # Panics
+    /// When that is no power of two.
     pub fn with_slots(slots: usize) -> Self {
         assert!(slots.is_power_of_two(), "the slot of an id is found by a mask");
         Self { number: C::new(1), everything: C::new(0), slots: (0..slots).map(|_| C::new(0)).collect() }
@@ -128,10 +131,14 @@ mod tests {
         ) {
             // Few slots: collisions happen, and may only ever cause a needless reload.
             let stamps = Stamps::<AtomicU64>::with_slots(16);
-            before.iter().for_each(|n| stamps.invalidate([id(*n)]));
+            for n in &before {
+                stamps.invalidate([id(*n)]);
+            }
             let noted = stamps.note();
             prop_assert!(stamps.holds(noted, depends.iter().map(|n| id(*n))));
-            after.iter().for_each(|n| stamps.invalidate([id(*n)]));
+            for n in &after {
+                stamps.invalidate([id(*n)]);
+            }
             if depends.iter().any(|n| after.contains(n)) {
                 prop_assert!(!stamps.holds(noted, depends.iter().map(|n| id(*n))));
             }

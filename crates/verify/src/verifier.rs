@@ -6,17 +6,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use keywright_core::{Decision, Epochs, Requirements, TokenHash, decide};
-use tokio::sync::watch;
-use tracing::warn;
+use tracing::{info, warn};
 use uuid::Uuid;
 
-use crate::breaker::Breaker;
+use crate::breaker::{Admission, Breaker};
 use crate::cache::{Entry, GrantCache, PLATFORM};
-use crate::clock::{Clock, boot_micros};
-use crate::flight::{Flights, Landed, Part, landed};
+use crate::clock::Clock;
+use crate::flight::{Flight, Flights, Landed, Part, landed};
 use crate::freshness::{Freshness, MAX_UNCONFIRMED_MICROS};
-use crate::gate::MissGate;
-use crate::source::{GrantSource, SourceError};
+use crate::gate::{MissGate, Overflow};
+use crate::source::{GrantSource, Loaded, SourceError};
 use crate::stamps::Stamps;
 
 /// A load that takes longer counts as a store that is away.
@@ -46,6 +45,8 @@ pub struct VerifierOptions {
 pub struct Known {
     /// The cached entry.
     pub entry: Arc<Entry>,
+    /// The epochs to decide by.
+    pub epochs: Epochs,
     /// Answered from what was last confirmed before the store went away.
     pub stale: bool,
 }
@@ -141,74 +142,86 @@ impl<S: GrantSource> Verifier<S> {
         &self.inner.freshness
     }
 
-    /// The epochs in force, as far as this node knows.
+    /// The epochs in force, as far as this node has been told.
     pub fn epochs(&self) -> Epochs {
         Epochs { service: self.inner.service_epoch.load(Ordering::Acquire) }
     }
 
     /// What the cache knows, without asking anybody: `None` means that [`Verifier::resolve`] must.
     pub fn peek(&self, hash: &TokenHash) -> Option<Lookup> {
-        let now = boot_micros();
+        let now = self.inner.clock.boot_micros();
         if let Some(entry) = self.inner.cache.get(hash) {
-            if !self.usable(&entry, now) {
-                return None;
-            }
+            let known = self.known(entry, now)?;
             self.inner.counters.hits.fetch_add(1, Ordering::Relaxed);
-            return Some(Lookup::Known(Known { entry, stale: false }));
+            return Some(Lookup::Known(known));
         }
         self.inner.cache.is_unknown(hash, now).then_some(Lookup::Unknown)
     }
 
-    fn usable(&self, entry: &Entry, now: i64) -> bool {
-        entry.holds(&self.inner.stamps)
-            && self.inner.freshness.unconfirmed_micros(entry.loaded_at, entry.era, now)
-                <= MAX_UNCONFIRMED_MICROS
+    /// The entry to decide on, if it still holds and is fresh enough.
+    fn known(&self, entry: Arc<Entry>, now: i64) -> Option<Known> {
+        let inner = &self.inner;
+        // The epochs before the stamps: a raised epoch is never seen without the invalidation of
+        // those that it spared.
+        let epochs = inner.epochs_for(&entry);
+        let usable = entry.holds(&inner.stamps)
+            && inner.freshness.unconfirmed_micros(entry.loaded_at, &entry.era, now) <= MAX_UNCONFIRMED_MICROS;
+        usable.then_some(Known { entry, epochs, stale: false })
     }
 
     /// What is known of a hash, asking the store where the cache cannot tell. `network` is the
     /// client's, for fairness among those who wait.
     pub async fn resolve(&self, hash: TokenHash, network: Option<IpAddr>) -> Lookup {
-        let answer = tokio::time::timeout(ANSWER_TIMEOUT, self.load_until_it_holds(hash, network)).await;
-        match answer.unwrap_or(Landed::Unavailable) {
-            Landed::Known(entry) => Lookup::Known(Known { entry, stale: false }),
-            Landed::Unknown => Lookup::Unknown,
-            Landed::Unavailable => self.stale_or_unavailable(&hash),
-        }
+        let answer = tokio::time::timeout(ANSWER_TIMEOUT, self.ask_until_it_holds(hash, network)).await;
+        answer.ok().flatten().unwrap_or_else(|| self.stale_or_unavailable(&hash))
     }
 
-    async fn load_until_it_holds(&self, hash: TokenHash, network: Option<IpAddr>) -> Landed {
+    async fn ask_until_it_holds(&self, hash: TokenHash, network: Option<IpAddr>) -> Option<Lookup> {
+        let inner = &self.inner;
         for _ in 0..MAX_LOADS {
-            match self.peek(&hash) {
-                Some(Lookup::Known(known)) => return Landed::Known(known.entry),
-                Some(Lookup::Unknown) => return Landed::Unknown,
-                _ => {}
+            if let Some(lookup) = self.peek(&hash) {
+                return Some(lookup);
             }
-            let receiver = match self.inner.flights.join(hash) {
-                Part::Follow(receiver) => receiver,
-                Part::Lead(sender, receiver) => {
-                    // A task of its own: a client that hangs up takes nobody's answer with it.
-                    self.inner.runtime.spawn(Arc::clone(&self.inner).carry_out(hash, network, sender));
-                    receiver
-                }
+            let (leads, receiver) = match inner.flights.join(hash) {
+                Part::Lead(flight, receiver) => inner.launch(flight, network).then_some((true, receiver))?,
+                // Somebody probes a store that is away: nobody else waits for that.
+                Part::Follow(_) if inner.breaker.is_open() => return None,
+                Part::Follow(receiver) => (false, receiver),
             };
+            // A load that began before a change is not given to those who came after it.
             match landed(receiver).await {
-                // A load that began before a change is not given to those who came after it.
-                Landed::Known(entry) if !self.usable(&entry, boot_micros()) => {}
-                landed => return landed,
+                Landed::Known(entry) => {
+                    if let Some(known) = self.known(entry, inner.clock.boot_micros()) {
+                        return Some(Lookup::Known(known));
+                    }
+                }
+                Landed::Unknown(absence) => {
+                    if inner.cache.is_absent(&hash, absence, inner.clock.boot_micros()) {
+                        return Some(Lookup::Unknown);
+                    }
+                }
+                Landed::Crowded if !leads => {}
+                Landed::Crowded | Landed::Unavailable => return None,
             }
         }
-        Landed::Unavailable
+        None
     }
 
     /// While the store is away, what was confirmed within the grace still answers; never what is
-    /// known to have changed.
+    /// known to have changed. A store that answers others, but not this one in time, is not away:
+    /// then notifications may be getting through to the other nodes, and old answers would outlive
+    /// what those have confirmed.
     fn stale_or_unavailable(&self, hash: &TokenHash) -> Lookup {
-        let inner = &self.inner;
-        if let Some(entry) = inner.cache.get(hash).filter(|entry| entry.holds(&inner.stamps)) {
-            let age = inner.freshness.unconfirmed_micros(entry.loaded_at, entry.era, boot_micros());
-            if inner.breaker.is_open() && age <= inner.stale_grace_micros {
+        if let Some(lookup) = self.peek(hash) {
+            return lookup;
+        }
+        let (inner, now) = (&self.inner, self.inner.clock.boot_micros());
+        if let Some(entry) = inner.cache.get(hash).filter(|_| inner.breaker.is_open()) {
+            let epochs = inner.epochs_for(&entry);
+            let age = inner.freshness.unconfirmed_micros(entry.loaded_at, &entry.era, now);
+            if entry.holds(&inner.stamps) && age <= inner.stale_grace_micros {
                 inner.counters.stale.fetch_add(1, Ordering::Relaxed);
-                return Lookup::Known(Known { entry, stale: true });
+                return Lookup::Known(Known { entry, epochs, stale: true });
             }
         }
         inner.counters.unavailable.fetch_add(1, Ordering::Relaxed);
@@ -217,7 +230,7 @@ impl<S: GrantSource> Verifier<S> {
 
     /// Decides on a known credential at this moment.
     pub fn decide(&self, known: &Known, wanted: &Requirements) -> Decision {
-        decide(&known.entry.grant, self.epochs(), wanted, self.inner.clock.now())
+        decide(&known.entry.grant, known.epochs, wanted, self.inner.clock.now())
     }
 
     /// A change of these ids was committed, or its outcome is unknown. When this returns, no
@@ -236,12 +249,13 @@ impl<S: GrantSource> Verifier<S> {
         self.invalidate([PLATFORM]);
     }
 
-    /// The epoch of service tokens is at least this from now on.
+    /// The epoch of service tokens is at least this from now on. Invalidate those that it spared
+    /// **first**, or they are refused until then.
     pub fn raise_service_epoch(&self, epoch: u64) {
         self.inner.service_epoch.fetch_max(epoch, Ordering::AcqRel);
     }
 
-    /// A credential with this hash has been made here.
+    /// A credential with this hash has been made here. Call it once that is committed.
     pub fn forget_unknown(&self, hash: &TokenHash) {
         self.inner.cache.forget_unknown(hash);
     }
@@ -253,7 +267,7 @@ impl<S: GrantSource> Verifier<S> {
 
     /// The store answered somebody else (a heartbeat, say).
     pub fn store_answered(&self) {
-        self.inner.breaker.succeeded();
+        self.inner.answered(self.inner.clock.boot_micros());
     }
 
     /// Counters since the start.
@@ -270,71 +284,85 @@ impl<S: GrantSource> Verifier<S> {
     }
 }
 
+impl<S> Inner<S> {
+    /// The epochs by which to decide on an entry. Read them before asking whether the entry holds.
+    fn epochs_for(&self, entry: &Entry) -> Epochs {
+        Epochs { service: self.service_epoch.load(Ordering::Acquire).max(entry.epochs.service) }
+    }
+
+    fn answered(&self, now: i64) {
+        if self.breaker.answered(now) {
+            info!("the store answers again");
+        }
+    }
+
+    fn unanswered(&self, asked_at: i64, now: i64, reason: &str) -> Landed {
+        if self.breaker.failed(asked_at, now) {
+            warn!(reason, "the store cannot be reached; known credentials answer for their grace");
+        }
+        Landed::Unavailable
+    }
+}
+
 impl<S: GrantSource> Inner<S> {
-    async fn carry_out(
-        self: Arc<Self>,
-        hash: TokenHash,
-        network: Option<IpAddr>,
-        sender: watch::Sender<Option<Landed>>,
-    ) {
-        let landing = Landing { inner: &self, hash, sender: &sender };
-        let landed = if self.breaker.admits(boot_micros()) {
-            match self.gate.enter(network).await {
-                Ok(_permit) => self.load(hash).await,
-                Err(_) => Landed::Unavailable,
-            }
-        } else {
-            Landed::Unavailable
+    /// Carries a load out in a task of its own: a client that hangs up takes nobody's answer with it.
+    /// False, and the flight has landed, when the store is away and this is not its probe.
+    fn launch(self: &Arc<Self>, flight: Flight, network: Option<IpAddr>) -> bool {
+        let probe = match self.breaker.admit(self.clock.boot_micros()) {
+            Admission::Refused => return false,
+            Admission::Probe => Some(Probe(Arc::clone(self))),
+            Admission::Free => None,
         };
-        landing.land(landed);
+        self.runtime.spawn(Arc::clone(self).carry_out(flight, probe, network));
+        true
+    }
+
+    async fn carry_out(self: Arc<Self>, flight: Flight, probe: Option<Probe<S>>, network: Option<IpAddr>) {
+        // Longer than that nobody waits for it.
+        let landed = match tokio::time::timeout(ANSWER_TIMEOUT, self.gate.enter(network)).await {
+            // Those who queued while the store went away do not find that out one after the other.
+            Ok(Ok(_permit)) if probe.is_none() && self.breaker.is_open() => Landed::Unavailable,
+            Ok(Ok(_permit)) => self.load(flight.hash()).await,
+            Ok(Err(Overflow)) | Err(_) => Landed::Crowded,
+        };
+        drop(probe);
+        flight.land(landed);
     }
 
     async fn load(&self, hash: TokenHash) -> Landed {
         // All of these before the query: they describe a moment that the answer is not older than.
-        let (noted, era, loaded_at) = (self.stamps.note(), self.freshness.era(), boot_micros());
+        let (noted, era, loaded_at) = (self.stamps.note(), self.freshness.era(), self.clock.boot_micros());
+        let absence = self.cache.note_absence(loaded_at);
         self.counters.loads.fetch_add(1, Ordering::Relaxed);
         let answer = tokio::time::timeout(LOAD_TIMEOUT, self.source.load(hash)).await;
+        let now = self.clock.boot_micros();
         match answer {
-            Ok(Ok(Some(loaded))) => {
-                self.breaker.succeeded();
-                self.service_epoch.fetch_max(loaded.epochs.service, Ordering::AcqRel);
-                let entry = Arc::new(Entry { grant: loaded.grant, noted, loaded_at, era });
+            Ok(Ok(Some(Loaded { grant, epochs }))) => {
+                self.answered(now);
+                let entry = Arc::new(Entry { grant, epochs, noted, loaded_at, era });
                 self.cache.insert(hash, Arc::clone(&entry));
                 Landed::Known(entry)
             }
             Ok(Ok(None)) => {
-                self.breaker.succeeded();
-                self.cache.insert_unknown(hash, loaded_at);
-                Landed::Unknown
+                self.answered(now);
+                self.cache.insert_unknown(hash, absence);
+                Landed::Unknown(absence)
             }
             Ok(Err(SourceError::Failed(reason))) => {
                 warn!(%reason, "a grant could not be loaded");
                 Landed::Unavailable
             }
-            Ok(Err(SourceError::Unavailable(_))) | Err(_) => {
-                self.breaker.failed(boot_micros());
-                Landed::Unavailable
-            }
+            Ok(Err(SourceError::Unavailable(reason))) => self.unanswered(loaded_at, now, &reason),
+            Err(_) => self.unanswered(loaded_at, now, "no answer in time"),
         }
     }
 }
 
-/// Lands the flight even when the load panics, so that nobody waits for a load that is gone.
-struct Landing<'a, S> {
-    inner: &'a Inner<S>,
-    hash: TokenHash,
-    sender: &'a watch::Sender<Option<Landed>>,
-}
+/// The right to find out whether the store is back; given back when dropped, also by a task that died.
+struct Probe<S>(Arc<Inner<S>>);
 
-impl<S> Landing<'_, S> {
-    fn land(self, landed: Landed) {
-        self.inner.flights.land(self.hash, self.sender, landed);
-        std::mem::forget(self);
-    }
-}
-
-impl<S> Drop for Landing<'_, S> {
+impl<S> Drop for Probe<S> {
     fn drop(&mut self) {
-        self.inner.flights.land(self.hash, self.sender, Landed::Unavailable);
+        self.0.breaker.probe_ended(self.0.clock.boot_micros());
     }
 }

@@ -40,9 +40,9 @@ fn a_load_races_a_revocation(everything: bool) {
         };
         revoked.store(1, Ordering::Release);
         if everything {
-            stamps.invalidate_everything()
+            stamps.invalidate_everything();
         } else {
-            stamps.invalidate([ID])
+            stamps.invalidate([ID]);
         }
         let (noted, good) = load.join().expect("the load does not panic");
         assert!(!(good && stamps.holds(noted, [ID])), "a load from before the revocation outlived it");
