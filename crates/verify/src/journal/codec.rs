@@ -59,16 +59,20 @@ impl Header {
 
     /// Reads a header back; `None` when these bytes are none of this version.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
-        let mut reader = Reader(bytes.get(..HEADER_BYTES)?);
+        Self::read(bytes.get(..HEADER_BYTES)?).ok()
+    }
+
+    fn read(bytes: &[u8]) -> Read<Self> {
+        let mut reader = Reader(bytes);
         if reader.take(8)? != MAGIC || reader.u16()? != FORMAT {
-            return None;
+            return Err(Unreadable);
         }
         let header = Self {
             node: NodeId(reader.uuid()?),
             segment: SegmentId(reader.uuid()?),
             made_at: Timestamp::from_micros(reader.i64()?),
         };
-        (reader.u32()? == crc32fast::hash(&bytes[..50])).then_some(header)
+        if reader.u32()? == crc32fast::hash(&bytes[..50]) { Ok(header) } else { Err(Unreadable) }
     }
 }
 
@@ -163,29 +167,33 @@ pub struct Frame<'a> {
 /// The frame at the start of `bytes`; `None` at the end, at a torn tail, or where the CRC differs.
 pub fn frame(bytes: &[u8]) -> Option<Frame<'_>> {
     let mut reader = Reader(bytes);
-    let length = usize::try_from(reader.u32()?).ok().filter(|n| (1..=MAX_PAYLOAD_BYTES).contains(n))?;
-    let crc = reader.u32()?;
-    let payload = reader.take(length)?;
+    let length = usize::try_from(reader.u32().ok()?).ok().filter(|n| (1..=MAX_PAYLOAD_BYTES).contains(n))?;
+    let crc = reader.u32().ok()?;
+    let payload = reader.take(length).ok()?;
     (crc32fast::hash(payload) == crc).then_some(Frame { payload, bytes: FRAME_BYTES + length })
 }
 
 /// Reads the payload at `offset` of `segment`; `None` when it is of a version that this one does not know.
 pub fn decode(segment: SegmentId, offset: u64, payload: &[u8]) -> Option<DecisionRecord> {
+    read_payload(segment, offset, payload).ok()
+}
+
+fn read_payload(segment: SegmentId, offset: u64, payload: &[u8]) -> Read<DecisionRecord> {
     let mut reader = Reader(payload);
     if reader.u8()? != PAYLOAD_VERSION {
-        return None;
+        return Err(Unreadable);
     }
     let kind = match reader.u8()? {
         0 => EventKind::Verify,
         1 => EventKind::Gate,
-        _ => return None,
+        _ => return Err(Unreadable),
     };
-    let code = RecordCode::from_number(reader.u8()?)?;
+    let code = RecordCode::from_number(reader.u8()?).ok_or(Unreadable)?;
     let stale = reader.u8()? != 0;
     let principal_kind = match reader.u8()? {
         0 => None,
         1 => Some(PrincipalKind::ServiceToken),
-        _ => return None,
+        _ => return Err(Unreadable),
     };
     let occurred_at = Timestamp::from_micros(reader.i64()?);
     let latency_micros = reader.u32()?;
@@ -194,11 +202,11 @@ pub fn decode(segment: SegmentId, offset: u64, payload: &[u8]) -> Option<Decisio
     let asked_by = reader.optional_uuid()?.map(CredentialId);
     let ip_address = match reader.u8()? {
         0 => None,
-        4 => Some(IpAddr::from(<[u8; 4]>::try_from(reader.take(4)?).ok()?)),
-        6 => Some(IpAddr::from(<[u8; 16]>::try_from(reader.take(16)?).ok()?)),
-        _ => return None,
+        4 => Some(IpAddr::from(reader.array::<4>()?)),
+        6 => Some(IpAddr::from(reader.array::<16>()?)),
+        _ => return Err(Unreadable),
     };
-    Some(DecisionRecord {
+    Ok(DecisionRecord {
         id: event_id(segment, offset, occurred_at),
         occurred_at,
         kind,
@@ -220,47 +228,61 @@ pub fn decode(segment: SegmentId, offset: u64, payload: &[u8]) -> Option<Decisio
     })
 }
 
+/// Not what this version writes.
+#[derive(Debug)]
+struct Unreadable;
+
+type Read<T> = Result<T, Unreadable>;
+
+fn unreadable<E>(_: E) -> Unreadable {
+    Unreadable
+}
+
 struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
-    fn take(&mut self, n: usize) -> Option<&'a [u8]> {
-        let (head, tail) = self.0.split_at_checked(n)?;
+    fn take(&mut self, n: usize) -> Read<&'a [u8]> {
+        let (head, tail) = self.0.split_at_checked(n).ok_or(Unreadable)?;
         self.0 = tail;
-        Some(head)
+        Ok(head)
     }
 
-    fn u8(&mut self) -> Option<u8> {
-        self.take(1).map(|b| b[0])
+    fn array<const N: usize>(&mut self) -> Read<[u8; N]> {
+        self.take(N)?.try_into().map_err(unreadable)
     }
 
-    fn u16(&mut self) -> Option<u16> {
-        self.take(2).and_then(|b| b.try_into().ok()).map(u16::from_le_bytes)
+    fn u8(&mut self) -> Read<u8> {
+        self.array().map(|[byte]| byte)
     }
 
-    fn u32(&mut self) -> Option<u32> {
-        self.take(4).and_then(|b| b.try_into().ok()).map(u32::from_le_bytes)
+    fn u16(&mut self) -> Read<u16> {
+        self.array().map(u16::from_le_bytes)
     }
 
-    fn i64(&mut self) -> Option<i64> {
-        self.take(8).and_then(|b| b.try_into().ok()).map(i64::from_le_bytes)
+    fn u32(&mut self) -> Read<u32> {
+        self.array().map(u32::from_le_bytes)
     }
 
-    fn uuid(&mut self) -> Option<Uuid> {
-        self.take(16).and_then(|b| Uuid::from_slice(b).ok())
+    fn i64(&mut self) -> Read<i64> {
+        self.array().map(i64::from_le_bytes)
     }
 
-    fn optional_uuid(&mut self) -> Option<Option<Uuid>> {
+    fn uuid(&mut self) -> Read<Uuid> {
+        self.array().map(Uuid::from_bytes)
+    }
+
+    fn optional_uuid(&mut self) -> Read<Option<Uuid>> {
         match self.u8()? {
-            0 => Some(None),
+            0 => Ok(None),
             1 => self.uuid().map(Some),
-            _ => None,
+            _ => Err(Unreadable),
         }
     }
 
-    fn text(&mut self) -> Option<Option<Box<str>>> {
+    fn text(&mut self) -> Read<Option<Box<str>>> {
         match usize::from(self.u16()?) {
-            0 => Some(None),
-            n => std::str::from_utf8(self.take(n - 1)?).ok().map(|text| Some(text.into())),
+            0 => Ok(None),
+            n => std::str::from_utf8(self.take(n - 1)?).map(|text| Some(text.into())).map_err(unreadable),
         }
     }
 }

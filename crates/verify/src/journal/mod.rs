@@ -1,30 +1,33 @@
 //! The journal: no answer without a record (verification.md, The journal).
 //!
-//! Each worker appends its decisions to a segment file of its own before it answers; the bytes are in
-//! the kernel then and survive a crash of the process. One thread syncs the segments to disk, and a
-//! mover takes synced records to the store ([`mover`]).
+//! Each worker appends its decisions to a segment file of its own before it answers ([`Writer`]); the
+//! bytes are in the kernel then and survive a crash of the process. One thread syncs the segments to
+//! disk, and a mover takes synced records to the store ([`mover`]).
 
 pub mod codec;
+mod directory;
 pub mod mover;
 pub mod record;
 pub mod segment;
+mod syncer;
+mod writer;
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use keywright_core::id::{IdEntropy, SegmentId};
 use keywright_core::{NodeId, Timestamp};
-use parking_lot::{Condvar, Mutex};
-use tokio::sync::watch;
+use parking_lot::Mutex;
 use tracing::{error, info};
 
-use record::RecordRef;
+pub use directory::ephemeral;
 use segment::Segment;
+use syncer::Syncer;
+pub use writer::{Writer, Written};
 
 /// How a journal is set up.
 #[derive(Clone, Debug)]
@@ -84,44 +87,33 @@ pub(crate) struct Inner {
     options: JournalOptions,
     node: NodeId,
     segment_bytes: u64,
+    /// Of all files, with what is being appended.
     bytes: AtomicU64,
-    segments: Mutex<Vec<Arc<Segment>>>,
+    files: Mutex<Files>,
     failing: AtomicBool,
     entropy: fn() -> IdEntropy,
-    wake: Mutex<Wake>,
-    alarm: Condvar,
-    synced: watch::Sender<u64>,
+    syncer: Syncer,
     _lock: File,
 }
 
 #[derive(Default)]
-struct Wake {
-    wanted: bool,
-    stop: bool,
+struct Files {
+    segments: Vec<Arc<Segment>>,
+    closed: bool,
 }
 
-/// The journal of one node. Cheap to clone.
+/// The journal of one node. Cheap to clone; closed when the last clone and the last writer are gone.
 #[derive(Clone)]
 pub struct Journal {
-    inner: Arc<Inner>,
+    handle: Arc<Handle>,
 }
 
-/// Appends for one worker.
-pub struct Writer {
-    inner: Arc<Inner>,
-    current: Mutex<Current>,
-}
+struct Handle(Arc<Inner>);
 
-#[derive(Default)]
-struct Current {
-    segment: Option<Arc<Segment>>,
-    buffer: Vec<u8>,
-}
-
-/// Where a record ends; to wait until it is on disk.
-pub struct Written {
-    segment: Arc<Segment>,
-    end: u64,
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.0.close();
+    }
 }
 
 impl Journal {
@@ -135,154 +127,119 @@ impl Journal {
         node: NodeId,
         entropy: fn() -> IdEntropy,
     ) -> Result<Self, JournalError> {
-        DirBuilder::new().recursive(true).mode(0o700).create(&options.dir)?;
+        directory::make(&options.dir)?;
         if !options.allow_ephemeral
             && let Some(kind) = ephemeral(&options.dir)?
         {
             return Err(JournalError::Ephemeral(options.dir.clone(), kind));
         }
-        let lock = lock(&options.dir)?;
-        let segments = left_behind(&options.dir)?;
-        let bytes = segments.iter().map(|segment| segment.written()).sum();
+        let lock = directory::lock(&options.dir)?;
+        let segments = directory::left_behind(&options.dir)?;
         let inner = Arc::new(Inner {
             segment_bytes: (options.max_bytes / 16).clamp(64 * 1024, 64 * 1024 * 1024),
             node,
-            bytes: AtomicU64::new(bytes),
-            segments: Mutex::new(segments),
+            bytes: AtomicU64::new(segments.iter().map(|segment| segment.written()).sum()),
+            files: Mutex::new(Files { segments, closed: false }),
             failing: AtomicBool::new(false),
             entropy,
-            wake: Mutex::new(Wake::default()),
-            alarm: Condvar::new(),
-            synced: watch::Sender::new(0),
+            syncer: Syncer::default(),
             options,
             _lock: lock,
         });
-        let syncer = Arc::clone(&inner);
-        std::thread::Builder::new().name("journal-sync".to_owned()).spawn(move || syncer.sync_forever())?;
-        Ok(Self { inner })
+        let handle = Arc::new(Handle(Arc::clone(&inner)));
+        std::thread::Builder::new().name("journal-sync".to_owned()).spawn(move || inner.sync_forever())?;
+        Ok(Self { handle })
     }
 
     /// A writer for one worker.
     pub fn writer(&self) -> Writer {
-        Writer { inner: Arc::clone(&self.inner), current: Mutex::new(Current::default()) }
+        Writer::new(Arc::clone(&self.handle))
     }
 
     /// What it holds, at `now` of the authority's clock.
     pub fn status(&self, now: Timestamp) -> JournalStatus {
-        let segments = self.inner.segments.lock();
-        let pending = |segment: &&Arc<Segment>| segment.moved() < segment.written();
-        let oldest = segments.iter().filter(pending).map(|segment| segment.oldest_unmoved()).min();
+        let inner = self.inner();
+        let segments = inner.segments();
+        let pending = || segments.iter().filter(|segment| segment.is_pending());
         JournalStatus {
-            bytes: self.inner.bytes.load(Ordering::Relaxed),
-            max_bytes: self.inner.options.max_bytes,
-            pending_bytes: segments.iter().map(|s| s.written().saturating_sub(s.moved())).sum(),
-            lag_micros: oldest.map_or(0, |at| now.micros_since(at).max(0)),
-            writable: !self.inner.failing.load(Ordering::Relaxed),
+            bytes: inner.bytes.load(Ordering::Relaxed),
+            max_bytes: inner.options.max_bytes,
+            pending_bytes: pending().map(|s| s.written().saturating_sub(s.moved())).sum(),
+            lag_micros: pending().map(|s| now.micros_since(s.oldest_pending()).max(0)).max().unwrap_or(0),
+            writable: !inner.failing.load(Ordering::Relaxed),
         }
     }
 
-    /// Syncs everything and writes no more. Records may still be moved afterwards.
+    /// Syncs everything and writes no more: an append fails from now on. Records may still be moved.
     pub fn close(&self) {
-        self.inner.wake.lock().stop = true;
-        self.inner.alarm.notify_all();
-        for segment in self.inner.segments.lock().iter() {
-            segment.close();
-        }
-        self.inner.sync_all();
+        self.inner().close();
     }
 
     pub(crate) fn inner(&self) -> &Arc<Inner> {
-        &self.inner
+        &self.handle.0
     }
 }
 
-impl Writer {
-    /// Appends a record: when this returns, it is in the kernel.
-    ///
-    /// # Errors
-    /// [`JournalError::Full`] or [`JournalError::Io`]: the decision must not be answered.
-    pub fn append(&self, record: &RecordRef<'_>) -> Result<Written, JournalError> {
-        let result = self.try_append(record);
-        self.inner.note_outcome(&result);
-        result
-    }
-
-    /// Appends, and where the journal syncs before each answer waits for that.
-    ///
-    /// # Errors
-    /// As [`Writer::append`].
-    pub async fn append_durably(&self, record: &RecordRef<'_>) -> Result<(), JournalError> {
-        let written = self.append(record)?;
-        if self.inner.options.sync_interval.is_zero() {
-            self.inner.until_synced(&written).await
-        } else {
-            Ok(())
-        }
-    }
-
-    /// Whether [`Writer::append_durably`] ever waits.
-    pub fn syncs_before_answers(&self) -> bool {
-        self.inner.options.sync_interval.is_zero()
-    }
-
-    fn try_append(&self, record: &RecordRef<'_>) -> Result<Written, JournalError> {
-        let mut current = self.current.lock();
-        let Current { segment, buffer } = &mut *current;
-        buffer.clear();
-        codec::encode(record, buffer);
-        let length = buffer.len() as u64;
-        let held = self.inner.bytes.load(Ordering::Relaxed);
-        if held + length > self.inner.options.max_bytes {
-            return Err(JournalError::Full { held, max: self.inner.options.max_bytes });
-        }
-        if segment.as_ref().is_none_or(|s| s.is_closed() || s.written() + length > self.inner.segment_bytes) {
-            if let Some(full) = segment.take() {
-                full.close();
-            }
-            *segment = Some(self.inner.new_segment(record.occurred_at)?);
-        }
-        let Some(segment) = segment.as_ref() else { return Err(io::Error::other("no segment").into()) };
-        let end = segment.append(buffer, record.occurred_at)?;
-        self.inner.bytes.fetch_add(length, Ordering::Relaxed);
-        Ok(Written { segment: Arc::clone(segment), end })
-    }
-}
-
-impl Drop for Writer {
-    fn drop(&mut self) {
-        if let Some(segment) = self.current.lock().segment.take() {
-            segment.close();
-        }
-    }
+fn closed() -> JournalError {
+    io::Error::other("the journal is closed").into()
 }
 
 impl Inner {
     pub(crate) fn segments(&self) -> Vec<Arc<Segment>> {
-        self.segments.lock().clone()
+        self.files.lock().segments.clone()
     }
 
+    /// Whether room is getting short: then a segment that is moved whole goes, though its writer has
+    /// not filled it, and perhaps never will.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.bytes.load(Ordering::Relaxed) > self.options.max_bytes / 2
+    }
+
+    /// Removes the file of a sealed segment, for good: one that came back after a power failure would
+    /// be moved again, as its position is forgotten next.
     pub(crate) fn remove(&self, segment: &Segment) -> io::Result<()> {
-        fs::remove_file(segment.path())?;
+        match fs::remove_file(segment.path()) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => directory::sync(&self.options.dir)?,
+        }
+        self.files.lock().segments.retain(|other| other.id() != segment.id());
         self.bytes.fetch_sub(segment.written(), Ordering::Relaxed);
-        self.segments.lock().retain(|other| other.id() != segment.id());
         Ok(())
     }
 
     fn new_segment(&self, now: Timestamp) -> Result<Arc<Segment>, JournalError> {
+        if self.files.lock().closed {
+            return Err(closed());
+        }
         let id = SegmentId::generate(now, (self.entropy)());
         let segment = Arc::new(Segment::create(&self.options.dir, self.node, id, now)?);
+        let mut files = self.files.lock();
+        if files.closed {
+            let _ = fs::remove_file(segment.path());
+            return Err(closed());
+        }
         self.bytes.fetch_add(segment.written(), Ordering::Relaxed);
-        self.segments.lock().push(Arc::clone(&segment));
+        files.segments.push(Arc::clone(&segment));
         Ok(segment)
+    }
+
+    /// Takes room for a record, before it is written: what counts as held is never less than what is.
+    fn take_room(&self, length: u64) -> Result<(), JournalError> {
+        let held = self.bytes.fetch_add(length, Ordering::Relaxed);
+        if held + length > self.options.max_bytes {
+            self.give_room_back(length);
+            return Err(JournalError::Full { held, max: self.options.max_bytes });
+        }
+        Ok(())
+    }
+
+    fn give_room_back(&self, length: u64) {
+        self.bytes.fetch_sub(length, Ordering::Relaxed);
     }
 
     fn note_outcome<T>(&self, result: &Result<T, JournalError>) {
         match result {
-            Ok(_) => {
-                if self.failing.load(Ordering::Relaxed) && self.failing.swap(false, Ordering::Relaxed) {
-                    info!("the journal takes records again");
-                }
-            }
+            Ok(_) => self.note_success(),
             Err(error) => {
                 if !self.failing.swap(true, Ordering::Relaxed) {
                     error!(%error, "decisions cannot be recorded; verification answers 503 until they can");
@@ -291,100 +248,35 @@ impl Inner {
         }
     }
 
-    async fn until_synced(&self, written: &Written) -> Result<(), JournalError> {
-        let mut rounds = self.synced.subscribe();
-        loop {
-            if written.segment.synced() >= written.end {
-                return Ok(());
-            }
-            self.wake.lock().wanted = true;
-            self.alarm.notify_all();
-            rounds.changed().await.map_err(|_| io::Error::other("the journal is closed"))?;
-            if written.segment.sync_failed() {
-                return Err(io::Error::other("a record could not be synced to disk").into());
-            }
+    fn note_success(&self) {
+        if self.failing.load(Ordering::Relaxed) && self.failing.swap(false, Ordering::Relaxed) {
+            info!("the journal takes records again");
         }
     }
 
-    fn sync_forever(&self) {
-        let interval = self.options.sync_interval;
-        loop {
-            {
-                let mut wake = self.wake.lock();
-                if interval.is_zero() {
-                    while !wake.wanted && !wake.stop {
-                        self.alarm.wait(&mut wake);
-                    }
-                } else if !wake.stop {
-                    self.alarm.wait_for(&mut wake, interval);
-                }
-                wake.wanted = false;
-                if wake.stop {
-                    break;
-                }
-            }
-            self.sync_all();
+    /// A journal that could not take a record looks for itself whether it can again: nobody may be
+    /// asking any more, just because it said that it cannot.
+    fn look_again(&self) {
+        if !self.failing.load(Ordering::Relaxed) || self.files.lock().closed {
+            return;
         }
+        let held = self.bytes.load(Ordering::Relaxed) + directory::PROBE_BYTES as u64;
+        if held <= self.options.max_bytes && directory::takes_records(&self.options.dir) {
+            self.note_success();
+        }
+    }
+
+    fn close(&self) {
+        {
+            let mut files = self.files.lock();
+            files.closed = true;
+            for segment in &files.segments {
+                segment.seal();
+            }
+        }
+        self.syncer.stop();
         self.sync_all();
     }
-
-    fn sync_all(&self) {
-        for segment in self.segments() {
-            segment.sync();
-        }
-        self.synced.send_modify(|rounds| *rounds += 1);
-    }
-}
-
-fn lock(dir: &Path) -> Result<File, JournalError> {
-    let file =
-        OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(dir.join("lock"))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(fs::TryLockError::WouldBlock) => Err(JournalError::Locked(dir.to_owned())),
-        Err(fs::TryLockError::Error(error)) => Err(error.into()),
-    }
-}
-
-/// The kind of file system, if it is one that a reboot empties.
-///
-/// # Errors
-/// When the directory cannot be looked at.
-#[cfg(target_os = "linux")]
-pub fn ephemeral(dir: &Path) -> io::Result<Option<&'static str>> {
-    const TMPFS: i64 = 0x0102_1994;
-    const RAMFS: i64 = 0x8584_58f6;
-    const OVERLAY: i64 = 0x794c_7630;
-    let kind = i64::try_from(rustix::fs::statfs(dir)?.f_type).unwrap_or_default();
-    Ok(match kind {
-        TMPFS => Some("tmpfs"),
-        RAMFS => Some("ramfs"),
-        OVERLAY => Some("overlayfs"),
-        _ => None,
-    })
-}
-
-/// Elsewhere nothing is known of that.
-///
-/// # Errors
-/// Never.
-#[cfg(not(target_os = "linux"))]
-pub fn ephemeral(_dir: &Path) -> io::Result<Option<&'static str>> {
-    Ok(None)
-}
-
-fn left_behind(dir: &Path) -> Result<Vec<Arc<Segment>>, JournalError> {
-    let mut segments = Vec::new();
-    for entry in fs::read_dir(dir)? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == segment::EXTENSION)
-            && let Some(segment) = Segment::recover(&path)?
-        {
-            segments.push(Arc::new(segment));
-        }
-    }
-    segments.sort_by_key(|segment| segment.id());
-    Ok(segments)
 }
 
 #[cfg(test)]

@@ -42,42 +42,62 @@ pub async fn run<S: EventSink>(journal: Journal, sink: Arc<S>) {
     }
 }
 
-/// Goes over all segments once, one chunk each. Segments that are stored whole and closed are removed.
+/// Goes over all segments once, one chunk each. Segments that are stored whole and sealed are removed.
 ///
 /// # Errors
-/// When the store did not take a batch; nothing is lost then.
+/// When the store did not take a batch; nothing is lost then. What it takes of the other segments is
+/// stored all the same, and then its refusal is only told.
 pub async fn pass<S: EventSink>(journal: &Journal, sink: &S) -> Result<Moved, SourceError> {
     let mut total = Moved::default();
+    let mut refused = None;
     for segment in journal.inner().segments() {
-        let moved = move_chunk(&segment, sink).await?;
-        total.records += moved.records;
-        total.more |= moved.more;
-        if !moved.more && segment.is_closed() && segment.moved() == segment.written() {
-            remove(journal.inner(), &segment, sink).await;
+        match move_chunk(&segment, sink).await {
+            Ok(moved) => {
+                total.records += moved.records;
+                total.more |= moved.more;
+            }
+            // It would take the others no better.
+            Err(error @ SourceError::Unavailable(_)) => return Err(error),
+            Err(error) => refused = Some(error),
+        }
+        if segment.is_pending() {
+            continue;
+        }
+        if journal.inner().is_crowded() && segment.written() > HEADER_BYTES as u64 {
+            segment.seal();
+        }
+        // In this order: once it is sealed nothing is added to what was moved.
+        if segment.is_sealed() && !segment.is_pending() {
+            remove(journal.inner(), segment, sink).await;
         }
     }
-    Ok(total)
+    match refused {
+        Some(error) if total.records == 0 => Err(error),
+        Some(error) => {
+            warn!(%error, "authentication events of one segment stay in the journal");
+            Ok(total)
+        }
+        None => Ok(total),
+    }
 }
 
-async fn remove<S: EventSink>(inner: &Inner, segment: &Segment, sink: &S) {
-    match inner.remove(segment) {
-        Ok(()) => {
-            if let Err(error) = sink.forget(segment.id()).await {
-                warn!(%error, "the position of a segment that is gone stays in the store");
-            }
-        }
-        Err(error) => warn!(%error, path = %segment.path().display(), "a moved segment could not be removed"),
+async fn remove<S: EventSink>(inner: &Arc<Inner>, segment: Arc<Segment>, sink: &S) {
+    let (own, id) = (Arc::clone(inner), segment.id());
+    let removed = tokio::task::spawn_blocking(move || own.remove(&segment)).await;
+    if let Err(error) = removed.map_err(std::io::Error::other).flatten() {
+        warn!(%error, segment = %id, "a moved segment could not be removed");
+    } else if let Err(error) = sink.forget(id).await {
+        warn!(%error, "the position of a segment that is gone stays in the store");
     }
 }
 
 async fn move_chunk<S: EventSink>(segment: &Arc<Segment>, sink: &S) -> Result<Moved, SourceError> {
-    let mut from = segment.moved();
-    if from == HEADER_BYTES as u64 && segment.synced() > from && segment.is_closed() {
+    if segment.moved() == HEADER_BYTES as u64 && segment.is_sealed() && segment.is_pending() {
         // Perhaps a process before this one has moved a part of it.
-        from = sink.position(segment.id()).await?.max(from);
-        segment.set_moved(from, segment.oldest_unmoved());
+        segment.set_position(sink.position(segment.id()).await?);
     }
-    if segment.synced() <= from {
+    let from = segment.moved();
+    if segment.synced() <= from || segment.is_stuck() {
         return Ok(Moved::default());
     }
     let reader = Arc::clone(segment);
@@ -85,7 +105,14 @@ async fn move_chunk<S: EventSink>(segment: &Arc<Segment>, sink: &S) -> Result<Mo
         .await
         .map_err(|error| SourceError::Failed(error.to_string()))?
         .map_err(|error| SourceError::Failed(format!("journal segment {}: {error}", segment.id())))?;
-    let Some(batch) = batch else { return Ok(Moved::default()) };
+    let Some(batch) = batch else {
+        error!(
+            path = %segment.path().display(), offset = from,
+            "a record is damaged or of an unknown version; the segment is kept from here on"
+        );
+        segment.set_stuck();
+        return Ok(Moved::default());
+    };
     let records = batch.records.len();
     let stored_from = if from == HEADER_BYTES as u64 { 0 } else { from };
     match sink.append(segment.node(), segment.id(), stored_from, batch.end, batch.records).await? {
@@ -93,10 +120,14 @@ async fn move_chunk<S: EventSink>(segment: &Arc<Segment>, sink: &S) -> Result<Mo
             segment.set_moved(batch.end, batch.newest);
             Ok(Moved { records, more: segment.synced() > batch.end })
         }
-        Appended::Elsewhere { position } => {
-            segment.set_moved(position, batch.newest);
-            Ok(Moved { records: 0, more: segment.synced() > position })
+        Appended::Elsewhere { position } if position != stored_from => {
+            segment.set_position(position);
+            Ok(Moved { records: 0, more: segment.synced() > segment.moved() })
         }
+        Appended::Elsewhere { .. } => Err(SourceError::Failed(format!(
+            "journal segment {}: the store contradicts itself",
+            segment.id()
+        ))),
     }
 }
 
@@ -106,16 +137,14 @@ struct Batch {
     newest: Timestamp,
 }
 
+/// The records that can be read from here on; `None` when the first of them cannot.
 fn read_batch(segment: &Segment, from: u64) -> std::io::Result<Option<Batch>> {
     let bytes = segment.read_synced(from, CHUNK_BYTES)?;
     let mut records = Vec::with_capacity(bytes.len() / 128);
     let mut at = 0;
-    while let Some(frame) = codec::frame(&bytes[at..]) {
-        let offset = from + at as u64;
-        let Some(record) = codec::decode(segment.id(), offset, &frame.payload[..]) else {
-            error!(segment = %segment.id(), offset, "a record of an unknown version; the segment is kept from here on");
-            break;
-        };
+    while let Some(frame) = codec::frame(&bytes[at..])
+        && let Some(record) = codec::decode(segment.id(), from + at as u64, frame.payload)
+    {
         records.push(record);
         at += frame.bytes;
     }

@@ -1,7 +1,7 @@
 //! One segment file.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read};
+use std::fs::{self, File, OpenOptions};
+use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
@@ -10,10 +10,18 @@ use keywright_core::id::SegmentId;
 use keywright_core::{NodeId, Timestamp};
 use tracing::{error, warn};
 
-use super::codec::{self, HEADER_BYTES, Header};
+use super::codec::{self, FRAME_BYTES, HEADER_BYTES, Header, MAX_PAYLOAD_BYTES};
+use super::directory;
 
 /// How a segment's file name ends.
 pub const EXTENSION: &str = "kwj";
+/// Bytes read at once when a segment is gone through: many times the longest record.
+const SCAN_BYTES: usize = 16 * (FRAME_BYTES + MAX_PAYLOAD_BYTES);
+/// Set in the number that tells where the records end once nothing may be appended any more, so that
+/// sealing and appending are one and the same step: a record is either before the seal, or nowhere.
+const SEALED: u64 = 1 << 63;
+/// Nothing failed to reach the disk.
+const NOWHERE: u64 = u64::MAX;
 
 /// A segment: written by one worker, synced by the syncer, moved by the mover.
 #[derive(Debug)]
@@ -21,13 +29,18 @@ pub struct Segment {
     header: Header,
     path: PathBuf,
     file: File,
-    written: AtomicU64,
+    /// Where the records end, and whether it is [`SEALED`].
+    end: AtomicU64,
     synced: AtomicU64,
+    /// From here on a sync has failed once: a later one that succeeds proves nothing of these bytes.
+    doubtful_from: AtomicU64,
     moved: AtomicU64,
-    closed: AtomicBool,
-    sync_failed: AtomicBool,
-    /// When the oldest record that may not be moved yet was appended.
-    oldest: AtomicI64,
+    /// The mover met a record that it cannot read.
+    stuck: AtomicBool,
+    /// When the first record was appended after all before it had been moved.
+    pending_since: AtomicI64,
+    /// When the newest record that was moved was made.
+    newest_moved: AtomicI64,
 }
 
 impl Segment {
@@ -39,100 +52,128 @@ impl Segment {
         let path = dir.join(format!("{id}.{EXTENSION}"));
         let header = Header { node, segment: id, made_at: now };
         let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
-        let prepared = file.write_all_at(&header.encode(), 0).and_then(|()| File::open(dir)?.sync_all());
+        let prepared = file.write_all_at(&header.encode(), 0).and_then(|()| directory::sync(dir));
         if let Err(error) = prepared {
-            let _ = std::fs::remove_file(&path);
+            let _ = fs::remove_file(&path);
             return Err(error);
         }
-        Ok(Self::new(header, path, file, HEADER_BYTES as u64, 0, false))
+        Ok(Self::new(header, path, file, HEADER_BYTES as u64, 0))
     }
 
-    /// Takes over the file of an earlier process: cuts a torn tail, and closes it for writing. A file
-    /// that is none of ours, or of a version that this one does not know, is left alone.
+    /// Takes over the file of an earlier process: cuts a torn tail, and seals it. A file that is none
+    /// of ours, or of a version that this one does not know, is left alone.
     ///
     /// # Errors
     /// When it cannot be read or cut.
     pub fn recover(path: &Path) -> io::Result<Option<Self>> {
-        let mut file = OpenOptions::new().read(true).write(true).open(path)?;
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes)?;
-        let Some(header) = Header::decode(&bytes) else {
-            if bytes.len() < HEADER_BYTES {
-                std::fs::remove_file(path)?;
+        let file = OpenOptions::new().read(true).write(true).open(path)?;
+        let length = file.metadata()?.len();
+        let mut start = vec![0; HEADER_BYTES.min(usize::try_from(length).unwrap_or(HEADER_BYTES))];
+        file.read_exact_at(&mut start, 0)?;
+        let named: Option<SegmentId> =
+            path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse().ok());
+        let Some(header) = Header::decode(&start).filter(|header| Some(header.segment) == named) else {
+            let header_never_arrived = start.len() < HEADER_BYTES || start.iter().all(|byte| *byte == 0);
+            if named.is_some() && header_never_arrived {
+                fs::remove_file(path)?;
             } else {
                 error!(path = %path.display(), "not a journal segment of this version; it is left as it is");
             }
             return Ok(None);
         };
-        let mut end = HEADER_BYTES;
-        while let Some(frame) = codec::frame(&bytes[end..]) {
-            end += frame.bytes;
-        }
-        if end < bytes.len() {
-            warn!(path = %path.display(), cut_bytes = bytes.len() - end, "cut the torn tail of a journal segment");
-            file.set_len(end as u64)?;
+        let end = records_end(&file, length)?;
+        if end < length {
+            warn!(path = %path.display(), cut_bytes = length - end, "cut the torn tail of a journal segment");
+            file.set_len(end)?;
         }
         file.sync_data()?;
-        let end = end as u64;
-        let segment = Self::new(header, path.to_owned(), file, end, end, true);
-        segment.oldest.store(header.made_at.as_micros(), Ordering::Relaxed);
-        Ok(Some(segment))
+        Ok(Some(Self::new(header, path.to_owned(), file, end | SEALED, end)))
     }
 
-    fn new(header: Header, path: PathBuf, file: File, written: u64, synced: u64, closed: bool) -> Self {
+    fn new(header: Header, path: PathBuf, file: File, end: u64, synced: u64) -> Self {
         Self {
             header,
             path,
             file,
-            written: AtomicU64::new(written),
+            end: AtomicU64::new(end),
             synced: AtomicU64::new(synced),
+            doubtful_from: AtomicU64::new(NOWHERE),
             moved: AtomicU64::new(HEADER_BYTES as u64),
-            closed: AtomicBool::new(closed),
-            sync_failed: AtomicBool::new(false),
-            oldest: AtomicI64::new(i64::MAX),
+            stuck: AtomicBool::new(false),
+            pending_since: AtomicI64::new(header.made_at.as_micros()),
+            newest_moved: AtomicI64::new(i64::MIN),
         }
     }
 
-    /// Appends whole records; returns where they end. Called by one writer at a time.
+    /// Appends whole records; returns where they end, `None` when the segment is sealed. Called by one
+    /// writer at a time.
     ///
     /// # Errors
     /// When the bytes could not be written; nothing of them counts then.
-    pub fn append(&self, bytes: &[u8], now: Timestamp) -> io::Result<u64> {
-        let start = self.written.load(Ordering::Relaxed);
+    pub fn append(&self, bytes: &[u8], now: Timestamp) -> io::Result<Option<u64>> {
+        let start = self.end.load(Ordering::Acquire);
+        if start & SEALED != 0 {
+            return Ok(None);
+        }
         if let Err(error) = self.file.write_all_at(bytes, start) {
-            // What was written in part must not be taken for a record after a restart.
-            if self.file.set_len(start).is_err() {
-                self.close();
+            self.take_back(start);
+            // Room may come back here; whatever else is wrong may be wrong with this file only.
+            if !matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
+                self.seal();
             }
             return Err(error);
         }
-        if self.moved.load(Ordering::Relaxed) >= start {
-            self.oldest.store(now.as_micros(), Ordering::Relaxed);
+        if self.moved() >= start {
+            self.pending_since.store(now.as_micros(), Ordering::Relaxed);
         }
         let end = start + bytes.len() as u64;
-        self.written.store(end, Ordering::Release);
-        Ok(end)
+        if self.end.compare_exchange(start, end, Ordering::AcqRel, Ordering::Acquire).is_err() {
+            self.take_back(start);
+            return Ok(None);
+        }
+        Ok(Some(end))
     }
 
-    /// Brings what is written to the disk.
+    /// What was written and does not count must not be taken for a record after a restart.
+    fn take_back(&self, start: u64) {
+        if self.file.set_len(start).is_err() {
+            self.seal();
+        }
+    }
+
+    /// Brings what is written to the disk. Called by one at a time: the kernel tells of a failure once.
     pub fn sync(&self) {
-        let written = self.written.load(Ordering::Acquire);
-        if self.synced.load(Ordering::Acquire) >= written {
+        let written = self.written();
+        if self.synced() >= written {
             return;
         }
         match self.file.sync_data() {
             Ok(()) => {
                 self.synced.fetch_max(written, Ordering::AcqRel);
-                self.sync_failed.store(false, Ordering::Relaxed);
             }
             Err(error) => {
-                if !self.sync_failed.swap(true, Ordering::Relaxed) {
+                if self.doubt() {
                     error!(%error, path = %self.path.display(), "a journal segment could not be synced");
                 }
-                // What a failed sync left in the kernel cannot be trusted to reach the disk: no more here.
-                self.close();
             }
         }
+    }
+
+    /// What is not on disk by now may never be, whatever a later sync says: the kernel forgets what it
+    /// could not write. True the first time.
+    pub(super) fn doubt(&self) -> bool {
+        let before = self.doubtful_from.fetch_min(self.synced(), Ordering::AcqRel);
+        self.seal();
+        before == NOWHERE
+    }
+
+    /// Whether what ends at `end` is on disk for certain; `None` while that is not known.
+    pub fn is_durable(&self, end: u64) -> Option<bool> {
+        let synced = self.synced();
+        if end > self.doubtful_from.load(Ordering::Acquire) {
+            return Some(false);
+        }
+        (synced >= end).then_some(true)
     }
 
     /// Reads what is synced, from `from`, at most `max` bytes.
@@ -146,25 +187,39 @@ impl Segment {
         Ok(bytes)
     }
 
-    /// The store has what lies before `position`.
+    /// The store has what lies before `position`; the newest of that was made at `newest`.
     pub fn set_moved(&self, position: u64, newest: Timestamp) {
-        self.moved.fetch_max(position, Ordering::AcqRel);
-        self.oldest.store(newest.as_micros(), Ordering::Relaxed);
+        self.newest_moved.store(newest.as_micros(), Ordering::Relaxed);
+        self.moved.store(position, Ordering::Release);
+    }
+
+    /// The store has what lies before `position`, more or less than was known here: a process before
+    /// this one moved a part, or the store was put back to an earlier state.
+    pub fn set_position(&self, position: u64) {
+        let made_at = self.header.made_at.as_micros();
+        self.pending_since.store(made_at, Ordering::Relaxed);
+        self.newest_moved.store(made_at, Ordering::Relaxed);
+        self.moved.store(position.max(HEADER_BYTES as u64), Ordering::Release);
     }
 
     /// Nothing is appended from now on.
-    pub fn close(&self) {
-        self.closed.store(true, Ordering::Release);
+    pub fn seal(&self) {
+        self.end.fetch_or(SEALED, Ordering::AcqRel);
     }
 
     /// Whether nothing is appended any more.
-    pub fn is_closed(&self) -> bool {
-        self.closed.load(Ordering::Acquire)
+    pub fn is_sealed(&self) -> bool {
+        self.end.load(Ordering::Acquire) & SEALED != 0
     }
 
-    /// Whether the last sync failed.
-    pub fn sync_failed(&self) -> bool {
-        self.sync_failed.load(Ordering::Relaxed)
+    /// The mover cannot read on.
+    pub fn set_stuck(&self) {
+        self.stuck.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the mover cannot read on.
+    pub fn is_stuck(&self) -> bool {
+        self.stuck.load(Ordering::Relaxed)
     }
 
     /// Its id.
@@ -184,7 +239,7 @@ impl Segment {
 
     /// Bytes written.
     pub fn written(&self) -> u64 {
-        self.written.load(Ordering::Acquire)
+        self.end.load(Ordering::Acquire) & !SEALED
     }
 
     /// Bytes on disk.
@@ -192,13 +247,41 @@ impl Segment {
         self.synced.load(Ordering::Acquire)
     }
 
-    /// Bytes in the store.
+    /// Bytes in the store; beyond the end when a power failure took what had been moved.
     pub fn moved(&self) -> u64 {
         self.moved.load(Ordering::Acquire)
     }
 
+    /// Whether it holds a record that is not in the store.
+    pub fn is_pending(&self) -> bool {
+        self.moved() < self.written()
+    }
+
     /// No record that is not in the store is older than this.
-    pub fn oldest_unmoved(&self) -> Timestamp {
-        Timestamp::from_micros(self.oldest.load(Ordering::Relaxed))
+    pub fn oldest_pending(&self) -> Timestamp {
+        let pending_since = self.pending_since.load(Ordering::Relaxed);
+        Timestamp::from_micros(pending_since.max(self.newest_moved.load(Ordering::Relaxed)))
     }
 }
+
+/// Where the last whole record of a file ends. It holds a part of the file at a time, however long
+/// that is, and reads no further than the records go.
+fn records_end(file: &File, length: u64) -> io::Result<u64> {
+    let mut buffer = vec![0; SCAN_BYTES];
+    let mut end = HEADER_BYTES as u64;
+    loop {
+        let chunk = SCAN_BYTES.min(usize::try_from(length - end).unwrap_or(SCAN_BYTES));
+        file.read_exact_at(&mut buffer[..chunk], end)?;
+        let mut at = 0;
+        while let Some(frame) = codec::frame(&buffer[at..chunk]) {
+            at += frame.bytes;
+        }
+        if at == 0 {
+            return Ok(end);
+        }
+        end += at as u64;
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,227 @@
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+use super::super::record::{EventKind, RecordCode, RecordRef};
+use super::*;
+
+fn id() -> SegmentId {
+    SegmentId::generate(Timestamp::EPOCH, [3; 10])
+}
+
+fn bytes(request_id: &str) -> Vec<u8> {
+    let record = RecordRef {
+        occurred_at: Timestamp::from_micros(5),
+        kind: EventKind::Gate,
+        code: RecordCode::Expired,
+        credential_id: None,
+        token_name: Some("ci"),
+        principal_kind: None,
+        principal_id: None,
+        asked_by: None,
+        ip_address: None,
+        user_agent: None,
+        method: None,
+        endpoint: None,
+        cloudflare_ray_id: None,
+        request_id,
+        latency_micros: 1,
+        stale: false,
+        error_details: None,
+    };
+    let mut out = Vec::new();
+    codec::encode(&record, &mut out);
+    out
+}
+
+/// A segment with these records, as a process that was killed leaves it.
+fn left_behind(dir: &TempDir, request_ids: &[String]) -> (PathBuf, Vec<u64>) {
+    let segment =
+        Segment::create(dir.path(), NodeId::generate(Timestamp::EPOCH, [1; 10]), id(), Timestamp::EPOCH);
+    let segment = segment.unwrap();
+    let append = |id: &String| segment.append(&bytes(id), Timestamp::EPOCH).unwrap().unwrap();
+    let ends = request_ids.iter().map(append).collect();
+    (segment.path().to_owned(), ends)
+}
+
+fn request_ids(segment: &Segment) -> Vec<String> {
+    let all = segment.read_synced(HEADER_BYTES as u64, usize::MAX).unwrap();
+    let (mut found, mut at) = (Vec::new(), 0);
+    while let Some(frame) = codec::frame(&all[at..]) {
+        found.push(codec::decode(segment.id(), at as u64, frame.payload).unwrap().request_id.into());
+        at += frame.bytes;
+    }
+    assert_eq!(at, all.len());
+    found
+}
+
+fn numbered(n: usize) -> Vec<String> {
+    (0..n).map(|n| format!("r{n}")).collect()
+}
+
+/// A segment whose file takes, or refuses, bytes in its own way.
+fn on_device(device: &str) -> Segment {
+    let file = OpenOptions::new().read(true).write(true).open(device).unwrap();
+    let header = Header {
+        node: NodeId::generate(Timestamp::EPOCH, [1; 10]),
+        segment: id(),
+        made_at: Timestamp::EPOCH,
+    };
+    Segment::new(header, device.into(), file, HEADER_BYTES as u64, HEADER_BYTES as u64)
+}
+
+#[test]
+fn records_are_found_however_many_there_are() {
+    let dir = tempfile::tempdir().unwrap();
+    let long = "x".repeat(60);
+    let written: Vec<String> =
+        (0..4 * SCAN_BYTES / 100).map(|n| format!("{n}{long}")[..60].to_owned()).collect();
+    let (path, ends) = left_behind(&dir, &written);
+    assert!(*ends.last().unwrap() > 3 * SCAN_BYTES as u64, "they are read in several parts");
+    let segment = Segment::recover(&path).unwrap().unwrap();
+    assert_eq!(request_ids(&segment), written);
+}
+
+#[test]
+fn recovery_reads_no_further_than_the_records_go() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, ends) = left_behind(&dir, &numbered(3));
+    // A hole of 64 GiB, which takes neither memory nor time unless it is read.
+    OpenOptions::new().write(true).open(&path).unwrap().set_len(64 << 30).unwrap();
+    let segment = Segment::recover(&path).unwrap().unwrap();
+    assert_eq!(request_ids(&segment), numbered(3));
+    assert_eq!(fs::metadata(&path).unwrap().len(), *ends.last().unwrap());
+}
+
+#[test]
+fn a_header_that_never_arrived_leaves_nothing_behind() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join(format!("{}.{EXTENSION}", id()));
+    for torn in [&b""[..], b"KWJRNL", &[0; HEADER_BYTES], &[0; 300]] {
+        fs::write(&path, torn).unwrap();
+        assert!(Segment::recover(&path).unwrap().is_none());
+        assert!(!path.exists());
+    }
+}
+
+#[test]
+fn what_is_none_of_ours_is_left_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, _) = left_behind(&dir, &numbered(2));
+    let ours = fs::read(&path).unwrap();
+    let copy = dir.path().join("copy.kwj");
+    let other = dir.path().join(format!("{}.{EXTENSION}", SegmentId::generate(Timestamp::EPOCH, [4; 10])));
+    let mut damaged = ours.clone();
+    damaged[20] ^= 1;
+    for (path, content) in
+        [(&copy, &ours[..]), (&copy, b"notes"), (&other, &ours), (&path, &damaged), (&other, &[b'x'; 300])]
+    {
+        fs::write(path, content).unwrap();
+        assert!(Segment::recover(path).unwrap().is_none());
+        assert_eq!(fs::read(path).unwrap(), content, "{}", path.display());
+    }
+}
+
+#[test]
+fn a_sealed_segment_takes_nothing_and_keeps_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, _) = left_behind(&dir, &numbered(1));
+    let segment = Segment::recover(&path).unwrap().unwrap();
+    let before = fs::metadata(&path).unwrap().len();
+    assert_eq!(segment.append(&bytes("late"), Timestamp::EPOCH).unwrap(), None);
+    assert_eq!((segment.written(), fs::metadata(&path).unwrap().len()), (before, before));
+}
+
+#[test]
+fn a_segment_that_cannot_take_back_what_it_wrote_in_part_is_sealed() {
+    let full = on_device("/dev/full");
+    let refused = full.append(&bytes("r"), Timestamp::EPOCH).unwrap_err();
+    assert_eq!(refused.kind(), io::ErrorKind::StorageFull);
+    assert_eq!((full.is_sealed(), full.written()), (true, HEADER_BYTES as u64));
+}
+
+#[test]
+fn what_a_sync_failed_to_bring_to_disk_never_counts_as_durable() {
+    // A device that takes every byte and has no disk to sync.
+    let segment = on_device("/dev/null");
+    let end = segment.append(&bytes("r"), Timestamp::EPOCH).unwrap().unwrap();
+    assert_eq!(segment.is_durable(end), None);
+    segment.sync();
+    assert_eq!(segment.is_durable(end), Some(false));
+    assert!(segment.is_sealed());
+    // The kernel tells of a failure once; the next sync succeeds without the bytes.
+    segment.synced.store(end, Ordering::Release);
+    assert_eq!(segment.is_durable(end), Some(false));
+    assert_eq!(segment.is_durable(HEADER_BYTES as u64), Some(true));
+}
+
+#[test]
+fn the_oldest_record_that_is_pending_is_known() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = Timestamp::from_micros;
+    let segment = Segment::create(dir.path(), NodeId::generate(at(0), [1; 10]), id(), at(100)).unwrap();
+    let first = segment.append(&bytes("a"), at(100)).unwrap().unwrap();
+    let second = segment.append(&bytes("b"), at(200)).unwrap().unwrap();
+    assert_eq!((segment.is_pending(), segment.oldest_pending()), (true, at(100)));
+    segment.set_moved(first, at(100));
+    assert_eq!((segment.is_pending(), segment.oldest_pending()), (true, at(100)));
+    segment.set_moved(second, at(200));
+    assert!(!segment.is_pending());
+    segment.append(&bytes("c"), at(9_000)).unwrap();
+    assert_eq!((segment.is_pending(), segment.oldest_pending()), (true, at(9_000)));
+    // While that is moved another one comes.
+    let third = segment.written();
+    segment.append(&bytes("d"), at(9_500)).unwrap();
+    segment.set_moved(third, at(9_000));
+    assert_eq!(segment.oldest_pending(), at(9_000));
+    segment.set_position(0);
+    assert_eq!(segment.oldest_pending(), at(100));
+}
+
+#[derive(Clone, Debug)]
+enum Damage {
+    Cut,
+    Flip(u8),
+    Zero(usize),
+    Insert(Vec<u8>),
+}
+
+fn damage() -> impl Strategy<Value = (Damage, prop::sample::Index)> {
+    let kind = prop_oneof![
+        Just(Damage::Cut),
+        (1u8..).prop_map(Damage::Flip),
+        (1usize..200).prop_map(Damage::Zero),
+        prop::collection::vec(any::<u8>(), 1..100).prop_map(Damage::Insert),
+    ];
+    (kind, any::<prop::sample::Index>())
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_damaged_only_what_was_written_is_found(
+        count in 0usize..12, damages in prop::collection::vec(damage(), 1..4),
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        let written = numbered(count);
+        let (path, ends) = left_behind(&dir, &written);
+        let mut content = fs::read(&path).unwrap();
+        let mut intact = content.len();
+        for (kind, at) in damages {
+            let at = at.index(content.len().max(1)).min(content.len());
+            intact = intact.min(at);
+            match kind {
+                Damage::Cut => content.truncate(at),
+                Damage::Flip(bits) => content.iter_mut().skip(at).take(1).for_each(|byte| *byte ^= bits),
+                Damage::Zero(n) => content.iter_mut().skip(at).take(n).for_each(|byte| *byte = 0),
+                Damage::Insert(bytes) => drop(content.splice(at..at, bytes)),
+            }
+        }
+        fs::write(&path, &content).unwrap();
+        let found = Segment::recover(&path).unwrap().map(|segment| request_ids(&segment)).unwrap_or_default();
+        prop_assert!(written.starts_with(&found), "{:?}", found);
+        let certain = ends.iter().filter(|end| **end <= intact as u64).count();
+        prop_assert!(found.len() >= certain || intact < HEADER_BYTES, "{} of {}", found.len(), certain);
+        // What was cut once is whole: the next start finds the same.
+        let again = if path.exists() { Segment::recover(&path).unwrap() } else { None };
+        prop_assert_eq!(again.map(|segment| request_ids(&segment)).unwrap_or_default(), found);
+    }
+}

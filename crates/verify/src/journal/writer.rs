@@ -1,0 +1,103 @@
+//! Writers: each worker appends to a segment of its own.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::codec;
+use super::record::RecordRef;
+use super::segment::Segment;
+use super::{Handle, JournalError};
+
+/// Appends for one worker.
+pub struct Writer {
+    handle: Arc<Handle>,
+    current: Mutex<Current>,
+}
+
+#[derive(Default)]
+struct Current {
+    segment: Option<Arc<Segment>>,
+    buffer: Vec<u8>,
+}
+
+/// Where a record ends; to wait until it is on disk.
+pub struct Written {
+    pub(super) segment: Arc<Segment>,
+    pub(super) end: u64,
+}
+
+impl Writer {
+    pub(super) fn new(handle: Arc<Handle>) -> Self {
+        Self { handle, current: Mutex::new(Current::default()) }
+    }
+
+    /// Appends a record: when this returns, it is in the kernel.
+    ///
+    /// # Errors
+    /// [`JournalError::Full`] or [`JournalError::Io`]: the decision must not be answered.
+    pub fn append(&self, record: &RecordRef<'_>) -> Result<Written, JournalError> {
+        let result = self.try_append(record);
+        self.handle.0.note_outcome(&result);
+        result
+    }
+
+    /// Appends, and where the journal syncs before each answer waits for that.
+    ///
+    /// # Errors
+    /// As [`Writer::append`].
+    pub async fn append_durably(&self, record: &RecordRef<'_>) -> Result<(), JournalError> {
+        let written = self.append(record)?;
+        if self.syncs_before_answers() { self.handle.0.until_synced(&written).await } else { Ok(()) }
+    }
+
+    /// Whether [`Writer::append_durably`] ever waits.
+    pub fn syncs_before_answers(&self) -> bool {
+        self.handle.0.options.sync_interval.is_zero()
+    }
+
+    fn try_append(&self, record: &RecordRef<'_>) -> Result<Written, JournalError> {
+        let inner = &self.handle.0;
+        let mut current = self.current.lock();
+        let Current { segment, buffer } = &mut *current;
+        buffer.clear();
+        codec::encode(record, buffer);
+        let length = buffer.len() as u64;
+        inner.take_room(length)?;
+        let written = self.append_bytes(segment, buffer, record);
+        if written.is_err() {
+            inner.give_room_back(length);
+        }
+        written
+    }
+
+    fn append_bytes(
+        &self,
+        current: &mut Option<Arc<Segment>>,
+        bytes: &[u8],
+        record: &RecordRef<'_>,
+    ) -> Result<Written, JournalError> {
+        let inner = &self.handle.0;
+        let fits = |segment: &Segment| segment.written() + bytes.len() as u64 <= inner.segment_bytes;
+        // Again and again, as others may seal a segment at any moment; a closed journal makes no more.
+        loop {
+            if let Some(segment) = current.as_ref().filter(|segment| fits(segment))
+                && let Some(end) = segment.append(bytes, record.occurred_at)?
+            {
+                return Ok(Written { segment: Arc::clone(segment), end });
+            }
+            if let Some(full) = current.take() {
+                full.seal();
+            }
+            *current = Some(inner.new_segment(record.occurred_at)?);
+        }
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        if let Some(segment) = self.current.get_mut().segment.take() {
+            segment.seal();
+        }
+    }
+}
