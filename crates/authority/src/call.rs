@@ -23,6 +23,8 @@ pub struct Call {
     pub user_agent: Option<String>,
     /// For calls that create or rotate.
     pub idempotency: Option<Idempotency>,
+    /// The version of the object that the caller saw; a change of another one is refused.
+    pub if_version: Option<u64>,
     /// Whether the answer is to wait for the other nodes.
     pub confirm: bool,
 }
@@ -48,6 +50,7 @@ impl Call {
             ip_address: None,
             user_agent: None,
             idempotency: None,
+            if_version: None,
             confirm: true,
         }
     }
@@ -62,6 +65,17 @@ impl Call {
             return Ok(());
         }
         Err(Fault::Denied(Denial { code: DenialCode::InsufficientScope, missing_scopes: vec![wanted] }))
+    }
+
+    /// Refuses to change an object that is not at the version that the caller saw.
+    ///
+    /// # Errors
+    /// [`Fault::PreconditionFailed`].
+    pub(crate) fn expects(&self, version: u64) -> Result<(), Fault> {
+        if self.if_version.is_some_and(|expected| expected != version) {
+            return Err(Fault::PreconditionFailed);
+        }
+        Ok(())
     }
 }
 

@@ -43,7 +43,8 @@ pub async fn migrate(
 /// When a usable one with all permissions exists already.
 pub async fn bootstrap(loaded: &Loaded, email: &str) -> anyhow::Result<Bootstrap> {
     let config = config(loaded)?;
-    let lock = node::lock(config).context("stop the server first, or create a token through it: keywright token create")?;
+    let lock = node::lock(config)
+        .context("stop the server first, or create a token through it: keywright token create")?;
     let keys = node::keys(config)?;
     let store = node::connect(config).await?;
     node::check_schema(&store).await?;

@@ -27,7 +27,8 @@ pub fn store_options(config: &Config) -> StoreOptions {
 /// # Errors
 /// [`OpenError::InUse`] while another process has the SQLite database.
 pub async fn open(loaded: &Loaded) -> Result<InProcess, OpenError> {
-    let config = loaded.config.as_ref().context("the configuration has mistakes").map_err(OpenError::Failed)?;
+    let config =
+        loaded.config.as_ref().context("the configuration has mistakes").map_err(OpenError::Failed)?;
     let lock = node::lock(config).map_err(|error| match error {
         StoreError::InUse { .. } => OpenError::InUse(error.to_string()),
         other => OpenError::Failed(other.into()),

@@ -73,7 +73,8 @@ pub fn keys(config: &Config) -> anyhow::Result<Keys> {
     let configured = config.keys.resolve()?;
     let made = || -> anyhow::Result<Option<MasterKeys>> {
         let Some(path) = dev_key_path(config).filter(|path| path.exists()) else { return Ok(None) };
-        let text = Zeroizing::new(std::fs::read_to_string(&path).with_context(|| path.display().to_string())?);
+        let text =
+            Zeroizing::new(std::fs::read_to_string(&path).with_context(|| path.display().to_string())?);
         Ok(Some(MasterKeys::from_text(text.trim())?))
     };
     let Some(keys) = configured.map_or_else(made, |keys| Ok(Some(keys)))? else {
@@ -120,7 +121,9 @@ pub async fn check_schema(store: &Store) -> anyhow::Result<()> {
         SchemaState::Current { .. } => Ok(()),
         SchemaState::Empty => bail!("the database is empty: run `keywright migrate` first"),
         SchemaState::Behind { version, known_version } => {
-            bail!("the schema is at version {version}, this binary needs {known_version}: run `keywright migrate`")
+            bail!(
+                "the schema is at version {version}, this binary needs {known_version}: run `keywright migrate`"
+            )
         }
         other => bail!("the schema cannot be used by this binary: {other:?}; install the newer Keywright"),
     }
@@ -144,7 +147,8 @@ impl Node {
         }
         let node = NodeId::generate(clock.now(), entropy::id());
         let journal = open_journal(config, &part, node)?;
-        let verifier = Verifier::new(store.clone(), clock, freshness(&store), &verifier_options(config, &store));
+        let verifier =
+            Verifier::new(store.clone(), clock, freshness(&store), &verifier_options(config, &store));
         let settings = Settings {
             default_expiry_days: config.tokens.default_expiry_days,
             retention_days: config.audit.retention_days,
@@ -193,7 +197,10 @@ impl Node {
             let _ = std::fs::remove_dir_all(journal.dir());
         }
         if pending > 0 || drained.is_err() {
-            bail!("{pending} bytes of records stay in the journal at {}; the next start moves them", journal.dir().display());
+            bail!(
+                "{pending} bytes of records stay in the journal at {}; the next start moves them",
+                journal.dir().display()
+            );
         }
         Ok(())
     }
@@ -266,7 +273,11 @@ fn door_settings(config: &Config) -> anyhow::Result<DoorSettings> {
     })
 }
 
-async fn take_part(authority: &Authority, part: &Part, tasks: &mut Vec<JoinHandle<()>>) -> anyhow::Result<()> {
+async fn take_part(
+    authority: &Authority,
+    part: &Part,
+    tasks: &mut Vec<JoinHandle<()>>,
+) -> anyhow::Result<()> {
     let serves = matches!(part, Part::Serves(_));
     if let Part::Serves(address) = part {
         authority.register(address, env!("CARGO_PKG_VERSION")).await?;

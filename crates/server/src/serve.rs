@@ -143,8 +143,8 @@ impl Served {
         let operator = match node::socket_path(config) {
             None => None,
             Some(path) => {
-                let socket =
-                    OperatorSocket::bind(&path).with_context(|| format!("the operator's socket {}", path.display()))?;
+                let socket = OperatorSocket::bind(&path)
+                    .with_context(|| format!("the operator's socket {}", path.display()))?;
                 Some(tokio::spawn(async move { socket.serve(router).await }))
             }
         };
@@ -221,6 +221,9 @@ async fn greet(node: &Node, address: SocketAddr, tls: bool) -> anyhow::Result<()
     println!("Keywright is running. This is its first token, with all permissions; it is shown only now:");
     println!("\n  {token}\n");
     println!("Verify it:");
-    println!("\n  curl -s -X POST {scheme}://{address}{}/auth/verify -H 'Authorization: Bearer {token}'\n", http::BASE);
+    println!(
+        "\n  curl -s -X POST {scheme}://{address}{}/auth/verify -H 'Authorization: Bearer {token}'\n",
+        http::BASE
+    );
     Ok(())
 }

@@ -4,7 +4,9 @@
 pub mod chain;
 mod event;
 
+use keywright_core::CredentialId;
 use keywright_store::security_events::{self, EventFilter, SecurityEventRow};
+use keywright_store::service_tokens;
 
 pub use event::{Event, Subject};
 
@@ -26,6 +28,23 @@ pub async fn list(
 ) -> Result<Vec<SecurityEventRow>, Fault> {
     call.require(READ)?;
     Ok(security_events::list(authority.store().read().await?.conn(), filter).await?)
+}
+
+/// Lists the security events of one service token.
+///
+/// # Errors
+/// [`Fault::Denied`] without `tokens:read`; [`Fault::NotFound`].
+pub async fn list_of_token(
+    authority: &Authority,
+    call: &Call,
+    id: CredentialId,
+    filter: EventFilter,
+) -> Result<Vec<SecurityEventRow>, Fault> {
+    call.require(crate::service_tokens::READ)?;
+    let mut reader = authority.store().read().await?;
+    service_tokens::by_id(reader.conn(), id).await?.ok_or(Fault::NotFound)?;
+    let filter = EventFilter { subject_id: Some(id.0), ..filter };
+    Ok(security_events::list(reader.conn(), &filter).await?)
 }
 
 /// Checks the chain of security events, and that it goes through a head that the caller kept.

@@ -11,11 +11,11 @@ use crate::change::{Change, Invalidation};
 use crate::fault::Fault;
 use crate::nodes::Confirmations;
 
-/// Revokes a token; revoking it again changes nothing, but asks the other nodes again. When this returns, no verification on this node
-/// accepts it. Every token may revoke itself.
+/// Revokes a token; revoking it again changes nothing, but asks the other nodes again. When this
+/// returns, no verification on this node accepts it. Every token may revoke itself.
 ///
 /// # Errors
-/// [`Fault::Denied`] without `tokens:admin`; [`Fault::NotFound`].
+/// [`Fault::Denied`] without `tokens:admin`; [`Fault::NotFound`]; [`Fault::PreconditionFailed`].
 pub async fn revoke(
     authority: &Authority,
     call: Call,
@@ -39,6 +39,7 @@ async fn carry_out(
     };
     let Change { mut tx, grantor, target, now } = Change::begin(authority, call, &wanted, Some(id)).await?;
     let before = target.ok_or(Fault::NotFound)?;
+    call.expects(before.version)?;
     if service_tokens::revoke(tx.conn(), id, now, reason).await? {
         let after = service_tokens::by_id(tx.conn(), id).await?.ok_or(Fault::NotFound)?;
         let event =

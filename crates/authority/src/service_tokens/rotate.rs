@@ -63,6 +63,7 @@ async fn carry_out(
         return Ok(repeated);
     }
     let old = old.ok_or(Fault::NotFound)?;
+    call.expects(old.version)?;
     match old.status(grantor.epochs, now) {
         Status::Revoked | Status::Expired => return Err(Fault::NotRotatable),
         Status::Superseded => return Err(Fault::RotationInProgress),

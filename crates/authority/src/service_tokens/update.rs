@@ -33,8 +33,6 @@ pub struct Update {
     pub expires_at: Option<Option<Timestamp>>,
     /// Other permissions.
     pub permissions: Option<ScopeSet>,
-    /// The version that the caller saw.
-    pub if_version: Option<u64>,
 }
 
 /// Changes a token. Whoever widens it must hold all that it then carries.
@@ -73,9 +71,7 @@ async fn carry_out(
     if before.revoked_at.is_some() || before.epoch < grantor.epochs.service {
         return Err(Fault::AlreadyRevoked);
     }
-    if wanted.if_version.is_some_and(|version| version != before.version) {
-        return Err(Fault::PreconditionFailed);
-    }
+    call.expects(before.version)?;
     let changes = changes(wanted, &before, now)?;
     may_widen(&grantor, &before, &changes)?;
     if is_nothing(&changes, &before) {

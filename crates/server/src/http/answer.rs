@@ -52,7 +52,9 @@ fn problem(fault: Fault) -> Problem {
             Refusal::NameTaken,
             "A live token has this name. Choose another, or revoke that one first.",
         ),
-        Fault::AlreadyRevoked => Problem::new(Refusal::AlreadyRevoked, "It is revoked; nothing about it can change."),
+        Fault::AlreadyRevoked => {
+            Problem::new(Refusal::AlreadyRevoked, "It is revoked; nothing about it can change.")
+        }
         Fault::RotationInProgress => Problem::new(
             Refusal::RotationInProgress,
             "It has been rotated already, or is being rotated now. Rotate the credential that replaced it.",
@@ -60,9 +62,10 @@ fn problem(fault: Fault) -> Problem {
         Fault::NotRotatable => {
             Problem::new(Refusal::NotRotatable, "It is revoked or expired. Create a new credential instead.")
         }
-        Fault::PreconditionFailed => {
-            Problem::new(Refusal::PreconditionFailed, "It has changed since. Read it again and repeat the change.")
-        }
+        Fault::PreconditionFailed => Problem::new(
+            Refusal::PreconditionFailed,
+            "It has changed since. Read it again and repeat the change.",
+        ),
         Fault::IdempotencyMismatch => Problem::new(
             Refusal::IdempotencyMismatch,
             "This Idempotency-Key was used for another request. Use a new key for a new request.",
@@ -127,11 +130,12 @@ pub fn json_no_store<T: Serialize>(status: StatusCode, object: &T) -> Response {
 /// The headers that go with a problem.
 pub fn problem_headers(problem: &Problem) -> impl Iterator<Item = (http::HeaderName, HeaderValue)> {
     let code = problem.known_code();
-    let challenge = (problem.status == 401 || code.and_then(ProblemCode::bearer_error).is_some()).then(|| {
-        let error = code.and_then(ProblemCode::bearer_error).map(|error| format!(", error=\"{error}\""));
-        let text = format!("Bearer realm=\"keywright\"{}", error.unwrap_or_default());
-        HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("Bearer"))
-    });
+    let challenge =
+        (problem.status == 401 || code.and_then(ProblemCode::bearer_error).is_some()).then(|| {
+            let error = code.and_then(ProblemCode::bearer_error).map(|error| format!(", error=\"{error}\""));
+            let text = format!("Bearer realm=\"keywright\"{}", error.unwrap_or_default());
+            HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("Bearer"))
+        });
     let retry = matches!(problem.status, 429 | 503).then(|| HeaderValue::from_static("1"));
     [
         Some((CONTENT_TYPE, HeaderValue::from_static("application/problem+json"))),

@@ -123,7 +123,11 @@ mod tests {
             ("10.0.0.1", vec!["10.0.0.3"], ip("10.0.0.3")),
         ] {
             let pairs: Vec<_> = forwarded.iter().map(|value| (FORWARDED_FOR, *value)).collect();
-            assert_eq!(client_address(peer.parse().ok(), &headers(&pairs), &trusted), client, "{peer} {forwarded:?}");
+            assert_eq!(
+                client_address(peer.parse().ok(), &headers(&pairs), &trusted),
+                client,
+                "{peer} {forwarded:?}"
+            );
         }
     }
 

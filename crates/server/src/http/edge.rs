@@ -201,7 +201,10 @@ impl Own {
     }
 
     async fn serve(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<EdgeBody> {
-        if request.method() == Method::POST && request.uri().path() == verify::PATH && request.uri().query().is_none() {
+        if request.method() == Method::POST
+            && request.uri().path() == verify::PATH
+            && request.uri().query().is_none()
+        {
             return self.verify(request, peer).await;
         }
         self.route(request, peer).await
@@ -226,7 +229,8 @@ impl Own {
             headers: &parts.headers,
             operator: false,
         };
-        let body = if http_body::Body::is_end_stream(&body) { Ok(Bytes::new()) } else { read_body(body).await };
+        let body =
+            if http_body::Body::is_end_stream(&body) { Ok(Bytes::new()) } else { read_body(body).await };
         let decided = match body {
             Ok(body) => verify::answer(app, &self.writer, &asked, &body).await,
             Err(refused) => Err(refused.0),
@@ -247,7 +251,10 @@ impl Own {
             Ok(Err(never)) => match never {},
             Err(panicked) => {
                 error!(%panicked, "a handler panicked");
-                let problem = Problem::new(Refusal::InternalError, "Something went wrong here; the log has the details.");
+                let problem = Problem::new(
+                    Refusal::InternalError,
+                    "Something went wrong here; the log has the details.",
+                );
                 problem_response(problem, &self.edge.app.new_request_id())
             }
         }
@@ -290,9 +297,14 @@ impl http_body::Body for EdgeBody {
     type Data = Bytes;
     type Error = axum::Error;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         match self.get_mut() {
-            Self::Whole(body) => Pin::new(body).poll_frame(cx).map(|frame| frame.map(|frame| frame.map_err(|never| match never {}))),
+            Self::Whole(body) => Pin::new(body)
+                .poll_frame(cx)
+                .map(|frame| frame.map(|frame| frame.map_err(|never| match never {}))),
             Self::Routed(body) => Pin::new(body).poll_frame(cx),
         }
     }

@@ -18,7 +18,7 @@ use std::net::IpAddr;
 use super::answer::{Refused, denied};
 use super::client::{Presented, presented, user_agent};
 use super::outer::Arrived;
-use super::App;
+use super::{App, etag};
 
 /// Marks requests of the local operator: over the operator's socket, or in the operator's own process.
 #[derive(Clone, Copy, Debug)]
@@ -83,10 +83,16 @@ impl<P: Permission> FromRequestParts<App> for Caller<P> {
             ip_address: arrived.ip_address,
             user_agent: user_agent(&parts.headers).map(str::to_owned),
             idempotency: None,
+            if_version: expected_version(parts)?,
             confirm,
         };
         Ok(Self { call, permission: PhantomData })
     }
+}
+
+/// `If-Match` speaks of the object that a request changes; on one that only reads it says nothing here.
+fn expected_version(parts: &Parts) -> Result<Option<u64>, Problem> {
+    if parts.method.is_safe() { Ok(None) } else { etag::expected(&parts.headers) }
 }
 
 fn outside() -> Refused {
@@ -106,7 +112,9 @@ impl Door<'_> {
                 Ok((Actor::Operator, ScopeSet::all()))
             }
             Presented::Nothing => self.refuse(RecordCode::MissingCredential, None, missing()).await,
-            Presented::Conflicting => self.refuse(RecordCode::ConflictingCredentials, None, conflicting()).await,
+            Presented::Conflicting => {
+                self.refuse(RecordCode::ConflictingCredentials, None, conflicting()).await
+            }
             Presented::Credential(credential) => self.judge(credential, scope).await,
         }
     }
@@ -132,7 +140,12 @@ impl Door<'_> {
     }
 
     /// Every refused request is recorded before it is answered.
-    async fn refuse<T>(&self, code: RecordCode, known: Option<&Known>, problem: Problem) -> Result<T, Refused> {
+    async fn refuse<T>(
+        &self,
+        code: RecordCode,
+        known: Option<&Known>,
+        problem: Problem,
+    ) -> Result<T, Refused> {
         let record = record(self, code, known);
         match self.app.writer().append_durably(&record).await {
             Ok(()) => Err(problem.into()),
@@ -233,7 +246,11 @@ pub fn unrecorded() -> Problem {
 ///
 /// # Errors
 /// 400 for a header that is no key.
-pub fn idempotency(headers: &http::HeaderMap, operation: &str, body: &[u8]) -> Result<Option<Idempotency>, Refused> {
+pub fn idempotency(
+    headers: &http::HeaderMap,
+    operation: &str,
+    body: &[u8],
+) -> Result<Option<Idempotency>, Refused> {
     let mut values = headers.get_all("idempotency-key").iter();
     let Some(value) = values.next() else { return Ok(None) };
     if values.next().is_some() {

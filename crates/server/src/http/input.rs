@@ -1,5 +1,6 @@
 //! Reading requests: body, query and path, each strictly.
 
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::extract::{FromRequest, FromRequestParts, Request};
@@ -15,8 +16,8 @@ use keywright_core::scope::ScopeError;
 use keywright_core::{CredentialId, CredentialName, Metadata, Scope, Timestamp};
 use serde_json::{Map, Value};
 
-use super::answer::Refused;
 use super::App;
+use super::answer::Refused;
 
 /// Most bytes of a body.
 pub const MAX_BODY: usize = 64 * 1024;
@@ -37,7 +38,8 @@ impl Formats for Rules {
                 .map(drop)
                 .map_err(|error| (FieldCode::InvalidFormat, error.to_string().into())),
             Format::Scope => text.parse::<Scope>().map(drop).map_err(|error| {
-                let code = if error == ScopeError::TooLong { FieldCode::TooLong } else { FieldCode::InvalidFormat };
+                let code =
+                    if error == ScopeError::TooLong { FieldCode::TooLong } else { FieldCode::InvalidFormat };
                 (code, error.to_string().into())
             }),
             Format::Time => moment(text).map(drop),
@@ -52,7 +54,8 @@ impl Formats for Rules {
 
     fn check_metadata(&self, metadata: &Map<String, Value>) -> Result<(), FormatFault> {
         Metadata::new(metadata.clone()).map(drop).map_err(|error| {
-            let code = if error == MetadataError::TooLarge { FieldCode::TooLong } else { FieldCode::InvalidFormat };
+            let code =
+                if error == MetadataError::TooLarge { FieldCode::TooLong } else { FieldCode::InvalidFormat };
             (code, error.to_string().into())
         })
     }
@@ -116,7 +119,12 @@ pub async fn read_body<B>(body: B) -> Result<Bytes, Refused>
 where
     B: http_body::Body<Data = Bytes>,
 {
-    match tokio::time::timeout(BODY_TIMEOUT, read_within(body)).await {
+    let mut reading = std::pin::pin!(read_within(body));
+    // Most bodies came with their head: no timer is set for those.
+    if let Poll::Ready(read) = futures::poll!(reading.as_mut()) {
+        return read.map_err(Into::into);
+    }
+    match tokio::time::timeout(BODY_TIMEOUT, reading).await {
         Ok(read) => read.map_err(Into::into),
         Err(_) => Err(Problem::new(Refusal::RequestTimeout, "The body did not arrive in time.").into()),
     }

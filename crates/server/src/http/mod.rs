@@ -16,11 +16,11 @@ pub mod openapi;
 pub mod operator;
 pub mod view;
 
-mod audit;
-mod auth;
-mod outer;
-mod system;
-mod tokens;
+pub mod audit;
+pub mod auth;
+pub mod outer;
+pub mod system;
+pub mod tokens;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;

@@ -33,9 +33,13 @@ struct Schemes;
 impl Modify for Schemes {
     fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
         let components = openapi.components.get_or_insert_with(Default::default);
-        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("Any credential")).build();
+        let bearer =
+            HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("Any credential")).build();
         components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
-        components.add_security_scheme("api_key", SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new("X-API-Key"))));
+        components.add_security_scheme(
+            "api_key",
+            SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new("X-API-Key"))),
+        );
     }
 }
 
@@ -52,6 +56,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(tokens::rotate::rotate_self))
         .routes(routes!(tokens::get::get, tokens::update::update, tokens::revoke::revoke))
         .routes(routes!(tokens::rotate::rotate))
+        .routes(routes!(tokens::security_events::list))
         .routes(routes!(audit::security_events::list))
         .routes(routes!(audit::verify::verify))
         .routes(routes!(system::status::status))

@@ -12,9 +12,9 @@ use keywright_api::problem_code::Refusal;
 use keywright_verify::clock::boot_micros;
 use tracing::{Instrument, info, info_span};
 
+use super::App;
 use super::answer::{Refused, problem_body, problem_headers};
 use super::client::{self, REQUEST_ID};
-use super::App;
 
 /// What is known of a request before anybody looks at it.
 #[derive(Clone, Debug)]
@@ -39,7 +39,8 @@ pub async fn layer(State(app): State<App>, mut request: Request, next: Next) -> 
     let path = request.uri().path().to_owned();
     let began = boot_micros();
     let span = info_span!("request", %request_id);
-    let answering = tokio::time::timeout(app.settings().request_timeout, next.run(request)).instrument(span.clone());
+    let answering =
+        tokio::time::timeout(app.settings().request_timeout, next.run(request)).instrument(span.clone());
     let response = answering.await.unwrap_or_else(|_| {
         let detail = "The request took too long. A change that it asked for may still be carried out.";
         Refused::from(Problem::new(Refusal::Unavailable, detail)).into_response()

@@ -9,7 +9,7 @@ use keywright_api::page::{DEFAULT_LIMIT, Page};
 use keywright_api::problem::{FieldCode, FieldError, Problem};
 use keywright_authority::audit;
 use keywright_core::{EventId, Timestamp};
-use keywright_store::security_events::{EventFilter, SortOrder};
+use keywright_store::security_events::{EventFilter, SecurityEventRow, SortOrder};
 
 use crate::http::App;
 use crate::http::answer::{Refused, json_no_store};
@@ -33,7 +33,12 @@ pub async fn list(
 ) -> Result<Response, Refused> {
     let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
     let filter = filter(query, limit + 1)?;
-    let mut rows = audit::list(app.authority(), &caller.call, &filter).await?;
+    let rows = audit::list(app.authority(), &caller.call, &filter).await?;
+    Ok(page(rows, limit))
+}
+
+/// A page of rows, of which one more was asked for than the page holds.
+pub(crate) fn page(mut rows: Vec<SecurityEventRow>, limit: u32) -> Response {
     let more = rows.len() > limit as usize;
     rows.truncate(limit as usize);
     let last = rows.last().filter(|_| more);
@@ -41,10 +46,11 @@ pub async fn list(
         next_cursor: last.map(|row| Cursor { at: row.event.occurred_at, id: row.event.id.0 }.encode()),
         items: rows.into_iter().map(view::security_event).collect::<Vec<_>>(),
     };
-    Ok(json_no_store(StatusCode::OK, &page))
+    json_no_store(StatusCode::OK, &page)
 }
 
-fn filter(query: EventQuery, limit: u32) -> Result<EventFilter, Problem> {
+/// What the query asks for; `limit` rows of it.
+pub(crate) fn filter(query: EventQuery, limit: u32) -> Result<EventFilter, Problem> {
     // Security events are changes that were made: they neither fail nor belong to a publisher yet.
     let unknown = [
         ("publisher_id", query.publisher_id.is_some()),
@@ -54,15 +60,17 @@ fn filter(query: EventQuery, limit: u32) -> Result<EventFilter, Problem> {
     let errors: Vec<_> = unknown
         .into_iter()
         .filter(|(_, given)| *given)
-        .map(|(name, _)| FieldError::new(name, FieldCode::NotAvailableYet, "does not apply to security events"))
+        .map(|(name, _)| {
+            FieldError::new(name, FieldCode::NotAvailableYet, "does not apply to security events")
+        })
         .collect();
     if !errors.is_empty() {
         return Err(Problem::of_fields(errors));
     }
     let moment = |name: &str, text: Option<String>| -> Result<Option<Timestamp>, Problem> {
-        text.map(|text| text.parse()).transpose().map_err(
-            |error: keywright_core::time::TimestampError| invalid(name, &error.to_string()),
-        )
+        text.map(|text| text.parse())
+            .transpose()
+            .map_err(|error: keywright_core::time::TimestampError| invalid(name, &error.to_string()))
     };
     Ok(EventFilter {
         since: moment("since", query.since)?,

@@ -5,10 +5,10 @@ use axum::response::Response;
 use http::StatusCode;
 use keywright_api::system::{AuthHealth, HealthStatus};
 
+use crate::http::App;
 use crate::http::answer::json_no_store;
 use crate::http::input::NoQuery;
 use crate::http::system::health::Health;
-use crate::http::App;
 
 /// Whether verification can answer, whether the store is reachable, and how far behind the audit is.
 #[utoipa::path(

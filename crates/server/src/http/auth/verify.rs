@@ -14,14 +14,13 @@ use keywright_api::problem::Problem;
 use keywright_api::request::FromFields;
 use keywright_api::verify::Decision;
 use keywright_api::verify_request::{BorrowedVerify, VerifyRequest};
-use keywright_core::{
-    Bearer, CredentialId, Denial, Requirements, ScopeSet, address, decision::code_of,
-};
+use keywright_core::{Bearer, CredentialId, Denial, Requirements, ScopeSet, address, decision::code_of};
 use keywright_verify::clock::boot_micros;
 use keywright_verify::journal::Writer;
 use keywright_verify::{EventKind, Known, RecordCode, RecordRef};
 
 use super::verify_write;
+use crate::http::App;
 use crate::http::answer::{Refused, denied};
 use crate::http::client::{Presented, presented, user_agent};
 use crate::http::gate::{
@@ -30,7 +29,6 @@ use crate::http::gate::{
 };
 use crate::http::input::{self, NoQuery, is_json, read_body, rules};
 use crate::http::outer::Arrived;
-use crate::http::App;
 
 /// The path, for the edge.
 pub const PATH: &str = "/api/v1/auth/verify";
@@ -177,7 +175,10 @@ async fn with_body(
     request: &Borrowed<'_>,
 ) -> Result<Bytes, Problem> {
     let verification = Verification { app, writer, asked };
-    let wanted = Requirements { required_scopes: scopes(&request.required_scopes)?, any_scopes: scopes(&request.any_scopes)? };
+    let wanted = Requirements {
+        required_scopes: scopes(&request.required_scopes)?,
+        any_scopes: scopes(&request.any_scopes)?,
+    };
     match request.token {
         Some(token) => {
             let asked_by = verification.asker().await?;
@@ -280,7 +281,12 @@ impl Verification<'_> {
         }
     }
 
-    async fn refuse<T>(&self, code: RecordCode, known: Option<&Known>, problem: Problem) -> Result<T, Problem> {
+    async fn refuse<T>(
+        &self,
+        code: RecordCode,
+        known: Option<&Known>,
+        problem: Problem,
+    ) -> Result<T, Problem> {
         let question = Question {
             wanted: Requirements::none(),
             ip_address: self.asked.ip_address,

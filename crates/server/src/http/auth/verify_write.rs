@@ -126,7 +126,15 @@ mod tests {
     fn any_grant() -> impl Strategy<Value = Grant> {
         let time = || proptest::option::of((0i64..1 << 52).prop_map(Timestamp::from_micros));
         let scope = "(\\*|[a-z]{1,4}(:[a-z_]{1,4}){0,2})";
-        (any::<u128>(), "\\PC{1,20}", proptest::collection::vec(scope, 0..4), time(), time(), any::<bool>(), any::<bool>())
+        (
+            any::<u128>(),
+            "\\PC{1,20}",
+            proptest::collection::vec(scope, 0..4),
+            time(),
+            time(),
+            any::<bool>(),
+            any::<bool>(),
+        )
             .prop_map(|(id, name, scopes, expires_at, grace, superseded, metadata)| {
                 let credential_id = CredentialId(uuid::Uuid::from_u128(id));
                 let map = json!({"creator": {"id": name.clone()}}).as_object().cloned().unwrap_or_default();
@@ -177,7 +185,10 @@ mod tests {
         for code in ["malformed", "not_found"] {
             let bytes = bare(code, "r");
             assert_eq!(is_the_wire_type(&bytes).code(), code);
-            assert_eq!(bytes, format!("{{\"valid\":false,\"code\":\"{code}\",\"request_id\":\"r\"}}").into_bytes());
+            assert_eq!(
+                bytes,
+                format!("{{\"valid\":false,\"code\":\"{code}\",\"request_id\":\"r\"}}").into_bytes()
+            );
         }
     }
 }

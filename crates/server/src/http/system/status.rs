@@ -4,8 +4,8 @@ use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use keywright_api::system::{
-    CacheStatus, HealthStatus, JobOutcome, JobStatus, JournalStatus, NodeStatus, StoreEngine,
-    StoreStatus, SystemStatus as Body, TokenTotals, VerificationStatus,
+    CacheStatus, HealthStatus, JobOutcome, JobStatus, JournalStatus, NodeStatus, StoreEngine, StoreStatus,
+    SystemStatus as Body, TokenTotals, VerificationStatus,
 };
 use keywright_authority::status::{Report, StoreAnswer, report};
 use keywright_core::Timestamp;
@@ -27,7 +27,11 @@ const LIVE_MICROS: i64 = 5_000_000;
         (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
         (status = "5XX", description = "Not available at the moment", body = keywright_api::problem::Document, content_type = "application/problem+json")),
 )]
-pub async fn status(State(app): State<App>, caller: Caller<SystemStatus>, _: NoQuery) -> Result<Response, Refused> {
+pub async fn status(
+    State(app): State<App>,
+    caller: Caller<SystemStatus>,
+    _: NoQuery,
+) -> Result<Response, Refused> {
     let report = report(app.authority(), &caller.call).await?;
     let health = Health::look(&app).await;
     Ok(json_no_store(StatusCode::OK, &body(&app, health, &report)))

@@ -28,7 +28,8 @@ pub async fn cleanup(
     JsonBytes(body): JsonBytes,
 ) -> Result<Response, Refused> {
     let request = CleanupRequest::from_body_or_empty(&body, &rules(&app))?;
-    let wanted = CleanUp { deactivate_only: request.deactivate_only, older_than_days: request.older_than_days };
+    let wanted =
+        CleanUp { deactivate_only: request.deactivate_only, older_than_days: request.older_than_days };
     let done = service_tokens::clean_up(app.authority(), caller.call, wanted).await?;
     let result = CleanupResult { deactivated: done.deactivated, removed: done.removed };
     Ok(json_no_store(StatusCode::OK, &result))

@@ -50,9 +50,11 @@ fn wanted(request: &CreateServiceToken) -> Result<Create, Problem> {
             WireExpiry::Default => Expiry::Default,
             WireExpiry::Never => Expiry::Never,
             WireExpiry::InDays(days) => Expiry::InDays(days),
-            WireExpiry::At(time) => Expiry::At(time.parse().map_err(
-                |error: keywright_core::time::TimestampError| invalid("expires_at", &error.to_string()),
-            )?),
+            WireExpiry::At(time) => {
+                Expiry::At(time.parse().map_err(|error: keywright_core::time::TimestampError| {
+                    invalid("expires_at", &error.to_string())
+                })?)
+            }
         },
     })
 }

@@ -6,6 +6,7 @@ pub mod get;
 pub mod list;
 pub mod revoke;
 pub mod rotate;
+pub mod security_events;
 pub mod update;
 
 use axum::response::Response;

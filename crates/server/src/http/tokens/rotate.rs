@@ -72,9 +72,9 @@ async fn carry_out(
         expires_at: match request.expires_at {
             Patch::Absent => None,
             Patch::Null => Some(None),
-            Patch::Value(time) => {
-                Some(Some(time.parse::<Timestamp>().map_err(|error| invalid("expires_at", &error.to_string()))?))
-            }
+            Patch::Value(time) => Some(Some(
+                time.parse::<Timestamp>().map_err(|error| invalid("expires_at", &error.to_string()))?,
+            )),
         },
     };
     let made = service_tokens::rotate(app.authority(), call, target, wanted).await?;

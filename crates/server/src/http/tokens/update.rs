@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use keywright_api::patch::Patch;
 use keywright_api::problem::Problem;
 use keywright_api::request::FromFields;
@@ -31,11 +31,9 @@ pub async fn update(
     caller: Caller<TokensAdmin>,
     _: NoQuery,
     PathId(id): PathId,
-    headers: HeaderMap,
     JsonBytes(body): JsonBytes,
 ) -> Result<Response, Refused> {
-    let mut wanted = wanted(PatchServiceToken::from_body(&body, &rules(&app))?)?;
-    wanted.if_version = etag::expected(&headers)?;
+    let wanted = wanted(PatchServiceToken::from_body(&body, &rules(&app))?)?;
     let (row, epochs) = service_tokens::update(app.authority(), caller.call, id, wanted).await?;
     let view = view::service_token(&row, epochs, app.authority().now());
     let mut response = json_no_store(StatusCode::OK, &view);
@@ -57,10 +55,11 @@ fn wanted(request: PatchServiceToken) -> Result<Update, Problem> {
         expires_at: match request.expires_at {
             Patch::Absent => None,
             Patch::Null => Some(None),
-            Patch::Value(time) => Some(Some(time.parse::<Timestamp>().map_err(|error| invalid("expires_at", &error.to_string()))?)),
+            Patch::Value(time) => Some(Some(
+                time.parse::<Timestamp>().map_err(|error| invalid("expires_at", &error.to_string()))?,
+            )),
         },
         permissions: permissions
             .map_err(|(at, error)| invalid(&format!("permissions[{at}]"), &error.to_string()))?,
-        if_version: None,
     })
 }
