@@ -14,7 +14,7 @@ mod writer;
 
 use std::fs::{self, File};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -154,6 +154,11 @@ impl Journal {
     /// A writer for one worker.
     pub fn writer(&self) -> Writer {
         Writer::new(Arc::clone(&self.handle))
+    }
+
+    /// Its directory.
+    pub fn dir(&self) -> &Path {
+        &self.inner().options.dir
     }
 
     /// What it holds, at `now` of the authority's clock.
