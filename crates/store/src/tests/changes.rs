@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use super::{NOW, by_id, credential_id, insert, name, new_token};
+use crate::conn::call;
 use crate::service_tokens::{self, Changes};
-use crate::testing::{TestStore, test_stores};
-use crate::{CommitError, Engine, StoreError, grants, platform};
+use crate::testing::{TestStore, postgres_store, test_stores};
+use crate::{CommitError, Conn, Engine, Store, StoreError, grants, platform};
 
 async fn at_once<T: Send + 'static, F>(
     store: &Arc<TestStore>,
@@ -23,10 +24,11 @@ where
     results
 }
 
-/// The transactions that fail as locked when they begin DEFERRED.
+/// The transactions that fail as locked when they begin DEFERRED: those of two processes, as within
+/// one they queue for its writer.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn forty_that_read_and_then_write_all_succeed_and_none_is_lost() {
-    async fn read_then_write(store: Arc<TestStore>, _: u64) {
+    async fn read_then_write(store: Store) {
         let mut tx = store.begin().await.unwrap();
         let row = service_tokens::lock_for_change(tx.conn(), credential_id(1)).await.unwrap().unwrap();
         tokio::task::yield_now().await;
@@ -35,9 +37,15 @@ async fn forty_that_read_and_then_write_all_succeed_and_none_is_lost() {
         tx.commit().await.unwrap();
     }
     for store in test_stores().await {
-        let store = Arc::new(store);
         insert(&store, &new_token(1)).await;
-        at_once(&store, 40, read_then_write).await;
+        let mut tasks = Vec::new();
+        for _ in 0..4 {
+            let process = store.another().await;
+            tasks.extend((0..10).map(|_| tokio::spawn(read_then_write(process.clone()))));
+        }
+        for task in tasks {
+            task.await.unwrap();
+        }
         assert_eq!(by_id(&store, 1).await.unwrap().version, 41, "{:?}", store.engine());
     }
 }
@@ -101,23 +109,31 @@ async fn a_mint_and_an_emergency_wait_for_each_other() {
     }
 }
 
+/// How many wait for a lock in this database.
+async fn waiting(store: &Store) -> i64 {
+    let mut reader = store.read().await.unwrap();
+    let Conn::Postgres(link) = reader.conn() else { return 0 };
+    let query = "SELECT COUNT(*) FROM pg_stat_activity \
+         WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    call!(link, |c| sqlx::query_scalar(query).fetch_one(c)).unwrap()
+}
+
+/// SQLite's one writer lets no change begin before the other ends.
 #[tokio::test]
 async fn a_revoked_actor_is_seen_by_the_change_that_began_before() {
-    for store in test_stores().await {
-        if store.engine() == Engine::Sqlite {
-            // Its one writer lets no change begin before the other ends.
-            continue;
-        }
-        insert(&store, &new_token(1)).await;
-        let mut late = store.begin().await.unwrap();
-        platform::epochs(late.conn()).await.unwrap();
-        let mut revoking = store.begin().await.unwrap();
-        service_tokens::revoke(revoking.conn(), credential_id(1), NOW, None).await.unwrap();
-        let sharing = tokio::spawn(async move { grants::share_actor(late.conn(), credential_id(1)).await });
-        revoking.commit().await.unwrap();
-        let (actor, _) = sharing.await.unwrap().unwrap().unwrap();
-        assert_eq!(actor.revoked_at, Some(NOW));
+    let Some(store) = postgres_store().await else { return };
+    insert(&store, &new_token(1)).await;
+    let mut late = store.begin().await.unwrap();
+    platform::epochs(late.conn()).await.unwrap();
+    let mut revoking = store.begin().await.unwrap();
+    service_tokens::revoke(revoking.conn(), credential_id(1), NOW, None).await.unwrap();
+    let sharing = tokio::spawn(async move { grants::share_actor(late.conn(), credential_id(1)).await });
+    while !sharing.is_finished() && waiting(&store).await == 0 {
+        tokio::task::yield_now().await;
     }
+    revoking.commit().await.unwrap();
+    let (actor, _) = sharing.await.unwrap().unwrap().unwrap();
+    assert_eq!(actor.revoked_at, Some(NOW));
 }
 
 #[tokio::test]
@@ -162,24 +178,25 @@ async fn a_reader_cannot_write_on_sqlite() {
 /// Two that lock each other out: one is undone whole, and says so.
 #[tokio::test]
 async fn a_deadlock_is_contention_and_not_a_fault() {
-    for store in test_stores().await {
-        if store.engine() == Engine::Sqlite {
-            continue;
-        }
-        for number in [1, 2] {
-            insert(&store, &new_token(number)).await;
-        }
-        let (mut one, mut two) = (store.begin().await.unwrap(), store.begin().await.unwrap());
-        service_tokens::lock_for_change(one.conn(), credential_id(1)).await.unwrap();
-        service_tokens::lock_for_change(two.conn(), credential_id(2)).await.unwrap();
-        let (first, second) =
-            tokio::join!(service_tokens::lock_for_change(one.conn(), credential_id(2)), async {
-                let result = service_tokens::lock_for_change(two.conn(), credential_id(1)).await;
-                drop(two);
-                result
-            });
-        let failed = [first, second].into_iter().filter_map(Result::err).collect::<Vec<_>>();
-        assert!(matches!(failed.as_slice(), [StoreError::Contention(_)]), "{failed:?}");
-        assert!(failed[0].is_unavailable());
+    let Some(store) = postgres_store().await else { return };
+    for number in [1, 2] {
+        insert(&store, &new_token(number)).await;
     }
+    let (mut one, mut two) = (store.begin().await.unwrap(), store.begin().await.unwrap());
+    service_tokens::lock_for_change(one.conn(), credential_id(1)).await.unwrap();
+    service_tokens::lock_for_change(two.conn(), credential_id(2)).await.unwrap();
+    let second = async {
+        let result = service_tokens::lock_for_change(two.conn(), credential_id(1)).await;
+        drop(two);
+        result
+    };
+    let first = async {
+        let result = service_tokens::lock_for_change(one.conn(), credential_id(2)).await;
+        drop(one);
+        result
+    };
+    let (first, second) = tokio::join!(first, second);
+    let failed = [first, second].into_iter().filter_map(Result::err).collect::<Vec<_>>();
+    assert!(matches!(failed.as_slice(), [StoreError::Contention(_)]), "{failed:?}");
+    assert!(failed[0].is_unavailable());
 }

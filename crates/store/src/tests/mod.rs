@@ -7,6 +7,7 @@ mod fleet;
 mod migrations;
 mod notifications;
 mod parity;
+mod pooler;
 mod records;
 mod sink;
 mod statements;
