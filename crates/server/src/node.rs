@@ -125,7 +125,9 @@ pub async fn check_schema(store: &Store) -> anyhow::Result<()> {
                 "the schema is at version {version}, this binary needs {known_version}: run `keywright migrate`"
             )
         }
-        other => bail!("the schema cannot be used by this binary: {other:?}; install the newer Keywright"),
+        too_new @ SchemaState::TooNew { .. } => {
+            bail!("the schema was made by a newer Keywright that this binary cannot work with: {too_new:?}")
+        }
     }
 }
 

@@ -34,10 +34,10 @@ const LEAVE: Duration = Duration::from_secs(4);
 ///
 /// # Errors
 /// When it cannot start, with what to do about it.
-pub fn run(loaded: Loaded, dev: bool) -> anyhow::Result<()> {
+pub fn run(loaded: &Loaded, dev: bool) -> anyhow::Result<()> {
     let config = loaded.config.as_ref().context("the configuration has mistakes")?;
     init_log(config);
-    let mistakes: Vec<_> = check_files(&loaded).into_iter().map(|finding| finding.to_string()).collect();
+    let mistakes: Vec<_> = check_files(loaded).into_iter().map(|finding| finding.to_string()).collect();
     for mistake in &mistakes {
         warn!("{mistake}");
     }

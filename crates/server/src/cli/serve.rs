@@ -31,6 +31,6 @@ impl Serve {
         let loaded = settings::load(globals, &flags, self.dev)?;
         settings::require(&loaded)?;
         settings::tell_warnings(&loaded, output);
-        crate::serve::run(loaded, self.dev).map_err(|error| Failure::from_chain(&error))
+        crate::serve::run(&loaded, self.dev).map_err(|error| Failure::from_chain(&error))
     }
 }

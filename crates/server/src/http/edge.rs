@@ -215,12 +215,11 @@ impl Own {
         let app = &self.edge.app;
         let (parts, body) = request.into_parts();
         let made;
-        let id = match request_id(&parts.headers) {
-            Some(id) => id,
-            None => {
-                made = app.new_request_id();
-                &made
-            }
+        let id = if let Some(id) = request_id(&parts.headers) {
+            id
+        } else {
+            made = app.new_request_id();
+            &made
         };
         let asked = Asked {
             request_id: id,

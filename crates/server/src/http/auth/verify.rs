@@ -179,39 +179,33 @@ async fn with_body(
         required_scopes: scopes(&request.required_scopes)?,
         any_scopes: scopes(&request.any_scopes)?,
     };
-    match request.token {
-        Some(token) => {
-            let asked_by = verification.asker().await?;
-            let question = Question {
-                wanted,
-                ip_address: request.ip_address.and_then(address::parse),
-                user_agent: request.user_agent,
-                method: request.method,
-                endpoint: request.endpoint,
-                cloudflare_ray_id: request.cloudflare_ray_id,
-            };
-            verification.decide(Bearer::sort(token.as_bytes()), &question, asked_by).await
+    if let Some(token) = request.token {
+        let asked_by = verification.asker().await?;
+        let question = Question {
+            wanted,
+            ip_address: request.ip_address.and_then(address::parse),
+            user_agent: request.user_agent,
+            method: request.method,
+            endpoint: request.endpoint,
+            cloudflare_ray_id: request.cloudflare_ray_id,
+        };
+        return verification.decide(Bearer::sort(token.as_bytes()), &question, asked_by).await;
+    }
+    let question = Question {
+        wanted,
+        ip_address: asked.ip_address,
+        user_agent: request.user_agent.or_else(|| user_agent(asked.headers)),
+        method: request.method.or(Some("POST")),
+        endpoint: request.endpoint.or(Some(PATH)),
+        cloudflare_ray_id: request.cloudflare_ray_id,
+    };
+    match presented(asked.headers) {
+        Presented::Credential(credential) => {
+            verification.decide(Bearer::sort(credential), &question, None).await
         }
-        None => {
-            let question = Question {
-                wanted,
-                ip_address: asked.ip_address,
-                user_agent: request.user_agent.or_else(|| user_agent(asked.headers)),
-                method: request.method.or(Some("POST")),
-                endpoint: request.endpoint.or(Some(PATH)),
-                cloudflare_ray_id: request.cloudflare_ray_id,
-            };
-            match presented(asked.headers) {
-                Presented::Credential(credential) => {
-                    verification.decide(Bearer::sort(credential), &question, None).await
-                }
-                Presented::Nothing => {
-                    verification.refuse(RecordCode::MissingCredential, None, missing()).await
-                }
-                Presented::Conflicting => {
-                    verification.refuse(RecordCode::ConflictingCredentials, None, conflicting()).await
-                }
-            }
+        Presented::Nothing => verification.refuse(RecordCode::MissingCredential, None, missing()).await,
+        Presented::Conflicting => {
+            verification.refuse(RecordCode::ConflictingCredentials, None, conflicting()).await
         }
     }
 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use keywright_core::{Denial, Grant, Scope, ScopeSet, Timestamp};
 
 /// The answer for a valid credential.
-pub fn valid(grant: &Grant, request_id: &str) -> Bytes {
+pub(super) fn valid(grant: &Grant, request_id: &str) -> Bytes {
     let mut out = Vec::with_capacity(768);
     out.extend_from_slice(b"{\"valid\":true,\"code\":\"valid\"");
     known(&mut out, grant);
@@ -27,7 +27,7 @@ pub fn valid(grant: &Grant, request_id: &str) -> Bytes {
 }
 
 /// The answer for a known credential that is denied.
-pub fn denied(grant: &Grant, denial: &Denial, request_id: &str) -> Bytes {
+pub(super) fn denied(grant: &Grant, denial: &Denial, request_id: &str) -> Bytes {
     let mut out = Vec::with_capacity(512);
     out.extend_from_slice(b"{\"valid\":false,\"code\":\"");
     out.extend_from_slice(denial.code.as_str().as_bytes());
@@ -41,7 +41,7 @@ pub fn denied(grant: &Grant, denial: &Denial, request_id: &str) -> Bytes {
 }
 
 /// The answer about a credential of which nothing may be told.
-pub fn bare(code: &str, request_id: &str) -> Bytes {
+pub(super) fn bare(code: &str, request_id: &str) -> Bytes {
     let mut out = Vec::with_capacity(96);
     out.extend_from_slice(b"{\"valid\":false,\"code\":\"");
     out.extend_from_slice(code.as_bytes());
