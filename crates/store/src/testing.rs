@@ -12,7 +12,7 @@ use crate::store::Store;
 
 /// The superuser's URL of a PostgreSQL cluster that tests may make databases in.
 pub const POSTGRES_URL: &str = "KEYWRIGHT_TEST_POSTGRES_URL";
-/// `sqlite`, `postgres` or `both` (default).
+/// `sqlite`, `postgres`, or both, separated by a comma (default).
 pub const ENGINES: &str = "KEYWRIGHT_TEST_ENGINES";
 
 /// An empty, migrated store that is gone when this is dropped.
@@ -49,12 +49,13 @@ impl TestStore {
 
 /// The engines that the tests are to run on.
 pub fn engines() -> Vec<Engine> {
-    match std::env::var(ENGINES).as_deref() {
-        Ok("sqlite") => vec![Engine::Sqlite],
-        Ok("postgres") => vec![Engine::Postgres],
-        Ok("both") | Err(_) => vec![Engine::Sqlite, Engine::Postgres],
-        Ok(other) => panic!("{ENGINES} is {other:?}, not sqlite, postgres or both"),
-    }
+    let both = [Engine::Sqlite, Engine::Postgres];
+    let Ok(names) = std::env::var(ENGINES) else { return both.to_vec() };
+    let engine = |name: &str| both.into_iter().find(|engine| engine.as_str() == name);
+    names
+        .split(',')
+        .map(|name| engine(name).unwrap_or_else(|| panic!("{ENGINES} is {names:?}, not sqlite,postgres")))
+        .collect()
 }
 
 /// A store on each engine, migrated.
@@ -77,7 +78,12 @@ pub async fn blank_stores() -> Vec<TestStore> {
 
 /// A store on PostgreSQL alone, migrated; `None` when the tests are to run on SQLite only.
 pub async fn postgres_store() -> Option<TestStore> {
-    if engines().contains(&Engine::Postgres) { Some(test_store(Engine::Postgres, true).await) } else { None }
+    store_on(Engine::Postgres).await
+}
+
+/// A store on this engine, migrated; `None` when the tests are not to run on it.
+pub async fn store_on(engine: Engine) -> Option<TestStore> {
+    if engines().contains(&engine) { Some(test_store(engine, true).await) } else { None }
 }
 
 async fn test_store(engine: Engine, migrated: bool) -> TestStore {

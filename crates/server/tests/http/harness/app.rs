@@ -1,0 +1,245 @@
+//! A node in this process: store, journal, edge and all.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use keywright_authority::Authority;
+use keywright_authority::bootstrap::bootstrap;
+use keywright_core::Timestamp;
+use keywright_server::config::{Config, LoadInput, load};
+use keywright_server::http::App;
+use keywright_server::node::{self, Node, Part};
+use keywright_server::serve::Served;
+use keywright_store::Engine;
+use keywright_store::testing::{TestStore, store_on};
+use keywright_verify::clock::boot_micros;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+
+use super::{Answer, Caller, Database, eventually};
+
+/// 32 bytes for tests.
+pub(crate) const MASTER_KEY: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
+
+/// A token that was made.
+#[derive(Clone, Debug)]
+pub(crate) struct Minted {
+    pub(crate) id: String,
+    pub(crate) secret: String,
+    pub(crate) body: Value,
+}
+
+impl Minted {
+    pub(crate) fn of(answer: &Answer) -> Self {
+        assert!(matches!(answer.status, 200 | 201), "{answer:?}");
+        let body = answer.json();
+        let text = |name: &str| body[name].as_str().unwrap().to_owned();
+        Self { id: text("id"), secret: text("token"), body: body.clone() }
+    }
+
+    pub(crate) fn path(&self) -> String {
+        format!("/auth/tokens/{}", self.id)
+    }
+}
+
+/// A node that serves on a port of this machine. Stop it at the end of the test.
+pub(crate) struct TestApp {
+    node: Node,
+    served: Served,
+    address: SocketAddr,
+    admin: String,
+    client: reqwest::Client,
+    store: Arc<TestStore>,
+    folder: TempDir,
+}
+
+impl TestApp {
+    /// A node over an empty store; `None` when the tests are not to run on that engine.
+    pub(crate) async fn start(engine: Engine) -> Option<Self> {
+        Self::start_with(engine, &[]).await
+    }
+
+    /// The same with some settings of its own.
+    pub(crate) async fn start_with(engine: Engine, settings: &[(&str, &str)]) -> Option<Self> {
+        let store = Arc::new(store_on(engine).await?);
+        let url = store.options().url.clone();
+        Some(Self::open(store, &url, None, settings).await)
+    }
+
+    /// Another node over the same store, which may be reached at another address.
+    pub(crate) async fn another(&self, url: Option<&str>, settings: &[(&str, &str)]) -> Self {
+        let url = url.unwrap_or(&self.store.options().url).to_owned();
+        Self::open(Arc::clone(&self.store), &url, Some(self.admin.clone()), settings).await
+    }
+
+    async fn open(
+        store: Arc<TestStore>,
+        url: &str,
+        admin: Option<String>,
+        settings: &[(&str, &str)],
+    ) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let config = configuration(url, &folder, settings);
+        let lock = node::lock(&config).unwrap();
+        let keys = node::keys(&config).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let part = Part::Serves(address.to_string());
+        let connected = node::connect(&config).await.unwrap();
+        let node = Node::open(&config, connected, lock, keys, part).await.unwrap();
+        let served = Served::start(&config, &node, listener).unwrap();
+        let admin = match admin {
+            Some(admin) => admin,
+            None => {
+                let made = bootstrap(node.app().authority(), None).await.unwrap();
+                made.secret.unwrap().reveal().to_owned()
+            }
+        };
+        let client = reqwest::Client::builder().no_proxy().timeout(super::PATIENCE).build().unwrap();
+        Self { node, served, address, admin, client, store, folder }
+    }
+
+    /// Leaves in order, as on SIGTERM. What every node must do well, every test sees done well.
+    pub(crate) async fn stop(self) -> Rest {
+        self.served.leave().await;
+        self.node.close().await.expect("nothing stays in the journal");
+        Rest { store: self.store, _folder: self.folder }
+    }
+
+    /// A caller without a credential.
+    pub(crate) fn nobody(&self) -> Caller {
+        Caller::nobody(self.client.clone(), self.address)
+    }
+
+    /// A caller with this credential.
+    pub(crate) fn bearing(&self, credential: &str) -> Caller {
+        self.nobody().bearing(credential)
+    }
+
+    /// A caller who may do everything.
+    pub(crate) fn admin(&self) -> Caller {
+        self.bearing(&self.admin)
+    }
+
+    pub(crate) fn admin_token(&self) -> &str {
+        &self.admin
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(crate) fn engine(&self) -> Engine {
+        self.authority().store().engine()
+    }
+
+    pub(crate) fn app(&self) -> &App {
+        self.node.app()
+    }
+
+    pub(crate) fn authority(&self) -> &Authority {
+        self.app().authority()
+    }
+
+    /// A connection of our own to the store's database.
+    pub(crate) async fn database(&self) -> Database {
+        Database::connect(&self.store.options().url).await
+    }
+
+    /// Makes a token with these permissions.
+    pub(crate) async fn mint(&self, name: &str, permissions: &[&str]) -> Minted {
+        self.mint_as(json!({"token_name": name, "permissions": permissions})).await
+    }
+
+    /// Makes a token from a body.
+    pub(crate) async fn mint_as(&self, body: Value) -> Minted {
+        let answer = self.admin().post("/auth/tokens", body).await;
+        answer.expect(201);
+        Minted::of(&answer)
+    }
+
+    /// A caller with a token that has these permissions.
+    pub(crate) async fn caller(&self, permissions: &[&str]) -> Caller {
+        let name = format!("caller of {}", permissions.join(" "));
+        let found = self.mint(&name, permissions).await;
+        self.bearing(&found.secret)
+    }
+
+    /// Asks about a credential that bears itself.
+    pub(crate) async fn verify(&self, credential: &str) -> Answer {
+        self.bearing(credential).send("POST", "/auth/verify", None).await
+    }
+
+    /// Asks about another's credential.
+    pub(crate) async fn verify_body(&self, body: Value) -> Answer {
+        self.admin().post("/auth/verify", body).await
+    }
+
+    /// How often the store was asked for a credential so far.
+    pub(crate) fn loads(&self) -> u64 {
+        self.authority().verifier().statistics().loads
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.authority().now()
+    }
+
+    /// What happens at a moment. The clock of a node on PostgreSQL follows its store twice a second:
+    /// what was asked while that happened is asked again. The moment must be an hour or more away.
+    pub(crate) async fn at<T, F: Future<Output = T>>(
+        &self,
+        moment: Timestamp,
+        mut ask: impl FnMut() -> F,
+    ) -> T {
+        let clock = self.authority().clock();
+        let skew = clock.skew_micros();
+        loop {
+            clock.follow(moment, boot_micros());
+            let outcome = ask().await;
+            let moved = clock.now().micros_since(moment);
+            let wall = keywright_verify::clock::wall_clock();
+            clock.follow(wall.plus_micros(skew), boot_micros());
+            if (0..60_000_000).contains(&moved) {
+                return outcome;
+            }
+        }
+    }
+
+    /// Waits until everything that was answered so far is in the store.
+    pub(crate) async fn recorded(&self) {
+        let journal = self.app().journal();
+        eventually("the journal is moved", async || journal.status(self.now()).pending_bytes == 0).await;
+    }
+}
+
+/// What is left of a node that was stopped.
+pub(crate) struct Rest {
+    store: Arc<TestStore>,
+    _folder: TempDir,
+}
+
+impl Rest {
+    /// A connection of our own to the store's database.
+    pub(crate) async fn database(&self) -> Database {
+        Database::connect(&self.store.options().url).await
+    }
+}
+
+fn configuration(url: &str, folder: &TempDir, settings: &[(&str, &str)]) -> Config {
+    let journal = folder.path().join("journal").display().to_string();
+    let mut all = vec![
+        ("database.url", url),
+        ("keys.master_key", MASTER_KEY),
+        ("journal.dir", &journal),
+        ("journal.allow_ephemeral", "true"),
+        ("journal.sync_interval_ms", "20"),
+        ("server.workers", "2"),
+    ];
+    all.extend_from_slice(settings);
+    let name = |key: &str| format!("KEYWRIGHT_{}", key.replace('.', "__").to_ascii_uppercase());
+    let environment = all.into_iter().map(|(key, value)| (name(key), value.to_owned())).collect();
+    let loaded = load(&LoadInput { environment, ..LoadInput::default() });
+    let findings: Vec<_> = loaded.errors().map(ToString::to_string).collect();
+    loaded.config.unwrap_or_else(|| panic!("{findings:?}"))
+}

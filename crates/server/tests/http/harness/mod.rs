@@ -1,0 +1,60 @@
+//! A node to test against, and what is needed to look at it from outside and inside.
+
+mod answer;
+mod app;
+mod caller;
+mod database;
+mod raw;
+mod schema;
+
+pub(crate) use answer::Answer;
+pub(crate) use app::{Minted, TestApp};
+pub(crate) use caller::Caller;
+pub(crate) use database::Database;
+pub(crate) use keywright_store::Engine;
+pub(crate) use raw::Raw;
+
+/// Makes a test on each engine of each function named: an `async fn NAME(app: &TestApp)`. A function
+/// that is not named is dead code, which the lints refuse.
+macro_rules! on_both_engines {
+    ($($name:ident),+ $(,)?) => {
+        mod sqlite {
+            $( $crate::harness::test_on!(Sqlite, $name); )+
+        }
+        mod postgres {
+            $( $crate::harness::test_on!(Postgres, $name); )+
+        }
+    };
+}
+
+macro_rules! test_on {
+    ($engine:ident, $name:ident) => {
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $name() {
+            let engine = $crate::harness::Engine::$engine;
+            let Some(app) = $crate::harness::TestApp::start(engine).await else { return };
+            super::$name(&app).await;
+            app.stop().await;
+        }
+    };
+}
+
+pub(crate) use {on_both_engines, test_on};
+
+/// What is stored in the stead of a secret.
+pub(crate) fn sha256(secret: &str) -> [u8; 32] {
+    *keywright_core::TokenHash::of(secret.as_bytes()).as_bytes()
+}
+
+/// Longest time for anything that a test waits for. It bounds a test that fails; none measures it.
+pub(crate) const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// Waits for what becomes true by itself, and fails the test if it never does.
+pub(crate) async fn eventually<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
+    let waiting = async {
+        while !holds().await {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    assert!(tokio::time::timeout(PATIENCE, waiting).await.is_ok(), "never happened: {what}");
+}

@@ -1,0 +1,9 @@
+//! The HTTP surface of a real node, on both engines. The modules mirror the paths of the API; those
+//! that speak of more than one path say what they hold against it.
+
+#![expect(clippy::unwrap_used, reason = "the helpers of a test fail as it does")]
+
+mod harness;
+
+mod auth_verify;
+mod credentials;
