@@ -70,7 +70,12 @@ impl Clock {
 
     /// The authority time.
     pub fn now(&self) -> Timestamp {
-        Timestamp::from_micros(self.boot_micros() + self.offset_micros.load(Ordering::Relaxed))
+        self.at(self.boot_micros())
+    }
+
+    /// The authority time at a moment of [`Clock::boot_micros`]: one reading serves a whole decision.
+    pub fn at(&self, boot_micros: i64) -> Timestamp {
+        Timestamp::from_micros(boot_micros + self.offset_micros.load(Ordering::Relaxed))
     }
 
     /// Follows another clock that showed `time` at the moment `at_boot_micros` of the boot-time clock.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use keywright_core::{Decision, Epochs, Requirements, TokenHash, decide};
+use keywright_core::{Decision, Epochs, Requirements, Timestamp, TokenHash, decide};
 use tracing::{info, warn};
 use uuid::Uuid;
 
@@ -149,7 +149,11 @@ impl<S: GrantSource> Verifier<S> {
 
     /// What the cache knows, without asking anybody: `None` means that [`Verifier::resolve`] must.
     pub fn peek(&self, hash: &TokenHash) -> Option<Lookup> {
-        let now = self.inner.clock.boot_micros();
+        self.peek_at(hash, self.inner.clock.boot_micros())
+    }
+
+    /// As [`Verifier::peek`], at a moment of the boot-time clock that was read just now.
+    pub fn peek_at(&self, hash: &TokenHash, now: i64) -> Option<Lookup> {
         if let Some(entry) = self.inner.cache.get(hash) {
             let known = self.known(entry, now)?;
             self.inner.counters.hits.fetch_add(1, Ordering::Relaxed);
@@ -230,7 +234,12 @@ impl<S: GrantSource> Verifier<S> {
 
     /// Decides on a known credential at this moment.
     pub fn decide(&self, known: &Known, wanted: &Requirements) -> Decision {
-        decide(&known.entry.grant, known.epochs, wanted, self.inner.clock.now())
+        self.decide_at(known, wanted, self.inner.clock.now())
+    }
+
+    /// As [`Verifier::decide`], at an authority time that was read just now.
+    pub fn decide_at(&self, known: &Known, wanted: &Requirements, now: Timestamp) -> Decision {
+        decide(&known.entry.grant, known.epochs, wanted, now)
     }
 
     /// A change of these ids was committed, or its outcome is unknown. When this returns, no

@@ -25,7 +25,6 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use keywright_api::problem::Problem;
 use keywright_api::problem_code::Refusal;
-use keywright_verify::clock::boot_micros;
 use keywright_verify::journal::Writer;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -211,8 +210,8 @@ impl Own {
     }
 
     async fn verify(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<EdgeBody> {
-        let at = boot_micros();
         let app = &self.edge.app;
+        let at = app.authority().clock().boot_micros();
         let (parts, body) = request.into_parts();
         let made;
         let id = if let Some(id) = request_id(&parts.headers) {

@@ -8,10 +8,7 @@ use http::request::Parts;
 use keywright_api::problem::Problem;
 use keywright_api::problem_code::Refusal;
 use keywright_authority::{Call, Idempotency};
-use keywright_core::{
-    Actor, Bearer, Denial, DenialCode, Grant, Requirements, Scope, ScopeSet, TokenHash, address,
-};
-use keywright_verify::clock::boot_micros;
+use keywright_core::{Actor, Bearer, Denial, DenialCode, Grant, Requirements, Scope, ScopeSet, address};
 use keywright_verify::{EventKind, Known, Lookup, RecordCode, RecordRef};
 use std::net::IpAddr;
 
@@ -121,13 +118,16 @@ impl Door<'_> {
 
     async fn judge(&self, credential: &[u8], scope: Option<&str>) -> Result<(Actor, ScopeSet), Refused> {
         let wanted = requirements(scope)?;
-        let known = match look_up(self.app, Bearer::sort(credential), self.arrived.ip_address).await {
-            Looked::Known(known) => known,
+        let clock = self.app.authority().clock();
+        let looked =
+            look_up(self.app, Bearer::sort(credential), self.arrived.ip_address, clock.boot_micros());
+        let (known, at) = match looked.await {
+            Looked::Known(known, at) => (known, at),
             Looked::Denied(code) => return self.refuse(code.into(), None, denied(code, &[])).await,
             Looked::Unavailable => return self.refuse(RecordCode::Unavailable, None, unavailable()).await,
         };
         let grant = &known.entry.grant;
-        match self.app.authority().verifier().decide(&known, &wanted) {
+        match self.app.authority().verifier().decide_at(&known, &wanted, clock.at(at)) {
             Ok(()) => {
                 let actor = Actor::Credential { id: grant.credential_id, name: grant.name.to_string() };
                 Ok((actor, grant.scopes.clone()))
@@ -171,7 +171,8 @@ fn record<'a>(door: &'a Door<'_>, code: RecordCode, known: Option<&'a Known>) ->
         endpoint: Some(door.parts.uri.path()),
         cloudflare_ray_id: None,
         request_id: &door.arrived.request_id,
-        latency_micros: u32::try_from(boot_micros() - door.arrived.at).unwrap_or(u32::MAX),
+        latency_micros: u32::try_from(door.app.authority().clock().boot_micros() - door.arrived.at)
+            .unwrap_or(u32::MAX),
         stale: known.is_some_and(|known| known.stale),
         error_details: None,
     }
@@ -179,29 +180,29 @@ fn record<'a>(door: &'a Door<'_>, code: RecordCode, known: Option<&'a Known>) ->
 
 /// What a look-up found.
 pub enum Looked {
-    /// A credential.
-    Known(Known),
+    /// A credential, as it was known at this moment of the boot-time clock.
+    Known(Known, i64),
     /// None of ours.
     Denied(DenialCode),
     /// The answer cannot be known now.
     Unavailable,
 }
 
-/// Looks a credential up, in the cache first.
-pub async fn look_up(app: &App, bearer: Bearer, client: Option<IpAddr>) -> Looked {
+/// Looks a credential up, in the cache first. `now` was read from the boot-time clock just now.
+pub async fn look_up(app: &App, bearer: Bearer, client: Option<IpAddr>, now: i64) -> Looked {
     let Bearer::Service(hash) = bearer else { return Looked::Denied(DenialCode::Malformed) };
-    match look_up_hash(app, hash, client).await {
-        Lookup::Known(known) => Looked::Known(known),
+    let verifier = app.authority().verifier();
+    let (found, at) = if let Some(found) = verifier.peek_at(&hash, now) {
+        (found, now)
+    } else {
+        let found = verifier.resolve(hash, client.map(address::network)).await;
+        // That took its time: the decision is made at the moment at which it is made.
+        (found, app.authority().clock().boot_micros())
+    };
+    match found {
+        Lookup::Known(known) => Looked::Known(known, at),
         Lookup::Unknown => Looked::Denied(DenialCode::NotFound),
         Lookup::Unavailable => Looked::Unavailable,
-    }
-}
-
-async fn look_up_hash(app: &App, hash: TokenHash, client: Option<IpAddr>) -> Lookup {
-    let verifier = app.authority().verifier();
-    match verifier.peek(&hash) {
-        Some(found) => found,
-        None => verifier.resolve(hash, client.map(address::network)).await,
     }
 }
 

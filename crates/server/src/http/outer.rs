@@ -33,7 +33,8 @@ pub async fn layer(State(app): State<App>, mut request: Request, next: Next) -> 
     let request_id = client::request_id(headers).map_or_else(|| app.new_request_id(), str::to_owned);
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
     let ip_address = client::client_address(peer, headers, &app.settings().trusted_proxies);
-    let arrived = Arrived { request_id: request_id.clone(), ip_address, at: boot_micros() };
+    let arrived =
+        Arrived { request_id: request_id.clone(), ip_address, at: app.authority().clock().boot_micros() };
     request.extensions_mut().insert(arrived);
     let method = request.method().clone();
     let path = request.uri().path().to_owned();

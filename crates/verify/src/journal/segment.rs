@@ -115,7 +115,7 @@ impl Segment {
         if start & SEALED != 0 {
             return Ok(None);
         }
-        if let Err(error) = self.file.write_all_at(bytes, start) {
+        if let Err(error) = write_all_at(&self.file, bytes, start) {
             self.take_back(start);
             // Room may come back here; whatever else is wrong may be wrong with this file only.
             if !matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
@@ -266,6 +266,23 @@ impl Segment {
 
 /// Where the last whole record of a file ends. It holds a part of the file at a time, however long
 /// that is, and reads no further than the records go.
+/// As `FileExt::write_all_at`, but past the C library, whose `pwrite` is a cancellation point and pays
+/// for it with each record.
+fn write_all_at(file: &File, mut bytes: &[u8], mut at: u64) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match rustix::io::pwrite(file, bytes, at) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => {
+                bytes = &bytes[written..];
+                at += written as u64;
+            }
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
 fn records_end(file: &File, length: u64) -> io::Result<u64> {
     let mut buffer = vec![0; SCAN_BYTES];
     let mut end = HEADER_BYTES as u64;

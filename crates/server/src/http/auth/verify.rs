@@ -14,8 +14,9 @@ use keywright_api::problem::Problem;
 use keywright_api::request::FromFields;
 use keywright_api::verify::Decision;
 use keywright_api::verify_request::{BorrowedVerify, VerifyRequest};
-use keywright_core::{Bearer, CredentialId, Denial, Requirements, ScopeSet, address, decision::code_of};
-use keywright_verify::clock::boot_micros;
+use keywright_core::{
+    self as core, Bearer, CredentialId, Denial, Requirements, ScopeSet, address, decision::code_of,
+};
 use keywright_verify::journal::Writer;
 use keywright_verify::{EventKind, Known, RecordCode, RecordRef};
 
@@ -174,7 +175,8 @@ async fn with_body(
     asked: &Asked<'_>,
     request: &Borrowed<'_>,
 ) -> Result<Bytes, Problem> {
-    let verification = Verification { app, writer, asked };
+    // One reading of the clock serves a decision that hits the cache; the body has arrived by now.
+    let verification = Verification { app, writer, asked, now: app.authority().clock().boot_micros() };
     let wanted = Requirements {
         required_scopes: scopes(&request.required_scopes)?,
         any_scopes: scopes(&request.any_scopes)?,
@@ -221,6 +223,7 @@ struct Verification<'a> {
     app: &'a App,
     writer: &'a Writer,
     asked: &'a Asked<'a>,
+    now: i64,
 }
 
 impl Verification<'_> {
@@ -236,10 +239,10 @@ impl Verification<'_> {
             Presented::Credential(credential) => credential,
         };
         let wanted = requirements(TokensVerify::SCOPE).map_err(|refused| refused.0)?;
-        match look_up(self.app, Bearer::sort(credential), self.asked.ip_address).await {
+        match look_up(self.app, Bearer::sort(credential), self.asked.ip_address, self.now).await {
             Looked::Denied(code) => self.refuse(code.into(), None, denied(code, &[])).await,
             Looked::Unavailable => self.refuse(RecordCode::Unavailable, None, unavailable()).await,
-            Looked::Known(known) => match self.app.authority().verifier().decide(&known, &wanted) {
+            Looked::Known(known, at) => match self.decide_known(&known, &wanted, at) {
                 Ok(()) => Ok(Some(known.entry.grant.credential_id)),
                 Err(denial) => self.refuse(denial.code.into(), Some(&known), problem_of(&denial)).await,
             },
@@ -253,23 +256,24 @@ impl Verification<'_> {
         asked_by: Option<CredentialId>,
     ) -> Result<Bytes, Problem> {
         let client = question.ip_address.or(self.asked.ip_address);
-        match look_up(self.app, bearer, client).await {
-            Looked::Known(known) => {
-                let decision = self.app.authority().verifier().decide(&known, &question.wanted);
+        match look_up(self.app, bearer, client, self.now).await {
+            Looked::Known(known, at) => {
+                let decision = self.decide_known(&known, &question.wanted, at);
                 let code = decision.as_ref().map_or_else(|denial| denial.code.into(), |()| RecordCode::Valid);
-                self.record(EventKind::Verify, code, Some(&known), question, asked_by).await?;
+                self.record(EventKind::Verify, code, Some(&known), question, asked_by, at).await?;
                 Ok(match decision {
                     Ok(()) => verify_write::valid(&known.entry.grant, self.asked.request_id),
                     Err(denial) => verify_write::denied(&known.entry.grant, &denial, self.asked.request_id),
                 })
             }
             Looked::Denied(code) => {
-                self.record(EventKind::Verify, code.into(), None, question, asked_by).await?;
+                self.record(EventKind::Verify, code.into(), None, question, asked_by, self.now).await?;
                 let decision = Err(Denial::from(code));
                 Ok(verify_write::bare(code_of(&decision), self.asked.request_id))
             }
             Looked::Unavailable => {
-                self.record(EventKind::Verify, RecordCode::Unavailable, None, question, asked_by).await?;
+                self.record(EventKind::Verify, RecordCode::Unavailable, None, question, asked_by, self.now)
+                    .await?;
                 Err(unavailable())
             }
         }
@@ -289,8 +293,13 @@ impl Verification<'_> {
             endpoint: Some(PATH),
             cloudflare_ray_id: None,
         };
-        self.record(EventKind::Gate, code, known, &question, None).await?;
+        self.record(EventKind::Gate, code, known, &question, None, self.now).await?;
         Err(problem)
+    }
+
+    fn decide_known(&self, known: &Known, wanted: &Requirements, at: i64) -> core::Decision {
+        let authority = self.app.authority();
+        authority.verifier().decide_at(known, wanted, authority.clock().at(at))
     }
 
     /// No answer without a record.
@@ -301,10 +310,11 @@ impl Verification<'_> {
         known: Option<&Known>,
         question: &Question<'_>,
         asked_by: Option<CredentialId>,
+        at: i64,
     ) -> Result<(), Problem> {
         let grant = known.map(|known| &known.entry.grant);
         let record = RecordRef {
-            occurred_at: self.app.authority().now(),
+            occurred_at: self.app.authority().clock().at(at),
             kind,
             code,
             credential_id: grant.map(|grant| grant.credential_id),
@@ -318,7 +328,7 @@ impl Verification<'_> {
             endpoint: question.endpoint,
             cloudflare_ray_id: question.cloudflare_ray_id,
             request_id: self.asked.request_id,
-            latency_micros: u32::try_from(boot_micros() - self.asked.at).unwrap_or(u32::MAX),
+            latency_micros: u32::try_from(at - self.asked.at).unwrap_or(u32::MAX),
             stale: known.is_some_and(|known| known.stale),
             error_details: None,
         };
