@@ -13,17 +13,23 @@ use tracing::error;
 
 /// A request that was not carried out. The [outer layer](super::outer) gives it its request id.
 #[derive(Clone, Debug)]
-pub struct Refused(pub Problem);
+pub struct Refused(pub Problem, Option<LateDenial>);
+
+/// The door let the caller in, but by the time of the change its credential was not accepted any more:
+/// the one refusal of a credential that the [gate](super::gate) has not recorded.
+#[derive(Clone, Copy, Debug)]
+pub struct LateDenial(pub keywright_core::DenialCode);
 
 impl From<Problem> for Refused {
     fn from(problem: Problem) -> Self {
-        Self(problem)
+        Self(problem, None)
     }
 }
 
 impl From<Fault> for Refused {
     fn from(fault: Fault) -> Self {
-        Self(problem(fault))
+        let late = if let Fault::Denied(denial) = &fault { Some(LateDenial(denial.code)) } else { None };
+        Self(problem(fault), late)
     }
 }
 
@@ -32,6 +38,9 @@ impl IntoResponse for Refused {
         let status = StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = status.into_response();
         response.extensions_mut().insert(self.0);
+        if let Some(late) = self.1 {
+            response.extensions_mut().insert(late);
+        }
         response
     }
 }

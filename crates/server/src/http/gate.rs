@@ -129,6 +129,7 @@ impl Door<'_> {
         let grant = &known.entry.grant;
         match self.app.authority().verifier().decide_at(&known, &wanted, clock.at(at)) {
             Ok(()) => {
+                let _ = self.arrived.let_in.set((grant.credential_id, grant.name.to_string()));
                 let actor = Actor::Credential { id: grant.credential_id, name: grant.name.to_string() };
                 Ok((actor, grant.scopes.clone()))
             }

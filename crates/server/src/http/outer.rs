@@ -1,20 +1,24 @@
 //! The outermost layer of the router: the request's id, its limits in time, and problems written out.
 
 use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
 
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::HeaderValue;
+use http::{HeaderValue, Method};
 use keywright_api::problem::Problem;
 use keywright_api::problem_code::Refusal;
+use keywright_core::{CredentialId, PrincipalKind};
 use keywright_verify::clock::boot_micros;
+use keywright_verify::{EventKind, RecordRef};
 use tracing::{Instrument, info, info_span};
 
 use super::App;
-use super::answer::{Refused, problem_body, problem_headers};
-use super::client::{self, REQUEST_ID};
+use super::answer::{LateDenial, Refused, problem_body, problem_headers};
+use super::client::{self, REQUEST_ID, user_agent};
+use super::gate::unrecorded;
 
 /// What is known of a request before anybody looks at it.
 #[derive(Clone, Debug)]
@@ -25,6 +29,8 @@ pub struct Arrived {
     pub ip_address: Option<std::net::IpAddr>,
     /// When it arrived, on the boot-time clock.
     pub at: i64,
+    /// The credential that the gate let in, with its name.
+    pub let_in: Arc<OnceLock<(CredentialId, String)>>,
 }
 
 /// Wraps every request.
@@ -33,11 +39,18 @@ pub async fn layer(State(app): State<App>, mut request: Request, next: Next) -> 
     let request_id = client::request_id(headers).map_or_else(|| app.new_request_id(), str::to_owned);
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
     let ip_address = client::client_address(peer, headers, &app.settings().trusted_proxies);
-    let arrived =
-        Arrived { request_id: request_id.clone(), ip_address, at: app.authority().clock().boot_micros() };
-    request.extensions_mut().insert(arrived);
-    let method = request.method().clone();
-    let path = request.uri().path().to_owned();
+    let arrived = Arrived {
+        request_id: request_id.clone(),
+        ip_address,
+        at: app.authority().clock().boot_micros(),
+        let_in: Arc::default(),
+    };
+    request.extensions_mut().insert(arrived.clone());
+    let facts = Facts {
+        method: request.method().clone(),
+        path: request.uri().path().to_owned(),
+        user_agent: user_agent(request.headers()).map(str::to_owned),
+    };
     let began = boot_micros();
     let span = info_span!("request", %request_id);
     let answering =
@@ -46,10 +59,50 @@ pub async fn layer(State(app): State<App>, mut request: Request, next: Next) -> 
         let detail = "The request took too long. A change that it asked for may still be carried out.";
         Refused::from(Problem::new(Refusal::Unavailable, detail)).into_response()
     });
+    let response = match response.extensions().get::<LateDenial>() {
+        Some(LateDenial(code)) if !record(&app, *code, &arrived, &facts).await => {
+            Refused::from(unrecorded()).into_response()
+        }
+        _ => response,
+    };
     let response = finish(response, &request_id);
     let micros = boot_micros() - began;
+    let Facts { method, path, .. } = facts;
     span.in_scope(|| info!(%method, path, status = response.status().as_u16(), micros, "answered"));
     response
+}
+
+/// What is kept of a request while a handler has it.
+struct Facts {
+    method: Method,
+    path: String,
+    user_agent: Option<String>,
+}
+
+/// Records a denial that came after the gate; false when it cannot be recorded.
+async fn record(app: &App, code: keywright_core::DenialCode, arrived: &Arrived, facts: &Facts) -> bool {
+    let let_in = arrived.let_in.get();
+    let elapsed = app.authority().clock().boot_micros() - arrived.at;
+    let record = RecordRef {
+        occurred_at: app.authority().now(),
+        kind: EventKind::Gate,
+        code: code.into(),
+        credential_id: let_in.map(|(id, _)| *id),
+        token_name: let_in.map(|(_, name)| name.as_str()),
+        principal_kind: let_in.map(|_| PrincipalKind::ServiceToken),
+        principal_id: let_in.map(|(id, _)| id.0),
+        asked_by: None,
+        ip_address: arrived.ip_address,
+        user_agent: facts.user_agent.as_deref(),
+        method: Some(facts.method.as_str()),
+        endpoint: Some(&facts.path),
+        cloudflare_ray_id: None,
+        request_id: &arrived.request_id,
+        latency_micros: u32::try_from(elapsed).unwrap_or(u32::MAX),
+        stale: false,
+        error_details: None,
+    };
+    app.writer().append_durably(&record).await.is_ok()
 }
 
 /// Writes a problem out and puts the request's id on the answer.
