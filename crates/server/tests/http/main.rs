@@ -5,5 +5,11 @@
 
 mod harness;
 
+mod auth_me;
+mod auth_tokens_create;
+mod auth_tokens_list;
+mod auth_tokens_revoke;
+mod auth_tokens_rotate;
+mod auth_tokens_update;
 mod auth_verify;
 mod credentials;

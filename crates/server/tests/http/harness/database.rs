@@ -1,5 +1,6 @@
 //! The store's database seen from outside, as somebody with its password sees it.
 
+use keywright_core::Timestamp;
 use sqlx::postgres::PgConnection;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, Connection, Row};
@@ -34,6 +35,26 @@ impl Database {
             Self::Sqlite(c) => sqlx::query(sql).execute(c).await.unwrap().rows_affected(),
             Self::Postgres(c) => sqlx::query(sql).execute(c).await.unwrap().rows_affected(),
         }
+    }
+
+    /// A moment, given as RFC 3339, as the engine writes it.
+    pub(crate) fn moment(&self, text: &str) -> String {
+        match self {
+            Self::Sqlite(_) => text.parse::<Timestamp>().unwrap().as_micros().to_string(),
+            Self::Postgres(_) => format!("'{text}'"),
+        }
+    }
+
+    /// Begins a transaction that keeps writers out of what it changes.
+    pub(crate) async fn begin(&mut self) {
+        self.execute(if matches!(self, Self::Sqlite(_)) { "BEGIN IMMEDIATE" } else { "BEGIN" }).await;
+    }
+
+    /// Ends the life of a token. What a node has cached of it stays.
+    pub(crate) async fn expire(&mut self, name: &str) {
+        let past = self.moment("1970-01-01T00:00:01Z");
+        let sql = format!("UPDATE service_tokens SET expires_at = {past} WHERE token_name = '{name}'");
+        assert_eq!(self.execute(&sql).await, 1);
     }
 
     /// The first column of each row, which must be a whole number.
