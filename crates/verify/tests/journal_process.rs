@@ -21,6 +21,8 @@ use parking_lot::Mutex;
 
 const DIRECTORY: &str = "KEYWRIGHT_TEST_JOURNAL";
 const WRITERS: usize = 3;
+/// Of each writer, unless it is killed before.
+const ANSWERS: usize = 5_000;
 
 /// Unique in all processes of a test: the process's id and a counter.
 fn entropy() -> IdEntropy {
@@ -53,7 +55,7 @@ fn child_records_and_answers() {
         for n in 0..WRITERS {
             let writer = journal.writer();
             scope.spawn(move || {
-                for at in 0..20_000 {
+                for at in 0..ANSWERS {
                     let request_id = format!("{}-{n}-{at}", std::process::id());
                     let answer = match writer.append(&record(&request_id)) {
                         Ok(_) => "recorded",
@@ -182,11 +184,11 @@ async fn a_killed_process_leaves_each_answered_record_once() {
 async fn what_does_not_fit_into_a_file_is_refused_and_leaves_nothing_behind() {
     let dir = tempfile::tempdir().unwrap();
     // The limit cuts a write in the middle of a record, as a full disk does.
-    let limited = r#"trap '' XFSZ; ulimit -f 400; exec "$0" "$@""#;
+    let limited = r#"trap '' XFSZ; ulimit -f 100; exec "$0" "$@""#;
     let mut shell = Command::new("sh");
     shell.args(["-c", limited]).arg(std::env::current_exe().unwrap()).args(CHILD_TEST);
     let answered = answers(&mut start(&mut shell, dir.path()), usize::MAX);
-    assert_eq!(answered.len(), WRITERS * 20_000);
+    assert_eq!(answered.len(), WRITERS * ANSWERS);
     let recorded: BTreeSet<_> =
         answered.iter().filter(|(_, recorded)| **recorded).map(|(id, _)| id.clone()).collect();
     let refused = answered.len() - recorded.len();

@@ -2,21 +2,21 @@
 
 use std::net::IpAddr;
 
-use http::HeaderMap;
 use http::header::{AUTHORIZATION, USER_AGENT};
+use http::{HeaderMap, HeaderName};
 use keywright_core::address;
 
 use crate::config::Networks;
 
 /// `X-Request-Id`.
-pub const REQUEST_ID: &str = "x-request-id";
-const API_KEY: &str = "x-api-key";
-const FORWARDED_FOR: &str = "x-forwarded-for";
+pub static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+static API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+static FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const MAX_REQUEST_ID: usize = 64;
 
 /// The request id that the client chose, if it is one.
 pub fn request_id(headers: &HeaderMap) -> Option<&str> {
-    let id = headers.get(REQUEST_ID)?.to_str().ok()?;
+    let id = headers.get(&REQUEST_ID)?.to_str().ok()?;
     let fits = (1..=MAX_REQUEST_ID).contains(&id.len())
         && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
     fits.then_some(id)
@@ -31,7 +31,7 @@ pub fn client_address(peer: Option<IpAddr>, headers: &HeaderMap, trusted: &Netwo
         return Some(peer);
     }
     let mut nearest = peer;
-    let values: Vec<_> = headers.get_all(FORWARDED_FOR).iter().collect();
+    let values: Vec<_> = headers.get_all(&FORWARDED_FOR).iter().collect();
     for value in values.iter().rev() {
         for hop in value.to_str().ok()?.rsplit(',') {
             nearest = address::parse(hop.trim())?;
@@ -63,7 +63,7 @@ pub enum Presented<'a> {
 pub fn presented(headers: &HeaderMap) -> Presented<'_> {
     let mut found: Option<&[u8]> = None;
     let bearers = headers.get_all(AUTHORIZATION).iter().filter_map(|value| bearer(value.as_bytes()));
-    let keys = headers.get_all(API_KEY).iter().map(http::HeaderValue::as_bytes);
+    let keys = headers.get_all(&API_KEY).iter().map(http::HeaderValue::as_bytes);
     for credential in bearers.chain(keys) {
         match found {
             Some(other) if other != credential => return Presented::Conflicting,
@@ -122,7 +122,7 @@ mod tests {
             ("10.0.0.1", vec![], ip("10.0.0.1")),
             ("10.0.0.1", vec!["10.0.0.3"], ip("10.0.0.3")),
         ] {
-            let pairs: Vec<_> = forwarded.iter().map(|value| (FORWARDED_FOR, *value)).collect();
+            let pairs: Vec<_> = forwarded.iter().map(|value| ("x-forwarded-for", *value)).collect();
             assert_eq!(
                 client_address(peer.parse().ok(), &headers(&pairs), &trusted),
                 client,
@@ -134,7 +134,7 @@ mod tests {
     #[test]
     fn two_different_credentials_conflict_and_the_same_twice_is_one() {
         let auth = |value| ("authorization", value);
-        let key = |value| (API_KEY, value);
+        let key = |value| ("x-api-key", value);
         let cases: [(&[(&'static str, &str)], Presented<'_>); 8] = [
             (&[], Presented::Nothing),
             (&[auth("Bearer a")], Presented::Credential(b"a")),
@@ -152,16 +152,16 @@ mod tests {
 
     #[test]
     fn only_a_plain_request_id_is_taken() {
-        assert_eq!(request_id(&headers(&[(REQUEST_ID, "a.B_9-")])), Some("a.B_9-"));
+        assert_eq!(request_id(&headers(&[("x-request-id", "a.B_9-")])), Some("a.B_9-"));
         for bad in ["", "a b", "a\u{e9}", "a\"", &"a".repeat(65)] {
-            assert_eq!(request_id(&headers(&[(REQUEST_ID, bad)])), None, "{bad}");
+            assert_eq!(request_id(&headers(&[("x-request-id", bad)])), None, "{bad}");
         }
     }
 
     proptest! {
         #[test]
         fn forwarded_headers_never_panic(value in "[ -~]{0,80}", peer: IpAddr) {
-            let map = headers(&[(FORWARDED_FOR, value.as_str())]);
+            let map = headers(&[("x-forwarded-for", value.as_str())]);
             let _ = client_address(Some(peer), &map, &networks("10.0.0.0/8"));
             prop_assert_eq!(client_address(Some(peer), &map, &Networks::default()), Some(address::canonical(peer)));
         }

@@ -206,7 +206,8 @@ impl Own {
         {
             return self.verify(request, peer).await;
         }
-        self.route(request, peer).await
+        // Boxed, so that the future of a verification, which is moved about, stays small.
+        Box::pin(self.route(request, peer)).await
     }
 
     async fn verify(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<EdgeBody> {
@@ -227,8 +228,11 @@ impl Own {
             headers: &parts.headers,
             operator: false,
         };
-        let body =
-            if http_body::Body::is_end_stream(&body) { Ok(Bytes::new()) } else { read_body(body).await };
+        let body = if http_body::Body::is_end_stream(&body) {
+            Ok(Bytes::new())
+        } else {
+            Box::pin(read_body(body)).await
+        };
         let decided = match body {
             Ok(body) => verify::answer(app, &self.writer, &asked, &body).await,
             Err(refused) => Err(refused.0),
@@ -261,7 +265,7 @@ impl Own {
 
 fn with_id(mut response: Response<EdgeBody>, id: &str) -> Response<EdgeBody> {
     if let Ok(value) = HeaderValue::from_str(id) {
-        response.headers_mut().insert(REQUEST_ID, value);
+        response.headers_mut().insert(&REQUEST_ID, value);
     }
     response
 }

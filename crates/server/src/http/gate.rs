@@ -196,7 +196,8 @@ pub async fn look_up(app: &App, bearer: Bearer, client: Option<IpAddr>, now: i64
     let (found, at) = if let Some(found) = verifier.peek_at(&hash, now) {
         (found, now)
     } else {
-        let found = verifier.resolve(hash, client.map(address::network)).await;
+        // Boxed, so that the future of a hit, which is moved about, stays small.
+        let found = Box::pin(verifier.resolve(hash, client.map(address::network))).await;
         // That took its time: the decision is made at the moment at which it is made.
         (found, app.authority().clock().boot_micros())
     };

@@ -114,7 +114,7 @@ pub fn finish(mut response: Response, request_id: &str) -> Response {
         *response.body_mut() = Body::from(problem_body(problem, request_id));
     }
     if let Ok(value) = HeaderValue::from_str(request_id) {
-        response.headers_mut().insert(REQUEST_ID, value);
+        response.headers_mut().insert(&REQUEST_ID, value);
     }
     response
 }

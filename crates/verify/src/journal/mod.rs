@@ -194,6 +194,11 @@ impl Inner {
         self.files.lock().segments.clone()
     }
 
+    /// How full it is, in eighths of its bound.
+    pub(crate) fn eighths_full(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed).saturating_mul(8) / self.options.max_bytes.max(1)
+    }
+
     /// Whether room is getting short: then a segment that is moved whole goes, though its writer has
     /// not filled it, and perhaps never will.
     pub(crate) fn is_crowded(&self) -> bool {

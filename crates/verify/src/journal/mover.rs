@@ -10,12 +10,15 @@ use super::codec::{self, HEADER_BYTES};
 use super::record::DecisionRecord;
 use super::segment::Segment;
 use super::{Inner, Journal};
+use crate::clock::boot_micros;
 use crate::source::{Appended, EventSink, SourceError};
 
 /// Bytes read at once.
 const CHUNK_BYTES: usize = 1024 * 1024;
 /// Between two looks at a journal that had nothing to move.
 const IDLE: Duration = Duration::from_millis(200);
+/// A piece of work that took longer, for whatever reason, is not rested from longer.
+const MAX_REST: Duration = Duration::from_millis(250);
 /// Between two tries of a store that did not take a batch.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -31,14 +34,27 @@ pub struct Moved {
 /// Moves for as long as it is polled.
 pub async fn run<S: EventSink>(journal: Journal, sink: Arc<S>) {
     loop {
+        let began = boot_micros();
         match pass(&journal, sink.as_ref()).await {
-            Ok(moved) if moved.more => tokio::task::yield_now().await,
+            Ok(moved) if moved.more => tokio::time::sleep(rest(journal.inner(), boot_micros() - began)).await,
             Ok(_) => tokio::time::sleep(IDLE).await,
             Err(error) => {
                 warn!(%error, "authentication events stay in the journal");
                 tokio::time::sleep(RETRY).await;
             }
         }
+    }
+}
+
+/// Answering goes first: after a piece of work the mover rests three times as long while the journal is
+/// nearly empty, as long while it fills, and not at all once it does: a journal is there to be filled in
+/// a rush and emptied after it.
+fn rest(inner: &Inner, worked_micros: i64) -> Duration {
+    let worked = Duration::from_micros(u64::try_from(worked_micros).unwrap_or(0)).min(MAX_REST);
+    match inner.eighths_full() {
+        0 => worked * 3,
+        1 => worked,
+        _ => Duration::ZERO,
     }
 }
 

@@ -71,7 +71,7 @@ async fn a_load_that_began_before_a_gap_belongs_to_what_was_before() {
     let node = Node::among_nodes();
     let mut questions = node.hold();
     let caller = node.asking(1).await;
-    let question = questions.recv().await.unwrap();
+    let question = questions.next().await;
     node.revoke_row(1);
     node.verifier.freshness().gap();
     question.release();
@@ -79,7 +79,7 @@ async fn a_load_that_began_before_a_gap_belongs_to_what_was_before() {
     node.clock.advance(MAX_UNCONFIRMED_MICROS + 1);
     node.heartbeat();
     let next = node.asking(1).await;
-    questions.recv().await.unwrap().release();
+    questions.next().await.release();
     assert_eq!(next.await.unwrap(), "revoked");
 }
 
@@ -88,12 +88,12 @@ async fn a_load_that_took_too_long_to_be_fresh_is_asked_for_again() {
     let node = Node::among_nodes();
     let mut questions = node.hold();
     let caller = node.asking(1).await;
-    let old = questions.recv().await.unwrap();
+    let old = questions.next().await;
     node.revoke_row(1);
     // The machine was paused while the answer was under way.
     node.clock.advance(MAX_UNCONFIRMED_MICROS + 1);
     old.release();
-    questions.recv().await.unwrap().release();
+    questions.next().await.release();
     assert_eq!(caller.await.unwrap(), "revoked");
 }
 

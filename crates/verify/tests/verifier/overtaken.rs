@@ -7,11 +7,11 @@ async fn a_load_overtaken_by_a_revocation_is_served_to_nobody() {
     let node = Node::alone();
     let mut questions = node.hold();
     let mut callers = vec![node.asking(1).await, node.asking(1).await, node.asking(1).await];
-    let old = questions.recv().await.unwrap();
+    let old = questions.next().await;
     node.revoke(1);
     callers.push(node.asking(1).await);
     old.release();
-    let new = questions.recv().await.unwrap();
+    let new = questions.next().await;
     assert_eq!(node.cached(1), None);
     new.release();
     for caller in callers {
@@ -26,14 +26,14 @@ async fn an_overtaken_load_that_nobody_waits_for_is_not_served_later() {
     let node = Node::alone();
     let mut questions = node.hold();
     let caller = node.asking(1).await;
-    let old = questions.recv().await.unwrap();
+    let old = questions.next().await;
     caller.abort();
     node.revoke(1);
     old.release();
     settle().await;
     assert_eq!(node.cached(1), None);
     let next = node.asking(1).await;
-    questions.recv().await.unwrap().release();
+    questions.next().await.release();
     assert_eq!(next.await.unwrap(), "revoked");
 }
 
@@ -42,12 +42,12 @@ async fn one_who_joins_after_the_change_gets_the_new_state() {
     let node = Node::alone();
     let mut questions = node.hold();
     let before = node.asking(1).await;
-    let old = questions.recv().await.unwrap();
+    let old = questions.next().await;
     before.abort();
     node.revoke(1);
     let after = node.asking(1).await;
     old.release();
-    questions.recv().await.unwrap().release();
+    questions.next().await.release();
     assert_eq!(after.await.unwrap(), "revoked");
 }
 
@@ -85,10 +85,10 @@ async fn changes_that_overtake_every_load_end_in_no_answer_rather_than_a_wrong_o
         tokio::select! {
             biased;
             answer = &mut caller => break answer.unwrap(),
-            question = questions.recv() => {
+            question = questions.next() => {
                 loads += 1;
                 node.verifier.invalidate([id(1).0]);
-                question.unwrap().release();
+                question.release();
             }
         }
     };
@@ -101,11 +101,11 @@ async fn a_load_that_found_nobody_is_overtaken_by_the_mint() {
     let node = Node::alone();
     let mut questions = node.hold();
     let caller = node.asking(77).await;
-    let old = questions.recv().await.unwrap();
+    let old = questions.next().await;
     node.store.rows.lock().insert(hash(77), grant(77, 1));
     node.verifier.forget_unknown(&hash(77));
     let after = node.asking(77).await;
     old.release();
-    questions.recv().await.unwrap().release();
+    questions.next().await.release();
     assert_eq!((caller.await.unwrap(), after.await.unwrap()), ("valid".into(), "valid".into()));
 }

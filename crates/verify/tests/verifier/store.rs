@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use keywright_core::decision::code_of;
 use keywright_core::{
@@ -46,6 +47,22 @@ impl Held {
     /// Loses the question.
     pub(crate) fn fail(self) {
         let _ = self.reply.send(Err(away()));
+    }
+}
+
+/// The questions that are handed to the test.
+pub(crate) struct Questions(mpsc::UnboundedReceiver<Held>);
+
+impl Questions {
+    /// The next one. Where nobody asks, the time that stands still passes at once.
+    pub(crate) async fn next(&mut self) -> Held {
+        let next = tokio::time::timeout(Duration::from_secs(10), self.0.recv()).await;
+        next.ok().flatten().expect("the store is asked")
+    }
+
+    /// Whether there is none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 }
 
@@ -161,10 +178,10 @@ impl Node {
     }
 
     /// From now on each question is handed to the test.
-    pub(crate) fn hold(&self) -> mpsc::UnboundedReceiver<Held> {
+    pub(crate) fn hold(&self) -> Questions {
         let (sender, questions) = mpsc::unbounded_channel();
         self.behave(Mode::Hold(sender));
-        questions
+        Questions(questions)
     }
 
     pub(crate) fn queries(&self) -> usize {

@@ -25,7 +25,7 @@ async fn the_two_seconds_begin_with_the_question() {
     let node = Node::among_nodes();
     let mut questions = node.hold();
     let caller = node.asking(77).await;
-    let question = questions.recv().await.unwrap();
+    let question = questions.next().await;
     node.store.rows.lock().insert(hash(77), grant(77, 1));
     node.clock.advance(UNKNOWN_MICROS - SECOND / 10);
     question.release();
