@@ -61,9 +61,9 @@ async fn carry_out(authority: &Authority, call: &Call, wanted: &EmergencyRevoke)
         if let Some(spared) = spared {
             service_tokens::set_epoch(tx.conn(), spared, epoch).await?;
         }
-        // Those of an earlier emergency may not be marked yet; they are dead already.
-        let dead = service_tokens::count_below_epoch(tx.conn(), epoch - 1).await?;
-        service = service_tokens::count_below_epoch(tx.conn(), epoch).await? - dead;
+        // Exactly those of the epoch before: what an earlier emergency reached is dead already, whether
+        // its rows have been marked or are being marked at this moment.
+        service = service_tokens::count_at_epoch(tx.conn(), epoch - 1).await?;
     }
     let event = Event::new("emergency.revoked", actor, Some(call), Subject::platform())
         .reason(Some(&wanted.reason))

@@ -40,7 +40,11 @@ impl<DB: Database> Maker<DB> {
 
     /// A connection that belongs to no pool: its drop closes it.
     pub(crate) async fn connect(&self) -> Result<DB::Connection, StoreError> {
-        Ok(DB::Connection::connect_with(&self.options).await?)
+        // Whatever answers in the store's stead, a proxy that closes the line say, is not the store.
+        DB::Connection::connect_with(&self.options).await.map_err(|error| match StoreError::from(error) {
+            StoreError::Other(reason) => StoreError::Unavailable(reason),
+            told => told,
+        })
     }
 }
 

@@ -10,7 +10,9 @@ use sqlx::types::Json;
 
 pub use self::list::{ListFilter, TokenTotals, list, totals};
 pub use self::row::{NewServiceToken, ServiceTokenRow};
-pub use self::sweep::{count_below_epoch, deactivate_expired, delete_dead, mark_revoked_by_epoch, set_epoch};
+pub use self::sweep::{
+    count_at_epoch, count_below_epoch, deactivate_expired, delete_dead, mark_revoked_by_epoch, set_epoch,
+};
 use crate::conn::{Conn, change, on};
 use crate::dialect::{fold, statements};
 use crate::error::StoreError;

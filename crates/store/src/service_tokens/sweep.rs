@@ -23,6 +23,7 @@ statements! {
         "SELECT id FROM service_tokens WHERE revoked_at IS NULL AND epoch < $1 ORDER BY epoch LIMIT $2"
     ] + "FOR UPDATE SKIP LOCKED";
     COUNT_BELOW_EPOCH = ["SELECT COUNT(*) FROM service_tokens WHERE revoked_at IS NULL AND epoch < $1"];
+    COUNT_AT_EPOCH = ["SELECT COUNT(*) FROM service_tokens WHERE revoked_at IS NULL AND epoch = $1"];
     SET_EPOCH = ["UPDATE service_tokens SET epoch = $2 WHERE id = $1"];
 }
 
@@ -111,6 +112,17 @@ pub async fn mark_revoked_by_epoch(
         marked += change_each(conn.reborrow(), &sql).await?;
     }
     Ok(marked)
+}
+
+/// How many tokens of exactly this epoch are not revoked: those that raising it reaches.
+///
+/// # Errors
+/// As any query.
+pub async fn count_at_epoch(conn: Conn<'_>, epoch: u64) -> Result<u64, StoreError> {
+    let count = on!(conn, |c| sqlx::query_scalar::<DB, i64>(COUNT_AT_EPOCH.text::<DB>())
+        .bind(to_i64(epoch))
+        .fetch_one(c))?;
+    Ok(to_u64(count))
 }
 
 /// How many tokens of an epoch below `epoch` are not marked yet.

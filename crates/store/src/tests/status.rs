@@ -144,6 +144,7 @@ async fn an_emergency_reaches_all_but_the_one_that_is_lifted_out_of_it() {
         };
         assert_eq!((mark().await, mark().await, mark().await), (3, 2, 0));
         assert_eq!(read(&store, async |c| service_tokens::count_below_epoch(c, 2).await).await, 0);
+        assert_eq!(read(&store, async |c| service_tokens::count_at_epoch(c, 1).await).await, 0);
         for number in 0..7 {
             let row = super::by_id(&store, number).await.unwrap();
             let reason = match number {
