@@ -11,7 +11,7 @@ use keywright_verify::Journal;
 use keywright_verify::clock::boot_micros;
 use keywright_verify::journal::Writer;
 
-use crate::config::Networks;
+use crate::config::{Networks, PublicUrl};
 
 /// What the front door needs to know of the configuration.
 #[derive(Clone, Debug)]
@@ -22,6 +22,8 @@ pub struct DoorSettings {
     pub request_timeout: Duration,
     /// Longest time for the headers of a request to arrive.
     pub header_timeout: Duration,
+    /// The address under which clients reach this server.
+    pub public_url: Option<PublicUrl>,
     /// How long grants answer while the store is away, in seconds.
     pub stale_grace_seconds: u32,
     /// What the journal survives.

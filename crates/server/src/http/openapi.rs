@@ -1,7 +1,9 @@
 //! The OpenAPI document, made from the handlers.
 
+use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
+use utoipa::openapi::Server;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
@@ -80,7 +82,9 @@ pub fn document() -> String {
     openapi().to_pretty_json().unwrap_or_default()
 }
 
-/// `GET /openapi.json`.
-pub async fn serve() -> Response {
-    json(StatusCode::OK, &openapi())
+/// `GET /openapi.json`: the document, with the address under which this server is reached.
+pub async fn serve(State(app): State<App>) -> Response {
+    let mut document = openapi();
+    document.servers = app.settings().public_url.as_ref().map(|url| vec![Server::new(url.as_str())]);
+    json(StatusCode::OK, &document)
 }

@@ -14,7 +14,8 @@ use crate::http::system::health::Health;
 #[utoipa::path(
     get, path = "/auth/health", tag = "system", operation_id = "get_auth_health", security(()),
     responses((status = 200, description = "Able to verify", body = AuthHealth),
-        (status = 503, description = "Not able to verify", body = AuthHealth)),
+        (status = 503, description = "Not able to verify", body = AuthHealth),
+        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json")),
 )]
 pub async fn health(State(app): State<App>, _: NoQuery) -> Response {
     let health = Health::look(&app).await;

@@ -16,7 +16,8 @@ use crate::http::{App, view};
 #[utoipa::path(
     get, path = "/auth/me", tag = "verification", operation_id = "get_me",
     responses((status = 200, description = "The caller", body = Me),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
+        (status = "5XX", description = "Not available at the moment", body = keywright_api::problem::Document, content_type = "application/problem+json")),
 )]
 pub async fn me(State(app): State<App>, caller: Caller<Anyone>, _: NoQuery) -> Result<Response, Refused> {
     let found = service_tokens::myself(app.authority(), &caller.call).await?;

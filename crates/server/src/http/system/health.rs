@@ -83,7 +83,8 @@ pub fn seconds(micros: i64) -> f64 {
 #[utoipa::path(
     get, path = "/system/health", tag = "system", operation_id = "get_system_health", security(()),
     responses((status = 200, description = "It works, perhaps with less than all its parts", body = SystemHealth),
-        (status = 503, description = "It cannot verify", body = SystemHealth)),
+        (status = 503, description = "It cannot verify", body = SystemHealth),
+        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json")),
 )]
 pub async fn health(State(app): State<App>, _: NoQuery) -> Response {
     let health = Health::look(&app).await;

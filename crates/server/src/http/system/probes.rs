@@ -13,7 +13,8 @@ use crate::http::input::NoQuery;
 /// The process answers.
 #[utoipa::path(
     get, path = "/healthz/live", tag = "system", operation_id = "get_liveness", security(()),
-    responses((status = 200, description = "It lives", body = Probe)),
+    responses((status = 200, description = "It lives", body = Probe),
+        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json")),
 )]
 pub async fn live(_: NoQuery) -> Response {
     json(StatusCode::OK, &Probe { status: HealthStatus::Ok, waiting_for: Vec::new() })
@@ -23,7 +24,8 @@ pub async fn live(_: NoQuery) -> Response {
 #[utoipa::path(
     get, path = "/healthz/ready", tag = "system", operation_id = "get_readiness", security(()),
     responses((status = 200, description = "It is ready", body = Probe),
-        (status = 503, description = "It is not ready", body = Probe)),
+        (status = 503, description = "It is not ready", body = Probe),
+        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json")),
 )]
 pub async fn ready(State(app): State<App>, _: NoQuery) -> Response {
     let health = Health::look(&app).await;
