@@ -5,7 +5,10 @@
 
 mod harness;
 
+mod audit;
+mod auth_emergency_revoke;
 mod auth_me;
+mod auth_tokens_cleanup;
 mod auth_tokens_create;
 mod auth_tokens_list;
 mod auth_tokens_revoke;
@@ -13,3 +16,5 @@ mod auth_tokens_rotate;
 mod auth_tokens_update;
 mod auth_verify;
 mod credentials;
+mod idempotency;
+mod system;

@@ -161,9 +161,13 @@ impl TestApp {
 
     /// A caller with a token that has these permissions.
     pub(crate) async fn caller(&self, permissions: &[&str]) -> Caller {
-        let name = format!("caller of {}", permissions.join(" "));
-        let found = self.mint(&name, permissions).await;
-        self.bearing(&found.secret)
+        self.caller_named(&format!("caller of {}", permissions.join(" ")), permissions).await
+    }
+
+    /// The same, with a name for the token.
+    pub(crate) async fn caller_named(&self, name: &str, permissions: &[&str]) -> Caller {
+        let token = self.mint(name, permissions).await;
+        self.bearing(&token.secret)
     }
 
     /// Asks about a credential that bears itself.

@@ -1,0 +1,156 @@
+//! `POST /auth/emergency-revoke`.
+
+use serde_json::{Value, json};
+
+use crate::harness::{Answer, Caller, TestApp, eventually, on_both_engines};
+
+on_both_engines![
+    everything_dies_before_the_call_returns,
+    the_caller_is_spared_only_if_it_asks,
+    rows_are_marked_afterwards_and_names_are_free_at_once,
+    kinds_that_are_not_named_are_not_reached,
+    what_is_being_minted_at_that_moment_does_not_survive,
+    it_can_be_done_again,
+    a_reach_must_be_said,
+    it_needs_its_permission,
+];
+
+async fn revoke(caller: &Caller, more: Value) -> Answer {
+    let mut body = json!({"reason": "breach", "scope": {"all": true}});
+    body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    caller.post("/auth/emergency-revoke", body).await
+}
+
+async fn everything_dies_before_the_call_returns(app: &TestApp) {
+    let mut tokens = Vec::new();
+    for number in 0..5 {
+        let token = app.mint(&format!("token {number}"), &["*"]).await;
+        app.verify(&token.secret).await.decided("valid");
+        tokens.push(token);
+    }
+    let unseen = app.mint("never cached", &["a"]).await;
+    let answer = revoke(&app.admin(), json!({})).await;
+    let revoked = answer.expect(200);
+    assert_eq!(revoked["revoked"], json!({"service": 7, "personal": 0, "sessions": 0}));
+    assert_eq!(revoked["nodes"], json!({"confirmed": [app.authority().node()], "pending": []}));
+    let loads = app.loads();
+    for token in &tokens {
+        app.verify(&token.secret).await.decided("revoked");
+    }
+    assert_eq!(app.loads(), loads, "the dead cost no query");
+    app.verify(&unseen.secret).await.decided("revoked");
+    app.verify(app.admin_token()).await.decided("revoked");
+    app.admin().get("/auth/me").await.refused(401, "revoked");
+}
+
+async fn the_caller_is_spared_only_if_it_asks(app: &TestApp) {
+    let token = app.mint("not spared", &["*"]).await;
+    let revoked = revoke(&app.admin(), json!({"keep_caller": true})).await.expect(200);
+    assert_eq!(revoked["revoked"]["service"], 1);
+    app.verify(&token.secret).await.decided("revoked");
+    let me = app.admin().get("/auth/me").await.expect(200);
+    let id = revoked["event_id"].as_str().unwrap();
+    let events = app.admin().get("/audit/security-events?type=emergency.revoked").await.expect(200);
+    let event = &events["items"][0];
+    assert_eq!((&event["id"], &event["reason"]), (&json!(id), &json!("breach")));
+    assert_eq!(event["actor"], me["principal"]);
+    assert_eq!(event["details"]["kept_caller"], me["credential"]["id"]);
+    let after = app.mint("after", &["a"]).await;
+    app.verify(&after.secret).await.decided("valid");
+}
+
+async fn rows_are_marked_afterwards_and_names_are_free_at_once(app: &TestApp) {
+    let token = app.mint("name", &["a"]).await;
+    revoke(&app.admin(), json!({"keep_caller": true})).await.expect(200);
+    let seen = app.admin().get(&token.path()).await.expect(200);
+    assert_eq!(seen["status"], "revoked");
+    app.admin().patch(&token.path(), json!({"is_active": true})).await.refused(409, "already_revoked");
+    let rotate = format!("{}/rotate", token.path());
+    app.admin().post(&rotate, json!({"reason": "r"})).await.refused(409, "not_rotatable");
+    let again = app.mint("name", &["a"]).await;
+    app.verify(&again.secret).await.decided("valid");
+    eventually("the row is marked", async || {
+        let seen = app.admin().get(&token.path()).await.expect(200);
+        seen["revoked_at"].is_string() && seen["revoked_reason"] == "emergency revocation"
+    })
+    .await;
+    app.admin().delete(&token.path()).await.expect(204);
+    app.verify(&token.secret).await.decided("revoked");
+    app.verify(&again.secret).await.decided("valid");
+}
+
+async fn kinds_that_are_not_named_are_not_reached(app: &TestApp) {
+    let token = app.mint("service", &["a"]).await;
+    let revoked =
+        revoke(&app.admin(), json!({"include": ["personal", "sessions", "external"]})).await.expect(200);
+    assert_eq!(revoked["revoked"], json!({"service": 0, "personal": 0, "sessions": 0}));
+    app.verify(&token.secret).await.decided("valid");
+    revoke(&app.admin(), json!({"include": ["service"], "keep_caller": true})).await.expect(200);
+    app.verify(&token.secret).await.decided("revoked");
+}
+
+async fn what_is_being_minted_at_that_moment_does_not_survive(app: &TestApp) {
+    for round in 0..5 {
+        let rogue = app.caller_named(&format!("rogue {round}"), &["*"]).await;
+        let mints = (0..20).map(|number| {
+            let body = json!({"token_name": format!("round {round}, {number}"), "permissions": ["*"]});
+            rogue.post("/auth/tokens", body)
+        });
+        let admin = app.admin();
+        let emergency = revoke(&admin, json!({"keep_caller": true}));
+        let (made, revoked) = tokio::join!(futures::future::join_all(mints), emergency);
+        revoked.expect(200);
+        for answer in made {
+            if answer.status == 201 {
+                app.verify(answer.json()["token"].as_str().unwrap()).await.decided("revoked");
+            } else {
+                answer.refused(401, "revoked");
+            }
+        }
+    }
+}
+
+async fn it_can_be_done_again(app: &TestApp) {
+    for round in 0..3 {
+        let token = app.mint(&format!("round {round}"), &["a"]).await;
+        app.verify(&token.secret).await.decided("valid");
+        let revoked = revoke(&app.admin(), json!({"keep_caller": true})).await.expect(200);
+        assert_eq!(revoked["revoked"]["service"], 1, "round {round}: only those that lived");
+        app.verify(&token.secret).await.decided("revoked");
+    }
+}
+
+async fn a_reach_must_be_said(app: &TestApp) {
+    let send = async |body: Value| app.admin().post("/auth/emergency-revoke", body).await;
+    send(json!({"reason": "r"})).await.bad_field("scope", "required");
+    send(json!({"scope": {"all": true}})).await.bad_field("reason", "required");
+    send(json!({"reason": "r", "scope": null})).await.bad_field("scope", "required");
+    send(json!({"reason": "r", "scope": {}})).await.bad_field("scope.all", "required");
+    send(json!({"reason": "r", "scope": {"all": false}})).await.bad_field("scope.all", "invalid_value");
+    send(json!({"reason": "r", "scope": "all"})).await.bad_field("scope", "invalid_type");
+    send(json!({"reason": "r", "scope": {"everything": true}})).await.refused(422, "unknown_field");
+    for narrower in ["publisher_id", "service_account_id", "user_id"] {
+        let scope = json!({narrower: "0198c0de-0000-7000-8000-000000000000"});
+        let answer = send(json!({"reason": "r", "scope": scope})).await;
+        answer.bad_field(&format!("scope.{narrower}"), "not_available_yet");
+    }
+    let all = json!({"all": true});
+    send(json!({"reason": "r", "scope": all, "include": []})).await.bad_field("include", "too_short");
+    send(json!({"reason": "r", "scope": all, "include": ["all"]}))
+        .await
+        .bad_field("include[0]", "invalid_value");
+    send(json!({"reason": "r", "scope": all, "keep_caller": 1}))
+        .await
+        .bad_field("keep_caller", "invalid_type");
+    app.admin().send("POST", "/auth/emergency-revoke", None).await.refused(400, "invalid_json");
+    app.verify(app.admin_token()).await.decided("valid");
+}
+
+async fn it_needs_its_permission(app: &TestApp) {
+    let poor = app.caller(&["tokens:admin", "audit:read", "tokens:verify"]).await;
+    revoke(&poor, json!({})).await.refused(403, "insufficient_scope");
+    app.verify(app.admin_token()).await.decided("valid");
+    let enough = app.caller(&["emergency:revoke"]).await;
+    revoke(&enough, json!({})).await.expect(200);
+    app.verify(app.admin_token()).await.decided("revoked");
+}
