@@ -1,6 +1,7 @@
 //! Rotating a service token by hand (lifecycle.md, Rotation).
 
 use keywright_core::{ScopeSet, Status, Timestamp};
+use keywright_store::Tx;
 use keywright_store::service_tokens::{self, NewServiceToken, ServiceTokenRow};
 use serde_json::json;
 
@@ -89,22 +90,37 @@ async fn carry_out(
         expires_at,
         epoch: grantor.epochs.service,
         rotated_from_id: Some(id),
-        created_by: grantor.actor.clone(),
+        created_by: grantor.actor,
         created_at: now,
     });
     let token = service_tokens::insert(tx.conn(), &row).await?;
-    let event = Event::new("token.rotated", grantor.actor, Some(call), Subject::token(&token))
-        .reason(Some(&wanted.reason))
-        .before(&old)
-        .after(&token)
-        .details(json!({"rotated_from_id": id, "grace_expires_at": grace_end}));
-    event.write(authority, tx.conn()).await?;
+    let after = service_tokens::by_id(tx.conn(), id).await?.ok_or(Fault::NotFound)?;
+    tell(authority, call, &mut tx, wanted, [&old, &after, &token]).await?;
     if let Some(held) = held {
         held.keep(tx.conn(), &call.actor, &token, &secret, now).await?;
     }
     authority.commit(tx, Invalidation::Credentials(vec![id]), call.confirm).await?;
     authority.verifier().forget_unknown(&secret.hash());
     Ok(Minted { token, secret: Some(secret), repeated: false })
+}
+
+/// One event for each of the two tokens: whoever looks at one of them sees what became of it, or where
+/// it came from.
+async fn tell(
+    authority: &Authority,
+    call: &Call,
+    tx: &mut Tx,
+    wanted: &Rotate,
+    [before, after, new]: [&ServiceTokenRow; 3],
+) -> Result<(), Fault> {
+    let event = |kind, of| {
+        Event::new(kind, call.actor.to_ref(), Some(call), Subject::token(of)).reason(Some(&wanted.reason))
+    };
+    let rotated = event("token.rotated", before).before(before).after(after);
+    rotated.details(json!({"rotated_to_id": new.id})).write(authority, tx.conn()).await?;
+    let created = event("token.created", new).after(new);
+    created.details(json!({"rotated_from_id": before.id})).write(authority, tx.conn()).await?;
+    Ok(())
 }
 
 /// The end of the old one's grace, which is never past the end of its life.

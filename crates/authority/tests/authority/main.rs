@@ -1,0 +1,25 @@
+//! The use cases on real stores: each guarantee on both engines, those of several nodes on PostgreSQL.
+
+#![expect(clippy::unwrap_used, reason = "what a test needs is there, or the test fails")]
+
+mod actors;
+mod bootstrap;
+mod chain;
+mod chain_keys;
+mod cleanup;
+mod emergency;
+mod emergency_races;
+mod events;
+mod faults;
+mod grants;
+mod grants_sequences;
+mod idempotency;
+mod names;
+mod nodes;
+mod nodes_gaps;
+mod proxy;
+mod raw;
+mod revocation;
+mod rotation;
+mod rotation_races;
+mod world;
