@@ -23,7 +23,11 @@ pub async fn migrate(
     loaded: &Loaded,
     progress: &mut (dyn FnMut(usize, usize, &str) + Send),
 ) -> anyhow::Result<Migrated> {
-    let store = node::connect(config(loaded)?).await?;
+    let config = config(loaded)?;
+    // SQLite has one server, and a server does not expect its schema to change under it. On PostgreSQL
+    // nodes of the version before may go on.
+    let _lock = node::lock(config).context("stop the server before migrating a SQLite database")?;
+    let store = node::connect(config).await?;
     let mut applied = Vec::new();
     store
         .migrate(|step| {

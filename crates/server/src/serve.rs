@@ -48,8 +48,7 @@ pub fn run(loaded: &Loaded, dev: bool) -> anyhow::Result<()> {
 }
 
 fn init_log(config: &Config) {
-    let filter = EnvFilter::try_from_env("KEYWRIGHT_LOG_FILTER")
-        .unwrap_or_else(|_| EnvFilter::new(format!("{},sqlx=warn,hyper=warn", config.log.level.name())));
+    let filter = EnvFilter::new(format!("{},sqlx=warn,hyper=warn", config.log.level.name()));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // A second initialization, in tests, changes nothing.
     let _ = match config.log.format {

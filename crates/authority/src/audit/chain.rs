@@ -128,12 +128,10 @@ pub async fn seal(authority: &Authority) -> Result<usize, Fault> {
     tx.commit().await?;
     let Some(fencing) = lease else { return Ok(0) };
     let sealed = seal_all(authority).await;
-    if sealed.is_err() {
-        // A node that cannot seal, for want of a key perhaps, must not keep those from it that can.
-        let mut tx = authority.store().begin().await?;
-        leases::release(tx.conn(), LEASE, authority.node(), fencing).await?;
-        tx.commit().await?;
-    }
+    // At once: a command of the operator, or a node that lacks the key, must not keep others from it.
+    let mut tx = authority.store().begin().await?;
+    leases::release(tx.conn(), LEASE, authority.node(), fencing).await?;
+    tx.commit().await?;
     sealed
 }
 

@@ -169,7 +169,7 @@ fn record<'a>(door: &'a Door<'_>, code: RecordCode, known: Option<&'a Known>) ->
         ip_address: door.arrived.ip_address,
         user_agent: user_agent(&door.parts.headers),
         method: Some(door.parts.method.as_str()),
-        endpoint: Some(door.parts.uri.path()),
+        endpoint: Some(&door.arrived.path),
         cloudflare_ray_id: None,
         request_id: &door.arrived.request_id,
         latency_micros: u32::try_from(door.app.authority().clock().boot_micros() - door.arrived.at)

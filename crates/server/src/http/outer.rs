@@ -27,6 +27,8 @@ pub struct Arrived {
     pub request_id: String,
     /// The client.
     pub ip_address: Option<std::net::IpAddr>,
+    /// The whole path, the base path included.
+    pub path: String,
     /// When it arrived, on the boot-time clock.
     pub at: i64,
     /// The credential that the gate let in, with its name.
@@ -42,13 +44,13 @@ pub async fn layer(State(app): State<App>, mut request: Request, next: Next) -> 
     let arrived = Arrived {
         request_id: request_id.clone(),
         ip_address,
+        path: request.uri().path().to_owned(),
         at: app.authority().clock().boot_micros(),
         let_in: Arc::default(),
     };
     request.extensions_mut().insert(arrived.clone());
     let facts = Facts {
         method: request.method().clone(),
-        path: request.uri().path().to_owned(),
         user_agent: user_agent(request.headers()).map(str::to_owned),
     };
     let began = boot_micros();
@@ -67,7 +69,7 @@ pub async fn layer(State(app): State<App>, mut request: Request, next: Next) -> 
     };
     let response = finish(response, &request_id);
     let micros = boot_micros() - began;
-    let Facts { method, path, .. } = facts;
+    let (method, path) = (facts.method, arrived.path);
     span.in_scope(|| info!(%method, path, status = response.status().as_u16(), micros, "answered"));
     response
 }
@@ -75,7 +77,6 @@ pub async fn layer(State(app): State<App>, mut request: Request, next: Next) -> 
 /// What is kept of a request while a handler has it.
 struct Facts {
     method: Method,
-    path: String,
     user_agent: Option<String>,
 }
 
@@ -95,7 +96,7 @@ async fn record(app: &App, code: keywright_core::DenialCode, arrived: &Arrived, 
         ip_address: arrived.ip_address,
         user_agent: facts.user_agent.as_deref(),
         method: Some(facts.method.as_str()),
-        endpoint: Some(&facts.path),
+        endpoint: Some(&arrived.path),
         cloudflare_ray_id: None,
         request_id: &arrived.request_id,
         latency_micros: u32::try_from(elapsed).unwrap_or(u32::MAX),
