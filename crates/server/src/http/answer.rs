@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use keywright_api::problem::{FieldCode, FieldError, Problem};
 use keywright_api::problem_code::{ProblemCode, Refusal};
@@ -146,11 +146,14 @@ pub fn problem_headers(problem: &Problem) -> impl Iterator<Item = (http::HeaderN
             HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("Bearer"))
         });
     let retry = matches!(problem.status, 429 | 503).then(|| HeaderValue::from_static("1"));
+    // The rest of the body was not read: nothing that follows on this connection could be told apart.
+    let ends = matches!(problem.status, 408 | 413).then(|| HeaderValue::from_static("close"));
     [
         Some((CONTENT_TYPE, HeaderValue::from_static("application/problem+json"))),
         Some((CACHE_CONTROL, HeaderValue::from_static("no-store"))),
         challenge.map(|value| (WWW_AUTHENTICATE, value)),
         retry.map(|value| (RETRY_AFTER, value)),
+        ends.map(|value| (CONNECTION, value)),
     ]
     .into_iter()
     .flatten()
