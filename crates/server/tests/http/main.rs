@@ -17,4 +17,6 @@ mod auth_tokens_update;
 mod auth_verify;
 mod credentials;
 mod idempotency;
+mod input_bodies;
+mod input_requests;
 mod system;
