@@ -191,7 +191,6 @@ impl Own {
             .max_buf_size(MAX_HEAD_BYTES)
             // A client that asked for a change and left has asked for it all the same.
             .half_close(true)
-            .pipeline_flush(true)
             .serve_connection(TokioIo::new(stream), service);
         let mut connection = std::pin::pin!(connection);
         tokio::select! {
