@@ -116,6 +116,7 @@ impl StoreOptions {
             .busy_timeout(Duration::from_secs(5))
             .pragma("trusted_schema", "OFF")
             .pragma("temp_store", "MEMORY")
+            .pragma("wal_autocheckpoint", "4000")
             .pragma("journal_size_limit", "67108864")
             .optimize_on_close(true, 400)
             .thread_name(|id| format!("keywright-sqlite-{id}"));

@@ -55,9 +55,11 @@ fn clean_details(text: &str) -> String {
     serde_json::from_str(text).map_or_else(|_| json!({ "unreadable": clean(text) }), clean_value).to_string()
 }
 
+/// OR FAIL: a failure ends the transaction anyway, so SQLite need not note how to undo half a
+/// statement.
 fn insert_text(rows: usize) -> Arc<str> {
     let mut text =
-        String::from(concat!("INSERT INTO authentication_events (", event_columns!(), ") VALUES "));
+        String::from(concat!("INSERT OR FAIL INTO authentication_events (", event_columns!(), ") VALUES "));
     for row in 0..rows {
         text.push_str(if row == 0 { "(?" } else { ", (?" });
         text.push_str(&", ?".repeat(COLUMNS - 1));
