@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use bytes::{Bytes, BytesMut};
+use http::Method;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http_body_util::BodyExt;
@@ -87,9 +88,12 @@ impl FromRequest<App> for JsonBytes {
     }
 }
 
-/// A body is JSON and says so; none needs to say nothing.
+/// A body is JSON and says so; none needs to say nothing. A change may say that it is a merge patch
+/// (RFC 7396 §4), which is what it is.
 fn check_content_type(parts: &Parts, bytes: &[u8]) -> Result<(), Refused> {
-    if bytes.is_empty() || is_json(parts.headers.get(CONTENT_TYPE).map(http::HeaderValue::as_bytes)) {
+    let said = parts.headers.get(CONTENT_TYPE).map(http::HeaderValue::as_bytes);
+    let patch = parts.method == Method::PATCH && is_media_type(said, "application/merge-patch+json");
+    if bytes.is_empty() || patch || is_json(said) {
         return Ok(());
     }
     Err(not_json().into())
@@ -107,8 +111,12 @@ pub fn invalid(field: &str, detail: &str) -> Problem {
 
 /// Whether a content type is JSON; parameters such as a charset change nothing.
 pub fn is_json(content_type: Option<&[u8]>) -> bool {
+    is_media_type(content_type, "application/json")
+}
+
+fn is_media_type(content_type: Option<&[u8]>, media_type: &str) -> bool {
     let Some(value) = content_type.and_then(|value| std::str::from_utf8(value).ok()) else { return false };
-    value.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json")
+    value.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(media_type)
 }
 
 /// Reads a whole body, within [`MAX_BODY`] and in time.

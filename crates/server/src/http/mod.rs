@@ -24,7 +24,6 @@ pub mod tokens;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use axum::routing::get;
 use keywright_api::problem::Problem;
 use keywright_api::problem_code::Refusal;
 
@@ -42,7 +41,6 @@ pub fn router(app: App) -> Router {
     Router::new()
         .nest(BASE, api)
         .merge(outside)
-        .route("/api/v1/openapi.json", get(openapi::serve))
         .fallback(async || Refused::from(Problem::new(Refusal::NotFound, "There is nothing at this path.")))
         .method_not_allowed_fallback(async || {
             Refused::from(Problem::new(Refusal::MethodNotAllowed, "This path does not know that method."))

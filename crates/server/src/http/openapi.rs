@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
+use serde_json::Value;
 use utoipa::openapi::Server;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
@@ -10,6 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::answer::json;
+use super::input::NoQuery;
 use super::{App, BASE, audit, auth, system, tokens};
 
 #[derive(OpenApi)]
@@ -63,6 +65,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(audit::verify::verify))
         .routes(routes!(system::status::status))
         .routes(routes!(system::health::health))
+        .routes(routes!(serve))
 }
 
 /// The routes outside the base path.
@@ -82,8 +85,13 @@ pub fn document() -> String {
     openapi().to_pretty_json().unwrap_or_default()
 }
 
-/// `GET /openapi.json`: the document, with the address under which this server is reached.
-pub async fn serve(State(app): State<App>) -> Response {
+/// This document, with the address under which this server is reached.
+#[utoipa::path(
+    get, path = "/openapi.json", tag = "system", operation_id = "get_openapi_document", security(()),
+    responses((status = 200, description = "An OpenAPI 3.1 document", body = Value),
+        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+)]
+pub async fn serve(State(app): State<App>, _: NoQuery) -> Response {
     let mut document = openapi();
     document.servers = app.settings().public_url.as_ref().map(|url| vec![Server::new(url.as_str())]);
     json(StatusCode::OK, &document)

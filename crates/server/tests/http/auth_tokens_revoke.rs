@@ -10,6 +10,7 @@ on_both_engines![
     every_token_may_revoke_itself,
     a_reason_is_kept_and_has_bounds,
     what_does_not_exist_cannot_be_revoked,
+    a_version_that_was_not_seen_is_not_revoked,
     a_client_that_hangs_up_cannot_stop_a_revocation,
     a_revoked_administrator_cannot_finish_what_began_before,
 ];
@@ -71,6 +72,20 @@ async fn what_does_not_exist_cannot_be_revoked(app: &TestApp) {
     for id in ["0198c0de-0000-7000-8000-000000000000", "nonsense", "SELF"] {
         app.admin().delete(&format!("/auth/tokens/{id}")).await.refused(404, "not_found");
     }
+}
+
+async fn a_version_that_was_not_seen_is_not_revoked(app: &TestApp) {
+    let token = app.mint("versioned", &["a"]).await;
+    let tag = app.admin().get(&token.path()).await.header("etag").to_owned();
+    for stale in ["\"99\"", "\"x\"", "W/\"1\""] {
+        let caller = app.admin().with("if-match", stale);
+        caller.delete(&token.path()).await.refused(412, "precondition_failed");
+        let own = app.bearing(&token.secret).with("if-match", stale);
+        own.delete("/auth/tokens/self").await.refused(412, "precondition_failed");
+    }
+    app.verify(&token.secret).await.decided("valid");
+    app.admin().with("if-match", &tag).delete(&token.path()).await.expect(204);
+    app.verify(&token.secret).await.decided("revoked");
 }
 
 async fn a_client_that_hangs_up_cannot_stop_a_revocation(app: &TestApp) {

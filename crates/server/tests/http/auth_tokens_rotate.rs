@@ -14,6 +14,7 @@ on_both_engines![
     a_token_may_rotate_itself_with_the_permission,
     who_rotates_only_itself_cannot_live_longer,
     nobody_takes_over_what_they_could_not_grant,
+    a_version_that_was_not_seen_is_not_rotated,
     a_chain_of_rotations_holds_together,
     what_is_asked_must_be_well_formed,
 ];
@@ -176,6 +177,17 @@ async fn nobody_takes_over_what_they_could_not_grant(app: &TestApp) {
     let answer = caller.post(&rotation(&powerful), json!({"reason": "mine now"})).await;
     answer.refused(403, "scope_exceeds_grantor");
     assert_eq!(app.admin().get(&powerful.path()).await.expect(200)["status"], "active");
+}
+
+async fn a_version_that_was_not_seen_is_not_rotated(app: &TestApp) {
+    let token = app.mint("versioned", &["tokens:rotate_self"]).await;
+    let tag = app.admin().get(&token.path()).await.header("etag").to_owned();
+    let stale = app.admin().with("if-match", "\"99\"");
+    stale.post(&rotation(&token), json!({"reason": "r"})).await.refused(412, "precondition_failed");
+    let own = app.bearing(&token.secret).with("if-match", "\"99\"");
+    own.post("/auth/tokens/self/rotate", json!({"reason": "r"})).await.refused(412, "precondition_failed");
+    let caller = app.admin().with("if-match", &tag);
+    caller.post(&rotation(&token), json!({"reason": "r"})).await.expect(200);
 }
 
 async fn a_chain_of_rotations_holds_together(app: &TestApp) {

@@ -8,6 +8,7 @@ on_both_engines![
     what_is_given_changes_and_the_rest_stays,
     metadata_is_merged,
     an_end_moves_within_reason,
+    a_merge_patch_may_say_that_it_is_one,
     a_change_of_nothing_changes_nothing,
     a_change_of_another_version_is_refused,
     of_many_changes_to_one_version_one_is_made,
@@ -69,6 +70,15 @@ async fn an_end_moves_within_reason(app: &TestApp) {
     assert_eq!(app.admin().get(&token.path()).await.expect(200)["expires_at"], token.body["expires_at"]);
     let sooner = json!({"expires_in_days": 1});
     app.admin().patch(&token.path(), sooner).await.bad_field("expires_in_days", "unknown_field");
+}
+
+async fn a_merge_patch_may_say_that_it_is_one(app: &TestApp) {
+    let token = app.mint("patched", &["a"]).await;
+    let caller = app.admin().with("content-type", "application/merge-patch+json");
+    let body = br#"{"token_name": "patched so"}"#.to_vec();
+    let changed = caller.send_bytes("PATCH", &token.path(), body.clone()).await.expect(200);
+    assert_eq!(changed["token_name"], "patched so");
+    caller.send_bytes("POST", "/auth/tokens", body).await.refused(415, "unsupported_media_type");
 }
 
 async fn a_change_of_nothing_changes_nothing(app: &TestApp) {

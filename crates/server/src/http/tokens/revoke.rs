@@ -13,7 +13,8 @@ use crate::http::input::{PathId, Query};
 /// Revoke a service token; revoking it again changes nothing. In force when the call returns.
 #[utoipa::path(
     delete, path = "/auth/tokens/{id}", tag = "service tokens", operation_id = "revoke_service_token",
-    params(("id" = uuid::Uuid, Path, description = "The token"), RevokeQuery),
+    params(("id" = uuid::Uuid, Path, description = "The token"), RevokeQuery,
+        ("If-Match" = Option<String>, Header, description = "The ETag of the version to change")),
     responses((status = 204, description = "Revoked"),
         (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
         (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
@@ -31,7 +32,7 @@ pub async fn revoke(
 /// Revoke the very token that calls. Every token may do that.
 #[utoipa::path(
     delete, path = "/auth/tokens/self", tag = "service tokens", operation_id = "revoke_own_service_token",
-    params(RevokeQuery),
+    params(RevokeQuery, ("If-Match" = Option<String>, Header, description = "The ETag of the version to change")),
     responses((status = 204, description = "Revoked"),
         (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
         (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),

@@ -21,6 +21,7 @@ use crate::http::input::{JsonBytes, NoQuery, PathId, invalid, rules};
 #[utoipa::path(
     post, path = "/auth/tokens/{id}/rotate", tag = "service tokens", operation_id = "rotate_service_token",
     params(("id" = uuid::Uuid, Path, description = "The token"),
+        ("If-Match" = Option<String>, Header, description = "The ETag of the version to change"),
         ("Idempotency-Key" = Option<String>, Header, description = "16 to 128 visible ASCII characters; repeats give the first answer again for 24 hours")),
     request_body = RotateServiceToken,
     responses((status = 200, description = "The new token", body = CreatedServiceToken),
@@ -41,7 +42,8 @@ pub async fn rotate(
 /// Rotate the very token that calls.
 #[utoipa::path(
     post, path = "/auth/tokens/self/rotate", tag = "service tokens", operation_id = "rotate_own_service_token",
-    params(("Idempotency-Key" = Option<String>, Header, description = "16 to 128 visible ASCII characters; repeats give the first answer again for 24 hours")),
+    params(("If-Match" = Option<String>, Header, description = "The ETag of the version to change"),
+        ("Idempotency-Key" = Option<String>, Header, description = "16 to 128 visible ASCII characters; repeats give the first answer again for 24 hours")),
     request_body = RotateServiceToken,
     responses((status = 200, description = "The new token", body = CreatedServiceToken),
         (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),

@@ -21,7 +21,7 @@ use crate::http::{App, etag, view};
     patch, path = "/auth/tokens/{id}", tag = "service tokens", operation_id = "update_service_token",
     params(("id" = uuid::Uuid, Path, description = "The token"),
         ("If-Match" = Option<String>, Header, description = "The ETag of the version to change")),
-    request_body = PatchServiceToken,
+    request_body(content((PatchServiceToken = "application/json"), (PatchServiceToken = "application/merge-patch+json"))),
     responses((status = 200, description = "The token as it is now", body = ServiceToken),
         (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
         (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),

@@ -13,6 +13,7 @@ pub(crate) use caller::Caller;
 pub(crate) use database::Database;
 pub(crate) use keywright_store::Engine;
 pub(crate) use raw::Raw;
+pub(crate) use schema::{DOCUMENT, Operation, operations};
 
 /// Makes a test on each engine of each function named: an `async fn NAME(app: &TestApp)`. A function
 /// that is not named is dead code, which the lints refuse.

@@ -1,0 +1,190 @@
+//! Who may do what, for every operation of the OpenAPI document: no endpoint without authorization.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::harness::{Answer, Caller, Minted, Operation, TestApp, on_both_engines, operations};
+
+on_both_engines![
+    without_a_credential_every_operation_is_refused,
+    with_a_credential_that_is_no_good_every_operation_is_refused,
+    without_its_permission_every_operation_is_refused,
+    with_its_permission_alone_every_operation_is_carried_out,
+    what_is_public_asks_for_nothing,
+];
+
+/// Operations that anybody may call. This list may only shrink.
+const PUBLIC: [&str; 5] =
+    ["get_auth_health", "get_system_health", "get_liveness", "get_readiness", "get_openapi_document"];
+
+/// Operations that any usable credential may call, since they concern itself. This list may only shrink.
+const ANYONE: [&str; 2] = ["get_me", "revoke_own_service_token"];
+
+/// What each other operation asks for. One that is missing here fails the tests.
+const PERMISSIONS: [(&str, &str); 14] = [
+    ("verify", "tokens:verify"),
+    ("emergency_revoke", "emergency:revoke"),
+    ("list_service_tokens", "tokens:read"),
+    ("get_service_token", "tokens:read"),
+    ("list_service_token_security_events", "tokens:read"),
+    ("create_service_token", "tokens:admin"),
+    ("update_service_token", "tokens:admin"),
+    ("revoke_service_token", "tokens:admin"),
+    ("rotate_service_token", "tokens:admin"),
+    ("clean_up_service_tokens", "tokens:admin"),
+    ("rotate_own_service_token", "tokens:rotate_self"),
+    ("list_security_events", "audit:read"),
+    ("verify_security_events", "audit:read"),
+    ("get_system_status", "system_status"),
+];
+
+/// Every permission of Keywright's own, but for those that include others.
+const ALL: [&str; 20] = [
+    "tokens:verify",
+    "tokens:read",
+    "service_accounts:read",
+    "service_accounts:admin",
+    "users:read",
+    "users:admin",
+    "personal_tokens:write",
+    "publishers:admin",
+    "audit:read",
+    "audit_log",
+    "system_status",
+    "monitoring:read",
+    "monitoring:admin",
+    "emergency:revoke",
+    "tokens:rotate_self",
+    "leaks:report",
+    "keys:admin",
+    "tokens",
+    "token:admin",
+    "a:*",
+];
+
+fn permission(operation: &Operation) -> Option<&'static str> {
+    if PUBLIC.contains(&operation.id.as_str()) || ANYONE.contains(&operation.id.as_str()) {
+        return None;
+    }
+    let found = PERMISSIONS.iter().find(|(id, _)| *id == operation.id);
+    Some(found.unwrap_or_else(|| panic!("{}: say in this file what it asks for", operation.id)).1)
+}
+
+fn guarded() -> Vec<Operation> {
+    operations().into_iter().filter(|operation| !PUBLIC.contains(&operation.id.as_str())).collect()
+}
+
+/// A body with which the operation would be carried out.
+fn body(operation: &Operation, token: &Minted, number: usize) -> Option<Value> {
+    operation.object.get("requestBody")?;
+    Some(match operation.id.as_str() {
+        "verify" => json!({"token": token.secret}),
+        "emergency_revoke" => json!({"reason": "r", "scope": {"all": true}, "include": ["personal"]}),
+        "create_service_token" => json!({"token_name": format!("made {number}"), "permissions": []}),
+        "update_service_token" | "clean_up_service_tokens" => json!({}),
+        "rotate_service_token" | "rotate_own_service_token" => json!({"reason": "r"}),
+        other => panic!("{other}: say in this file what its body is"),
+    })
+}
+
+/// Calls an operation about a token of its own.
+async fn call(app: &TestApp, caller: &Caller, operation: &Operation) -> Answer {
+    static NUMBER: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+    let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    let token = app.mint(&format!("target {number}"), &[]).await;
+    let path = operation.path.replace("{id}", &token.id);
+    assert!(!path.contains('{'), "{path}: say in this file what stands there");
+    let path = path.strip_prefix("/api/v1").unwrap_or(&path);
+    let answer = caller.send(&operation.method, path, body(operation, &token, number).as_ref()).await;
+    if matches!(answer.status, 401 | 403) {
+        let seen = app.admin().get(&token.path()).await.expect(200);
+        assert_eq!(
+            (&seen["status"], &seen["superseded_by_id"]),
+            (&json!("active"), &Value::Null),
+            "{}",
+            operation.id
+        );
+        let made = app.admin().get(&format!("/auth/tokens?name=made%20{number}")).await.expect(200);
+        assert_eq!(made["items"], json!([]), "{}", operation.id);
+    }
+    answer
+}
+
+async fn without_a_credential_every_operation_is_refused(app: &TestApp) {
+    for operation in guarded() {
+        let answer = call(app, &app.nobody(), &operation).await;
+        answer.refused(401, "missing_credential");
+        assert_eq!(answer.header("www-authenticate"), "Bearer realm=\"keywright\"", "{}", operation.id);
+    }
+}
+
+async fn with_a_credential_that_is_no_good_every_operation_is_refused(app: &TestApp) {
+    let dead = async |name: &str| app.mint(name, &["*"]).await;
+    let revoked = dead("revoked").await;
+    app.admin().delete(&revoked.path()).await.expect(204);
+    let expired = dead("expired").await;
+    app.database().await.expire("expired").await;
+    let inactive = dead("inactive").await;
+    app.admin().patch(&inactive.path(), json!({"is_active": false})).await.expect(200);
+    let unknown = format!("sk_{}", "0e".repeat(32));
+    for (credential, code) in [
+        (revoked.secret.as_str(), "revoked"),
+        (&expired.secret, "expired"),
+        (&inactive.secret, "inactive"),
+        (&unknown, "not_found"),
+        ("nonsense", "malformed"),
+    ] {
+        for operation in guarded() {
+            let answer = call(app, &app.bearing(credential), &operation).await;
+            // A credential that asks about itself is decided on; about another it must be good.
+            answer.refused(401, code);
+            let challenge = "Bearer realm=\"keywright\", error=\"invalid_token\"";
+            assert_eq!(answer.header("www-authenticate"), challenge, "{}", operation.id);
+        }
+    }
+}
+
+async fn without_its_permission_every_operation_is_refused(app: &TestApp) {
+    for operation in guarded() {
+        let Some(needed) = permission(&operation) else { continue };
+        // All others that there are, but for those that cover it: `tokens:admin` covers `tokens:*`.
+        let others: Vec<_> = ALL.into_iter().filter(|other| *other != needed).collect();
+        let caller = app.caller_named(&format!("all but that of {}", operation.id), &others).await;
+        let answer = call(app, &caller, &operation).await;
+        let problem = answer.refused(403, "insufficient_scope");
+        assert!(problem["detail"].as_str().unwrap().contains(needed), "{problem}");
+        let challenge = "Bearer realm=\"keywright\", error=\"insufficient_scope\"";
+        assert_eq!(answer.header("www-authenticate"), challenge);
+    }
+}
+
+async fn with_its_permission_alone_every_operation_is_carried_out(app: &TestApp) {
+    for operation in guarded() {
+        let permissions: Vec<_> = permission(&operation).into_iter().collect();
+        let caller = app.caller_named(&format!("only that of {}", operation.id), &permissions).await;
+        let answer = call(app, &caller, &operation).await;
+        assert!((200..300).contains(&answer.status), "{}: {}", operation.id, answer.text());
+    }
+}
+
+async fn what_is_public_asks_for_nothing(app: &TestApp) {
+    let told: BTreeSet<_> = operations()
+        .into_iter()
+        .filter(|operation| operation.object["security"] == json!([{}]))
+        .map(|operation| operation.id)
+        .collect();
+    assert_eq!(told, PUBLIC.into_iter().map(str::to_owned).collect());
+    for operation in operations().iter().filter(|operation| PUBLIC.contains(&operation.id.as_str())) {
+        assert_eq!(operation.method, "GET");
+        call(app, &app.nobody(), operation).await.expect(200);
+    }
+}
+
+#[test]
+fn no_exception_is_for_an_operation_that_does_not_exist() {
+    let known: BTreeSet<_> = operations().into_iter().map(|operation| operation.id).collect();
+    for id in PUBLIC.iter().chain(&ANYONE).chain(PERMISSIONS.iter().map(|(id, _)| id)) {
+        assert!(known.contains(*id), "{id}");
+    }
+}

@@ -1,0 +1,99 @@
+//! The OpenAPI document: committed, served, and about exactly what the router answers.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::harness::{DOCUMENT, TestApp, on_both_engines, operations};
+
+on_both_engines![the_document_is_served_to_everybody];
+
+async fn the_document_is_served_to_everybody(app: &TestApp) {
+    let served = app.nobody().get("/openapi.json").await.expect(200);
+    assert_eq!(served, *DOCUMENT);
+}
+
+#[test]
+fn the_committed_document_is_the_one_that_the_code_makes() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/openapi.json");
+    let committed = std::fs::read_to_string(path).unwrap_or_default();
+    let made = keywright_server::http::openapi::document();
+    assert!(
+        committed.trim_end() == made.trim_end(),
+        "docs/openapi.json is not what the code says: cargo run -- openapi > docs/openapi.json"
+    );
+}
+
+/// What axum's router says of itself: the one way to learn its paths from outside.
+fn paths_of_the_router(described: &str) -> BTreeSet<String> {
+    let quoted = described.split('"').skip(1).step_by(2);
+    // What answers 404 everywhere else.
+    let fallback = ["/", "/{*__private__axum_fallback}"];
+    quoted.filter(|text| text.starts_with('/') && !fallback.contains(text)).map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn every_path_of_the_router_is_in_the_document_and_no_other() {
+    let Some(app) = TestApp::start(keywright_store::Engine::Sqlite).await else { return };
+    let described = format!("{:?}", keywright_server::http::router(app.app().clone()));
+    let told: BTreeSet<_> = operations().into_iter().map(|operation| operation.path).collect();
+    assert_eq!(paths_of_the_router(&described), told);
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn every_method_of_a_path_is_in_the_document() {
+    let Some(app) = TestApp::start(keywright_store::Engine::Sqlite).await else { return };
+    let told = operations();
+    let paths: BTreeSet<_> = told.iter().map(|operation| operation.path.clone()).collect();
+    for path in paths {
+        let real = path.replace("{id}", "0198c0de-0000-7000-8000-000000000000");
+        let real = real.strip_prefix("/api/v1").unwrap_or(&real);
+        // Not DOCUMENT's word for it, but what the router itself allows.
+        let answer = app.admin().send("BREW", real, None).await;
+        let allowed: BTreeSet<_> = answer.header("allow").split(',').map(str::trim).collect();
+        let methods = told.iter().filter(|operation| operation.path == path);
+        let mut expected: BTreeSet<_> = methods.map(|operation| operation.method.as_str()).collect();
+        if expected.contains("GET") {
+            expected.insert("HEAD");
+        }
+        assert_eq!(allowed, expected, "{path}");
+    }
+    app.stop().await;
+}
+
+#[test]
+fn every_operation_is_named_and_told_in_words() {
+    let mut seen = BTreeSet::new();
+    for operation in operations() {
+        assert!(seen.insert(operation.id.clone()), "{} twice", operation.id);
+        for word in ["summary", "tags"] {
+            assert!(!operation.object[word].is_null(), "{}: no {word}", operation.id);
+        }
+        for (status, response) in operation.object["responses"].as_object().unwrap() {
+            assert!(response["description"].is_string(), "{} {status}", operation.id);
+        }
+    }
+}
+
+#[test]
+fn every_reference_in_the_document_leads_somewhere() {
+    fn walk(value: &Value, seen: &mut usize) {
+        match value {
+            Value::Object(members) => {
+                if let Some(Value::String(reference)) = members.get("$ref") {
+                    let pointer = reference.strip_prefix('#').unwrap();
+                    assert!(DOCUMENT.pointer(pointer).is_some(), "{reference}");
+                    *seen += 1;
+                }
+                members.values().for_each(|value| walk(value, seen));
+            }
+            Value::Array(items) => items.iter().for_each(|value| walk(value, seen)),
+            _ => {}
+        }
+    }
+    let mut seen = 0;
+    walk(&DOCUMENT, &mut seen);
+    assert!(seen > 50, "{seen}");
+}
