@@ -264,8 +264,6 @@ impl Segment {
     }
 }
 
-/// Where the last whole record of a file ends. It holds a part of the file at a time, however long
-/// that is, and reads no further than the records go.
 /// As `FileExt::write_all_at`, but past the C library, whose `pwrite` is a cancellation point and pays
 /// for it with each record.
 fn write_all_at(file: &File, mut bytes: &[u8], mut at: u64) -> io::Result<()> {
@@ -283,6 +281,8 @@ fn write_all_at(file: &File, mut bytes: &[u8], mut at: u64) -> io::Result<()> {
     Ok(())
 }
 
+/// Where the last whole record of a file ends. It holds a part of the file at a time, however long
+/// that is, and reads no further than the records go.
 fn records_end(file: &File, length: u64) -> io::Result<u64> {
     let mut buffer = vec![0; SCAN_BYTES];
     let mut end = HEADER_BYTES as u64;

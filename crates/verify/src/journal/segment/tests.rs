@@ -132,6 +132,34 @@ fn a_sealed_segment_takes_nothing_and_keeps_nothing() {
 }
 
 #[test]
+fn no_record_is_added_once_a_segment_is_sealed() {
+    for _ in 0..40 {
+        let dir = tempfile::tempdir().unwrap();
+        let node = NodeId::generate(Timestamp::EPOCH, [1; 10]);
+        let segment = Segment::create(dir.path(), node, id(), Timestamp::EPOCH).unwrap();
+        let (appended, sealed_at) = std::thread::scope(|scope| {
+            let writer = scope.spawn(|| {
+                let record = bytes("r");
+                let mut end = HEADER_BYTES as u64;
+                while let Some(next) = segment.append(&record, Timestamp::EPOCH).unwrap() {
+                    end = next;
+                }
+                end
+            });
+            while segment.written() == HEADER_BYTES as u64 {
+                std::hint::spin_loop();
+            }
+            segment.seal();
+            // From here on the mover may take the file away.
+            let sealed_at = segment.written();
+            (writer.join().unwrap(), sealed_at)
+        });
+        assert_eq!(appended, sealed_at);
+        assert_eq!((segment.is_sealed(), fs::metadata(segment.path()).unwrap().len()), (true, sealed_at));
+    }
+}
+
+#[test]
 fn a_segment_that_cannot_take_back_what_it_wrote_in_part_is_sealed() {
     let full = on_device("/dev/full");
     let refused = full.append(&bytes("r"), Timestamp::EPOCH).unwrap_err();
