@@ -1,0 +1,36 @@
+//! What is measured, a file for each.
+
+use anyhow::Result;
+
+use crate::context::Context;
+use crate::report::Section;
+
+mod burst;
+mod cached;
+mod cold;
+mod emergency;
+mod in_process;
+mod memory;
+mod mint;
+mod moving;
+mod open_loop;
+mod propagation;
+mod start;
+
+/// A section by its name on the command line.
+pub(crate) type Measure = fn(&Context) -> Result<Section>;
+
+/// All sections, in the order of the page.
+pub(crate) const ALL: [(&str, Measure); 11] = [
+    ("cached", cached::run),
+    ("moving", moving::run),
+    ("open-loop", open_loop::run),
+    ("cold", cold::run),
+    ("in-process", in_process::run),
+    ("mint", mint::run),
+    ("memory", memory::run),
+    ("start", start::run),
+    ("burst", burst::run),
+    ("emergency", emergency::run),
+    ("propagation", propagation::run),
+];
