@@ -162,7 +162,10 @@ async fn a_record_of_an_unknown_version_is_kept_and_what_lies_before_it_moved() 
 async fn a_position_beyond_the_end_of_a_file_is_its_end() {
     let dir = tempfile::tempdir().unwrap();
     let first = open(dir.path());
-    first.writer().append(&record("moved")).unwrap();
+    let writer = first.writer();
+    for id in ["moved", "moved as well"] {
+        writer.append(&record(id)).unwrap();
+    }
     let sink = Sink::default();
     let copy = tempfile::tempdir().unwrap();
     let path = segment_files(dir.path()).remove(0);
@@ -175,6 +178,7 @@ async fn a_position_beyond_the_end_of_a_file_is_its_end() {
     sink.state.lock().positions.insert(first_id(&left), torn + 1);
     drain(&open(copy.path()), &sink).await;
     assert!(segment_files(copy.path()).is_empty());
+    assert_eq!(sink.request_ids(), ["moved", "moved as well"]);
 }
 
 fn first_id(path: &Path) -> SegmentId {
