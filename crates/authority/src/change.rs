@@ -9,6 +9,7 @@ use keywright_core::{
 };
 use keywright_store::service_tokens::{self, ServiceTokenRow};
 use keywright_store::{CommitError, Tx, grants, nodes, notify, platform};
+use uuid::Uuid;
 
 use crate::authority::Authority;
 use crate::call::{Call, Grantor};
@@ -43,8 +44,7 @@ impl Invalidation {
 
 /// A change under way. Dropping it leaves everything as it was.
 ///
-/// Locks are taken in one order, so that no two changes wait for each other: the epochs, then the
-/// rows of actor and target in the order of their ids, the target's to change and the actor's shared.
+/// The epochs, the actor and the target are held until it ends ([`keywright_store::Store::begin_change`]).
 pub(crate) struct Change {
     /// The transaction.
     pub(crate) tx: Tx,
@@ -67,13 +67,8 @@ impl Change {
         wanted: &Requirements,
         target: Option<CredentialId>,
     ) -> Result<Self, Fault> {
-        let mut tx = authority.store().begin_change().await?;
         let actor = call.actor.credential_id();
-        let actor_first = actor.zip(target).is_some_and(|(actor, target)| actor < target);
-        let mut held = None;
-        if let Some(actor) = actor.filter(|_| actor_first) {
-            held = grants::share_actor(tx.conn(), actor).await?;
-        }
+        let mut tx = authority.store().begin_change(&ids(actor), &ids(target)).await?;
         let target = match target {
             Some(target) => service_tokens::lock_for_change(tx.conn(), target).await?,
             None => None,
@@ -83,13 +78,15 @@ impl Change {
             let grantor = Grantor { actor: ActorRef::operator(), permissions: ScopeSet::all(), epochs };
             return Ok(Self { tx, grantor, target, now: authority.now() });
         };
-        if !actor_first {
-            held = grants::share_actor(tx.conn(), actor).await?;
-        }
+        let held = grants::by_id(tx.conn(), actor).await?;
         let now = authority.now();
         let grantor = judge(call, held, |epochs| epochs, wanted, now)?;
         Ok(Self { tx, grantor, target, now })
     }
+}
+
+pub(crate) fn ids(of: Option<CredentialId>) -> Vec<Uuid> {
+    of.into_iter().map(|id| id.0).collect()
 }
 
 /// Judges the actor as it is now.

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::audit::{Event, Subject};
 use crate::authority::Authority;
 use crate::call::{Call, needs};
-use crate::change::{Invalidation, judge};
+use crate::change::{Invalidation, ids, judge};
 use crate::fault::Fault;
 use crate::nodes::Confirmations;
 
@@ -52,7 +52,7 @@ async fn carry_out(authority: &Authority, call: &Call, wanted: &EmergencyRevoke)
         let raised = platform::raise_service_epoch(tx.conn()).await?;
         (tx, Some(raised))
     } else {
-        (authority.store().begin_change().await?, None)
+        (authority.store().begin_change(&ids(call.actor.credential_id()), &[]).await?, None)
     };
     let actor = authorize(authority, call, &mut tx, raised).await?;
     let spared = call.actor.credential_id().filter(|_| wanted.keep_caller);
@@ -89,7 +89,7 @@ async fn authorize(
     raised: Option<u64>,
 ) -> Result<ActorRef, Fault> {
     let Some(id) = call.actor.credential_id() else { return Ok(call.actor.to_ref()) };
-    let held = grants::share_actor(tx.conn(), id).await?;
+    let held = grants::by_id(tx.conn(), id).await?;
     let before = |epochs: Epochs| raised.map_or(epochs, |epoch| Epochs { service: epoch - 1 });
     Ok(judge(call, held, before, &needs(PERMISSION)?, authority.now())?.actor)
 }

@@ -27,10 +27,10 @@ statements! {
         "SELECT ", grant_columns!(),
         " FROM platform p LEFT JOIN service_tokens t ON t.token_hash = $1 WHERE p.id = 1"
     ];
-    SHARE_ACTOR = [
+    BY_ID = [
         "SELECT ", grant_columns!(),
         " FROM platform p JOIN service_tokens t ON t.id = $1 WHERE p.id = 1"
-    ] + "FOR SHARE OF t";
+    ];
 }
 
 #[derive(sqlx::FromRow)]
@@ -83,19 +83,13 @@ pub async fn load(conn: Conn<'_>, hash: &TokenHash) -> Result<Option<Loaded>, St
     Ok(row.into_loaded())
 }
 
-/// The grant of the credential that makes a change, read again inside the change's transaction and
-/// held until that ends: a revoked administrator cannot finish what he began. The epochs are held by
-/// [`Store::begin_change`].
-///
-/// Rows are locked in the order of their ids, by this and by
-/// [`crate::service_tokens::lock_for_change`], and one who changes **himself** does the latter first:
-/// else two changes wait for each other.
+/// The grant of a credential, with the epochs in force: of the one that makes a change, which
+/// [`Store::begin_change`] holds as it is.
 ///
 /// # Errors
 /// As any query.
-pub async fn share_actor(conn: Conn<'_>, id: CredentialId) -> Result<Option<(Grant, Epochs)>, StoreError> {
-    let row =
-        on!(conn, |c| sqlx::query_as::<DB, GrantRow>(SHARE_ACTOR.text::<DB>()).bind(id.0).fetch_optional(c))?;
+pub async fn by_id(conn: Conn<'_>, id: CredentialId) -> Result<Option<(Grant, Epochs)>, StoreError> {
+    let row = on!(conn, |c| sqlx::query_as::<DB, GrantRow>(BY_ID.text::<DB>()).bind(id.0).fetch_optional(c))?;
     Ok(row.and_then(GrantRow::into_loaded).map(|loaded| (loaded.grant, loaded.epochs)))
 }
 

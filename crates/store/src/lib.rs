@@ -10,6 +10,7 @@ mod dialect;
 mod engine;
 mod error;
 pub mod grants;
+mod holds;
 pub mod idempotency;
 mod journal;
 pub mod leases;

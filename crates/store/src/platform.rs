@@ -5,13 +5,8 @@ use keywright_core::Epochs;
 use crate::conn::{Conn, call, on};
 use crate::dialect::statements;
 use crate::error::StoreError;
+use crate::holds::LOCK_EPOCHS;
 use crate::types::to_u64;
-
-/// Begins a transaction and holds the epochs shared, in one round trip. Not by a share lock on the
-/// platform's row: whoever asks for one while others hold it does not queue behind an emergency that
-/// waits, so that a busy mint would keep an emergency out for ever; and each would write to that row.
-pub(crate) const BEGIN_HOLDING_EPOCHS: &str = "BEGIN; SELECT pg_advisory_xact_lock_shared(1265922894, 1)";
-const LOCK_EPOCHS: &str = "SELECT pg_advisory_xact_lock(1265922894, 1)";
 
 statements! {
     EPOCHS = ["SELECT service_epoch FROM platform WHERE id = 1"];

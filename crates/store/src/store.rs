@@ -7,12 +7,14 @@ use std::time::Duration;
 use keywright_core::Timestamp;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, Postgres, Sqlite};
+use uuid::Uuid;
 
 use crate::conn::{Conn, call};
 use crate::engine::{Engine, StoreOptions};
 use crate::error::StoreError;
+use crate::holds::Hold;
 use crate::link::{Maker, Pool, lend};
-use crate::transaction::{Hold, Lent, Reader, Tx};
+use crate::transaction::{Lent, Reader, Tx};
 use crate::types::Time;
 
 /// Most threads that read from SQLite at once; each reader is a thread.
@@ -150,18 +152,19 @@ impl Store {
         self.begin_with(Hold::Nothing).await
     }
 
-    /// Begins a transaction that holds the revocation epochs as they are until it ends: for every
-    /// change that is made under them, so that what is minted cannot slip through an emergency that
-    /// happens at that moment.
+    /// Begins a change. Until it ends the revocation epochs stay as they are, and so does what it
+    /// `reads`; what it `changes` no other change reads or changes. What is read inside it is read
+    /// after all of that was waited for. Whatever takes rights away from somebody must name them in
+    /// `changes`: whoever lost them cannot finish, then, what they began before.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when there is no connection in time, [`StoreError::Timeout`] when
-    /// an emergency takes too long.
-    pub async fn begin_change(&self) -> Result<Tx, StoreError> {
-        self.begin_with(Hold::Epochs).await
+    /// another change takes too long.
+    pub async fn begin_change(&self, reads: &[Uuid], changes: &[Uuid]) -> Result<Tx, StoreError> {
+        self.begin_with(Hold::Change { reads, changes }).await
     }
 
-    async fn begin_with(&self, hold: Hold) -> Result<Tx, StoreError> {
+    async fn begin_with(&self, hold: Hold<'_>) -> Result<Tx, StoreError> {
         let limit = self.inner.acquire_timeout;
         let lent = match self.engines() {
             Engines::Sqlite { writer, .. } => Lent::Sqlite(lend(writer, limit + SQLITE_WRITER_QUEUE).await?),

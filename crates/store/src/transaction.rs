@@ -1,11 +1,11 @@
 //! [`Reader`] and [`Tx`]: a lent connection, for queries and for a change.
 
-use sqlx::{Postgres, Sqlite};
+use sqlx::{AssertSqlSafe, Postgres, SqlSafeStr, Sqlite};
 
 use crate::conn::{Conn, call};
 use crate::error::{CommitError, StoreError};
+use crate::holds::{self, Hold};
 use crate::link::Link;
-use crate::platform;
 
 /// A lent connection to either engine.
 pub(crate) enum Lent {
@@ -31,7 +31,7 @@ impl Lent {
         }
     }
 
-    async fn run(&mut self, sql: &'static str) -> Result<(), StoreError> {
+    async fn run(&mut self, sql: impl SqlSafeStr) -> Result<(), StoreError> {
         each!(self, link => call!(link, |c| sqlx::raw_sql(sql).execute(c)).map(|_| ()))
     }
 
@@ -57,13 +57,6 @@ impl Reader {
     }
 }
 
-/// What a transaction holds from its begin on.
-#[derive(Clone, Copy)]
-pub(crate) enum Hold {
-    Nothing,
-    Epochs,
-}
-
 /// A transaction. Dropping it rolls back.
 pub struct Tx {
     lent: Lent,
@@ -73,15 +66,15 @@ pub struct Tx {
 impl Tx {
     /// SQLite's are IMMEDIATE: of two that read first and write then, one would fail as locked,
     /// however long it waited.
-    pub(crate) async fn begin(lent: Lent, hold: Hold) -> Result<Self, StoreError> {
-        let begin = match (&lent, hold) {
-            (Lent::Sqlite(_), _) => "BEGIN IMMEDIATE",
-            (Lent::Postgres(_), Hold::Nothing) => "BEGIN",
-            (Lent::Postgres(_), Hold::Epochs) => platform::BEGIN_HOLDING_EPOCHS,
+    pub(crate) async fn begin(lent: Lent, hold: Hold<'_>) -> Result<Self, StoreError> {
+        let begin = match &lent {
+            Lent::Sqlite(_) => "BEGIN IMMEDIATE".to_owned(),
+            Lent::Postgres(_) => holds::begin(hold),
         };
         // Open from the first byte on: whoever gives up in the middle of it may have begun.
         let mut tx = Self { lent, open: true };
-        tx.lent.run(begin).await?;
+        // Keywords and numbers alone.
+        tx.lent.run(AssertSqlSafe(begin)).await?;
         Ok(tx)
     }
 

@@ -3,7 +3,7 @@
 use keywright_core::{CredentialName, Metadata, ScopeSet, Timestamp};
 use keywright_store::service_tokens::{self, NewServiceToken};
 
-use super::{ADMIN, free_name, mint};
+use super::{ADMIN, finish, free_name, mint};
 use crate::audit::{Event, Subject};
 use crate::authority::Authority;
 use crate::call::{Call, needs};
@@ -79,7 +79,19 @@ async fn carry_out(
     held: Option<&Held>,
     wanted: &Create,
 ) -> Result<Minted, Fault> {
-    let Change { mut tx, grantor, now, .. } = Change::begin(authority, call, &needs(ADMIN)?, None).await?;
+    let mut change = Change::begin(authority, call, &needs(ADMIN)?, None).await?;
+    let minted = make(authority, call, held, wanted, &mut change).await;
+    finish(authority, call, change, minted, Invalidation::None).await
+}
+
+async fn make(
+    authority: &Authority,
+    call: &Call,
+    held: Option<&Held>,
+    wanted: &Create,
+    Change { tx, grantor, now, .. }: &mut Change,
+) -> Result<Minted, Fault> {
+    let now = *now;
     if let Some(held) = held
         && let Some(repeated) = held.repeated(tx.conn(), now).await?
     {
@@ -102,12 +114,10 @@ async fn carry_out(
         created_at: now,
     });
     let token = service_tokens::insert(tx.conn(), &row).await?;
-    let event = Event::new("token.created", grantor.actor, Some(call), Subject::token(&token)).after(&token);
-    event.write(authority, tx.conn()).await?;
+    let event = Event::new("token.created", grantor.actor.clone(), Some(call), Subject::token(&token));
+    event.after(&token).write(authority, tx.conn()).await?;
     if let Some(held) = held {
         held.keep(tx.conn(), &call.actor, &token, &secret, now).await?;
     }
-    authority.commit(tx, Invalidation::None, false).await?;
-    authority.verifier().forget_unknown(&secret.hash());
     Ok(Minted { token, secret: Some(secret), repeated: false })
 }

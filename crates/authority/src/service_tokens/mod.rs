@@ -19,7 +19,10 @@ use keywright_store::platform;
 use keywright_store::service_tokens::{self, NewServiceToken};
 
 use crate::authority::Authority;
+use crate::call::Call;
+use crate::change::{Change, Invalidation};
 use crate::fault::Fault;
+use crate::idempotency::Minted;
 use crate::{entropy, jobs};
 
 /// What lets its bearer see service tokens.
@@ -39,7 +42,7 @@ pub enum Target {
 }
 
 impl Target {
-    fn id(self, call: &crate::Call) -> Result<CredentialId, Fault> {
+    fn id(self, call: &Call) -> Result<CredentialId, Fault> {
         match self {
             Self::Id(id) => Ok(id),
             Self::Myself => call.actor.credential_id().ok_or(Fault::NotFound),
@@ -54,11 +57,34 @@ fn mint(fill: impl FnOnce(&PlainToken) -> NewServiceToken) -> (PlainToken, NewSe
     (secret, row)
 }
 
+/// Ends a change that mints: commits what is new. Everything else is rolled back at once and not by a
+/// drop: the idempotency key is free for the next try when this one is answered.
+async fn finish(
+    authority: &Authority,
+    call: &Call,
+    change: Change,
+    outcome: Result<Minted, Fault>,
+    invalidation: Invalidation,
+) -> Result<Minted, Fault> {
+    let minted = match outcome {
+        Ok(minted) if !minted.repeated => minted,
+        outcome => {
+            change.tx.rollback().await;
+            return outcome;
+        }
+    };
+    authority.commit(change.tx, invalidation, call.confirm).await?;
+    if let Some(secret) = &minted.secret {
+        authority.verifier().forget_unknown(&secret.hash());
+    }
+    Ok(minted)
+}
+
 /// Frees a name that a token bears which an emergency revoked and no job has marked yet: a name is
 /// free as soon as its bearer is revoked. Tells whether it is worth trying again.
 async fn free_name(authority: &Authority, name: Option<&CredentialName>) -> Result<bool, Fault> {
     let Some(name) = name else { return Ok(false) };
-    let mut tx = authority.store().begin_change().await?;
+    let mut tx = authority.store().begin_change(&[], &[]).await?;
     let epochs = platform::epochs(tx.conn()).await?;
     let Some(row) = service_tokens::live_by_name(tx.conn(), name.as_str()).await? else { return Ok(true) };
     if row.epoch >= epochs.service {

@@ -5,7 +5,7 @@ use keywright_store::Tx;
 use keywright_store::service_tokens::{self, NewServiceToken, ServiceTokenRow};
 use serde_json::json;
 
-use super::{ADMIN, ROTATE_SELF, Target, mint};
+use super::{ADMIN, ROTATE_SELF, Target, finish, mint};
 use crate::audit::{Event, Subject};
 use crate::authority::Authority;
 use crate::call::{Call, Grantor, needs};
@@ -56,14 +56,27 @@ async fn carry_out(
 ) -> Result<Minted, Fault> {
     let id = target.id(call)?;
     let needed = needs(if target == Target::Myself { ROTATE_SELF } else { ADMIN })?;
-    let Change { mut tx, grantor, target: old, now } =
-        Change::begin(authority, call, &needed, Some(id)).await?;
+    let mut change = Change::begin(authority, call, &needed, Some(id)).await?;
+    let minted = replace(authority, call, held, target, wanted, &mut change).await;
+    finish(authority, call, change, minted, Invalidation::Credentials(vec![id])).await
+}
+
+async fn replace(
+    authority: &Authority,
+    call: &Call,
+    held: Option<&Held>,
+    target: Target,
+    wanted: &Rotate,
+    Change { tx, grantor, target: old, now }: &mut Change,
+) -> Result<Minted, Fault> {
+    let now = *now;
     if let Some(held) = held
         && let Some(repeated) = held.repeated(tx.conn(), now).await?
     {
         return Ok(repeated);
     }
-    let old = old.ok_or(Fault::NotFound)?;
+    let old = old.as_ref().ok_or(Fault::NotFound)?;
+    let id = old.id;
     call.expects(old.version)?;
     match old.status(grantor.epochs, now) {
         Status::Revoked | Status::Expired => return Err(Fault::NotRotatable),
@@ -72,8 +85,8 @@ async fn carry_out(
         _ if old.superseded_by_id.is_some() => return Err(Fault::RotationInProgress),
         _ => {}
     }
-    let expires_at = new_end(&grantor, &old, target, wanted, now)?;
-    let grace_end = grace_end(&old, wanted, now)?;
+    let expires_at = new_end(grantor, old, target, wanted, now)?;
+    let grace_end = grace_end(old, wanted, now)?;
     let new_id = authority.new_credential_id();
     let name = old.token_name.superseded(id);
     if !service_tokens::supersede(tx.conn(), id, new_id, &name, grace_end, now).await? {
@@ -90,17 +103,15 @@ async fn carry_out(
         expires_at,
         epoch: grantor.epochs.service,
         rotated_from_id: Some(id),
-        created_by: grantor.actor,
+        created_by: grantor.actor.clone(),
         created_at: now,
     });
     let token = service_tokens::insert(tx.conn(), &row).await?;
     let after = service_tokens::by_id(tx.conn(), id).await?.ok_or(Fault::NotFound)?;
-    tell(authority, call, &mut tx, wanted, [&old, &after, &token]).await?;
+    tell(authority, call, tx, wanted, [old, &after, &token]).await?;
     if let Some(held) = held {
         held.keep(tx.conn(), &call.actor, &token, &secret, now).await?;
     }
-    authority.commit(tx, Invalidation::Credentials(vec![id]), call.confirm).await?;
-    authority.verifier().forget_unknown(&secret.hash());
     Ok(Minted { token, secret: Some(secret), repeated: false })
 }
 

@@ -131,7 +131,7 @@ async fn what_an_actor_loses_while_its_change_waits_it_cannot_use() {
                 let label = format!("{:?}: {loss:?} during {doing:?}", world.engine());
                 let actor = world.token(&format!("actor of {label}"), &["*"]).await;
                 let target = world.token(&format!("target of {label}"), &["a"]).await;
-                let mut losing = world.store.begin().await.unwrap();
+                let mut losing = world.store.begin_change(&[], &[actor.row.id.0]).await.unwrap();
                 loss.befall(&mut losing, actor.row.id, world.now()).await;
                 let change = doing.carry_out(world.authority.clone(), by(&actor), target.row.id);
                 let change = tokio::spawn(change);
@@ -155,8 +155,7 @@ async fn an_actor_that_expires_while_its_change_waits_does_not_finish_it() {
             let target = world.token(&format!("target of {label}"), &["a"]).await;
             let end = Update { expires_at: Some(Some(world.now().plus_seconds(10))), ..Update::default() };
             world.update(operator(), &actor, end).await.unwrap();
-            let mut barrier = world.store.begin().await.unwrap();
-            rows::lock_for_change(barrier.conn(), actor.row.id).await.unwrap().unwrap();
+            let barrier = world.store.begin_change(&[], &[actor.row.id.0]).await.unwrap();
             let change = tokio::spawn(doing.carry_out(world.authority.clone(), by(&actor), target.row.id));
             let_it_begin().await;
             world.advance_seconds(10);

@@ -134,7 +134,7 @@ async fn a_change_that_is_frozen_elsewhere_does_not_keep_an_emergency_out() {
         let options =
             StoreOptions { statement_timeout: Duration::from_secs(2), ..world.store.options().clone() };
         let elsewhere = Store::connect(&options).await.unwrap();
-        let mut frozen = elsewhere.begin_change().await.unwrap();
+        let mut frozen = elsewhere.begin_change(&[], &[token.row.id.0]).await.unwrap();
         keywright_store::service_tokens::lock_for_change(frozen.conn(), token.row.id).await.unwrap().unwrap();
         emergency(&world, operator(), false).await.unwrap();
         assert_eq!(world.verdict(&token).await, "revoked");

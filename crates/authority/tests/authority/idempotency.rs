@@ -90,6 +90,18 @@ async fn a_key_is_for_one_request_of_one_caller() {
 }
 
 #[tokio::test]
+async fn a_key_is_free_once_its_request_is_answered() {
+    for world in worlds().await {
+        let other = || keyed(operator(), KEY, "create", "another body");
+        for _ in 0..20 {
+            assert!(create(&world.authority, first(), "ci").await.is_ok());
+            let mismatch = create(&world.authority, other(), "ci").await;
+            assert!(matches!(mismatch, Err(Fault::IdempotencyMismatch)), "{mismatch:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_failed_first_try_leaves_nothing() {
     for world in worlds().await {
         world.token("ci", &["a"]).await;

@@ -11,7 +11,8 @@ use keywright_verify::Clock;
 
 use crate::rotation::rotation;
 use crate::world::{
-    Made, World, authority, by, cached_verdict, denial, keys, noon, operator, scopes, until, verdict, worlds,
+    Made, World, authority, by, cached_verdict, denial, keys, noon, operator, scopes, until, verdict, wanted,
+    worlds,
 };
 
 #[tokio::test]
@@ -177,5 +178,37 @@ async fn a_caller_that_hangs_up_at_any_moment_separates_nothing() {
                 }
             }
         }
+    }
+}
+
+/// A leaked administrator's token, used as fast as can be by whoever found it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_busy_actor_does_not_keep_its_own_revocation_out() {
+    for world in worlds().await {
+        let leaked = world.token("leaked", &["tokens:admin"]).await;
+        let workers: Vec<_> = (0..24)
+            .map(|worker| {
+                let (authority, call) = (world.authority.clone(), by(&leaked));
+                tokio::spawn(async move {
+                    for number in 0.. {
+                        let wanted = wanted(&format!("{worker}-{number}"), &[]);
+                        let outcome = service_tokens::create(&authority, call.clone(), wanted).await;
+                        if outcome.is_err() {
+                            return denial(&outcome);
+                        }
+                    }
+                    unreachable!("nobody mints for ever")
+                })
+            })
+            .collect();
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        world.revoke(&leaked).await;
+        let mut raw = world.raw().await;
+        let count = "SELECT COUNT(*) FROM service_tokens";
+        let minted = raw.number(count).await;
+        for worker in workers {
+            assert_eq!(worker.await.unwrap(), "revoked", "{:?}", world.engine());
+        }
+        assert_eq!(raw.number(count).await, minted, "nothing was made after the call had returned");
     }
 }

@@ -57,7 +57,7 @@ async fn of_fifty_rotations_at_once_one_wins() {
         let old = credential_id(0);
         let mut tx = store.begin().await.unwrap();
         service_tokens::lock_for_change(tx.conn(), old).await.unwrap().unwrap();
-        let (actor, _) = grants::share_actor(tx.conn(), old).await.unwrap().unwrap();
+        let (actor, _) = grants::by_id(tx.conn(), old).await.unwrap().unwrap();
         let renamed = name(&format!("{}~old", actor.name));
         let new = service_tokens::NewServiceToken { token_name: name("token-0"), ..new_token(number + 1) };
         let won = service_tokens::supersede(tx.conn(), old, new.id, &renamed, NOW, NOW).await.unwrap();
@@ -82,7 +82,7 @@ async fn of_fifty_rotations_at_once_one_wins() {
 #[tokio::test]
 async fn a_mint_and_an_emergency_wait_for_each_other() {
     for store in test_stores().await {
-        let mut mint = store.begin_change().await.unwrap();
+        let mut mint = store.begin_change(&[], &[]).await.unwrap();
         let epochs = platform::epochs(mint.conn()).await.unwrap();
         let emergency = {
             let store = store.another().await;
@@ -118,22 +118,56 @@ async fn waiting(store: &Store) -> i64 {
     call!(link, |c| sqlx::query_scalar(query).fetch_one(c)).unwrap()
 }
 
-/// SQLite's one writer lets no change begin before the other ends.
+/// Also when others hold the actor at every moment: they queue.
 #[tokio::test]
 async fn a_revoked_actor_is_seen_by_the_change_that_began_before() {
+    for store in test_stores().await {
+        insert(&store, &new_token(1)).await;
+        let actor = credential_id(1);
+        let mut revoking = store.begin_change(&[], &[actor.0]).await.unwrap();
+        service_tokens::revoke(revoking.conn(), actor, NOW, None).await.unwrap();
+        let late = tokio::spawn({
+            let store = store.another().await;
+            async move {
+                let mut late = store.begin_change(&[actor.0], &[]).await.unwrap();
+                grants::by_id(late.conn(), actor).await
+            }
+        });
+        while store.engine() == Engine::Postgres && !late.is_finished() && waiting(&store).await == 0 {
+            tokio::task::yield_now().await;
+        }
+        assert!(!late.is_finished(), "{:?}", store.engine());
+        revoking.commit().await.unwrap();
+        let (grant, _) = late.await.unwrap().unwrap().unwrap();
+        assert_eq!(grant.revoked_at, Some(NOW));
+    }
+}
+
+#[tokio::test]
+async fn changes_share_what_they_read_and_queue_for_what_they_change() {
     let Some(store) = postgres_store().await else { return };
-    insert(&store, &new_token(1)).await;
-    let mut late = store.begin().await.unwrap();
-    platform::epochs(late.conn()).await.unwrap();
-    let mut revoking = store.begin().await.unwrap();
-    service_tokens::revoke(revoking.conn(), credential_id(1), NOW, None).await.unwrap();
-    let sharing = tokio::spawn(async move { grants::share_actor(late.conn(), credential_id(1)).await });
-    while !sharing.is_finished() && waiting(&store).await == 0 {
+    let [one, two] = [credential_id(1).0, credential_id(2).0];
+    let first = store.begin_change(&[one], &[]).await.unwrap();
+    let second = store.begin_change(&[one], &[two]).await.unwrap();
+    let changing = tokio::spawn({
+        let store = store.another().await;
+        async move { store.begin_change(&[], &[one]).await.map(drop) }
+    });
+    while waiting(&store).await == 0 {
         tokio::task::yield_now().await;
     }
-    revoking.commit().await.unwrap();
-    let (actor, _) = sharing.await.unwrap().unwrap().unwrap();
-    assert_eq!(actor.revoked_at, Some(NOW));
+    // Whoever comes to share it now waits behind the one who wants to change it.
+    let third = tokio::spawn({
+        let store = store.another().await;
+        async move { store.begin_change(&[one], &[]).await.map(drop) }
+    });
+    while waiting(&store).await < 2 {
+        tokio::task::yield_now().await;
+    }
+    first.rollback().await;
+    second.rollback().await;
+    changing.await.unwrap().unwrap();
+    third.await.unwrap().unwrap();
 }
 
 #[tokio::test]

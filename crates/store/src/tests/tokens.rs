@@ -107,9 +107,9 @@ async fn the_grant_on_a_miss_is_the_row() {
         assert_eq!(loaded.grant, row.to_grant());
         assert_eq!(loaded.epochs, Epochs { service: 1 });
         assert!(read(&store, async |c| grants::load(c, &hash(2)).await).await.is_none());
-        let actor = change(&store, async |c| grants::share_actor(c, credential_id(1)).await).await;
+        let actor = change(&store, async |c| grants::by_id(c, credential_id(1)).await).await;
         assert_eq!(actor, Some((row.to_grant(), Epochs { service: 1 })));
-        assert_eq!(change(&store, async |c| grants::share_actor(c, credential_id(2)).await).await, None);
+        assert_eq!(change(&store, async |c| grants::by_id(c, credential_id(2)).await).await, None);
 
         let mut bare = new_token(3);
         bare.metadata = Metadata::default();
