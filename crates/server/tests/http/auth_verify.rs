@@ -140,7 +140,7 @@ async fn a_token_expires_exactly_at_its_end(app: &TestApp) {
     let token =
         app.mint_as(json!({"token_name": "ten days", "permissions": [], "expires_in_days": 10})).await;
     let end: keywright_core::Timestamp = token.body["expires_at"].as_str().unwrap().parse().unwrap();
-    let ask = || app.verify(&token.secret);
+    let ask = async || app.verify(&token.secret).await;
     // The clock goes on while the request is on its way: a minute before is before.
     app.at(end.plus_seconds(-60), ask).await.decided("valid");
     app.at(end, ask).await.decided("expired");
@@ -156,7 +156,7 @@ async fn a_superseded_token_is_valid_until_exactly_the_end_of_its_grace(app: &Te
     let decision = app.verify(&old.secret).await.decided("valid");
     assert_eq!(decision["rotation"]["superseded"], true);
     let end = decision["rotation"]["grace_expires_at"].as_str().unwrap().parse().unwrap();
-    let ask = || app.verify(&old.secret);
+    let ask = async || app.verify(&old.secret).await;
     app.at(keywright_core::Timestamp::plus_seconds(end, -60), ask).await.decided("valid");
     app.at(end, ask).await.decided("expired");
 }

@@ -21,4 +21,6 @@ mod idempotency;
 mod input_bodies;
 mod input_requests;
 mod openapi;
+mod records;
+mod sqlite_operator;
 mod system;

@@ -191,11 +191,7 @@ impl TestApp {
 
     /// What happens at a moment. The clock of a node on PostgreSQL follows its store twice a second:
     /// what was asked while that happened is asked again. The moment must be an hour or more away.
-    pub(crate) async fn at<T, F: Future<Output = T>>(
-        &self,
-        moment: Timestamp,
-        mut ask: impl FnMut() -> F,
-    ) -> T {
+    pub(crate) async fn at<T>(&self, moment: Timestamp, mut ask: impl AsyncFnMut() -> T) -> T {
         let clock = self.authority().clock();
         let skew = clock.skew_micros();
         loop {

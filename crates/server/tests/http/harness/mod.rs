@@ -3,6 +3,7 @@
 mod answer;
 mod app;
 mod caller;
+pub(crate) mod child;
 mod database;
 mod raw;
 mod schema;
@@ -51,7 +52,7 @@ pub(crate) fn sha256(secret: &str) -> [u8; 32] {
 pub(crate) const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// Waits for what becomes true by itself, and fails the test if it never does.
-pub(crate) async fn eventually<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
+pub(crate) async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     let waiting = async {
         while !holds().await {
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
