@@ -114,6 +114,14 @@ impl Database<'_> {
         ))
     }
 
+    /// Statements run in this database since it was made.
+    pub(crate) fn statements(&self) -> Result<i64> {
+        self.number(
+            "SELECT COALESCE(SUM(s.calls), 0)::bigint FROM pg_stat_statements s \
+             JOIN pg_database d ON d.oid = s.dbid AND d.datname = current_database()",
+        )
+    }
+
     /// Authentication events stored.
     pub(crate) fn events(&self) -> Result<i64> {
         self.number("SELECT COUNT(*) FROM authentication_events")

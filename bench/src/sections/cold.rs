@@ -13,13 +13,13 @@ use crate::report::{Bound, Section};
 use crate::tokens::tokens;
 
 const HOW: &str = "Every request bears another token out of a set that is far larger than the cache \
-    (`verify.cache_capacity` = 100), so that every one is asked of PostgreSQL, which shares the two cores.";
+    (`verify.cache_capacity` = 1), so that every one is asked of PostgreSQL, which shares the two cores.";
 
 /// Measures it, first without and then with the moving of events to the store.
 pub(crate) fn run(context: &Context) -> Result<Section> {
     let mut section = Section::new("Cold verification through PostgreSQL", HOW);
     let count = context.pick(200_000, 20_000);
-    let settings = [("KEYWRIGHT_VERIFY__CACHE_CAPACITY", "100"), ("KEYWRIGHT_JOURNAL__MAX_BYTES", "8GiB")];
+    let settings = [("KEYWRIGHT_VERIFY__CACHE_CAPACITY", "1"), ("KEYWRIGHT_JOURNAL__MAX_BYTES", "8GiB")];
     let stage = context.on_postgres(count, &settings)?;
     let script = self_form(Arc::new(tokens(0..count)));
     let bare = Bare::start("bare", answer_bytes(&stage, &script)?)?;
@@ -43,12 +43,16 @@ fn measure(
     (bare, keywright): (Side<'_>, Side<'_>),
     (what, connections): (&str, usize),
 ) -> Result<()> {
-    let loads = stage.database()?.loads()?;
+    let hits = || Ok::<_, anyhow::Error>(stage.server.status(&stage.root_token)?["cache"]["hits"].as_i64());
+    let (loads, hits_before) = (stage.database()?.loads()?, hits()?);
     let rounds = interleave(bare, keywright, Load::with(connections, context.slice()), context.rounds())?;
     let asked = stage.database()?.loads()? - loads;
+    let found = hits()?.zip(hits_before).map_or(0, |(after, before)| after - before);
     let bound = if connections == 64 { Bound::AtLeast(0.30, 0.35) } else { Bound::None };
     rounds.rows(section, what, bound, [Bound::None, Bound::None])?;
     let sent: u64 = rounds.0.iter().map(|(_, slice)| slice.outcome.sent).sum();
-    section.note(format!("{what}: {sent} verifications, {asked} queries for grants."));
+    section.note(format!(
+        "{what}: {sent} verifications, {asked} queries for grants, {found} found in the cache."
+    ));
     Ok(())
 }

@@ -38,6 +38,8 @@ fn measure(
     let script = Script::new(request, Values::Count, Expected { status: 201, holds: "\"token\":\"sk_" });
     let side = Side { address: stage.server.address, process: &stage.server.process, script: &script };
     let load = Load::with(64, context.pick(Duration::from_secs(4), Duration::from_secs(1)));
+    let statements = || stage.database.as_ref().map(crate::postgres::Database::statements).transpose();
+    let before = statements()?;
     let mut slices = Vec::new();
     for _ in 0..context.pick(5, 2) {
         let slice = side.slice(load)?;
@@ -50,6 +52,14 @@ fn measure(
         let latency = slices.iter().map(|slice| slice.outcome.latency.percentile_micros(percent) / 1_000.0);
         let latency = latency.collect::<crate::stats::Samples>();
         section.row(Row::absolute(format!("{engine}: p{percent}"), Unit::Millis, latency, Bound::None));
+    }
+    let cpu = slices.iter().map(|slice| slice.cpu_micros).collect::<crate::stats::Samples>();
+    section.row(Row::absolute(format!("{engine}: server CPU a mint"), Unit::Micros, cpu, Bound::None));
+    if let Some((after, before)) = statements()?.zip(before) {
+        #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+        let each =
+            (after - before) as f64 / slices.iter().map(|slice| slice.outcome.sent).sum::<u64>() as f64;
+        section.note(format!("{each:.2} statements in PostgreSQL for each mint, BEGIN and COMMIT included."));
     }
     Ok(())
 }

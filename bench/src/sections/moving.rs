@@ -25,7 +25,7 @@ const HOW: &str = "As the section on cached verification (64 connections, self f
 /// Measures it.
 pub(crate) fn run(context: &Context) -> Result<Section> {
     let mut section = Section::new("Cached verification while all events reach PostgreSQL", HOW);
-    let stage = context.on_postgres(TOKENS, &[("KEYWRIGHT_JOURNAL__MAX_BYTES", "8GiB")])?;
+    let stage = context.on_postgres(TOKENS, &[])?;
     stage.warm(TOKENS)?;
     let script = self_form(Arc::new(tokens(0..TOKENS)));
     let bare = Bare::start("bare", answer_bytes(&stage, &script)?)?;

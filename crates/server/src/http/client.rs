@@ -6,6 +6,7 @@ use http::header::{AUTHORIZATION, USER_AGENT};
 use http::{HeaderMap, HeaderName};
 use keywright_core::address;
 
+use super::shown::shown;
 use crate::config::Networks;
 
 /// `X-Request-Id`.
@@ -18,7 +19,8 @@ const MAX_REQUEST_ID: usize = 64;
 pub fn request_id(headers: &HeaderMap) -> Option<&str> {
     let id = headers.get(&REQUEST_ID)?.to_str().ok()?;
     let fits = (1..=MAX_REQUEST_ID).contains(&id.len())
-        && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
+        && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+        && shown(id).len() == id.len();
     fits.then_some(id)
 }
 
@@ -43,9 +45,9 @@ pub fn client_address(peer: Option<IpAddr>, headers: &HeaderMap, trusted: &Netwo
     Some(nearest)
 }
 
-/// The user agent, as far as it is text.
+/// The user agent, as far as it is text, and no further than where a secret stands in it.
 pub fn user_agent(headers: &HeaderMap) -> Option<&str> {
-    headers.get(USER_AGENT)?.to_str().ok()
+    headers.get(USER_AGENT)?.to_str().ok().map(shown)
 }
 
 /// What a request presents.
@@ -89,6 +91,7 @@ fn bearer(value: &[u8]) -> Option<&[u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{LoadInput, load};
     use proptest::prelude::*;
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
@@ -100,11 +103,13 @@ mod tests {
     }
 
     fn networks(text: &str) -> Networks {
-        text.parse().unwrap()
+        let flags = vec![("server.trusted_proxies".to_owned(), text.to_owned())];
+        let input = LoadInput { flags, file: None, default_file: None, environment: Vec::new(), dev: true };
+        load(&input).config.unwrap().server.trusted_proxies
     }
 
     fn ip(text: &str) -> Option<IpAddr> {
-        Some(text.parse().unwrap())
+        text.parse().ok()
     }
 
     #[test]

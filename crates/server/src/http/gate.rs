@@ -15,6 +15,7 @@ use std::net::IpAddr;
 use super::answer::{Refused, denied};
 use super::client::{Presented, presented, user_agent};
 use super::outer::Arrived;
+use super::shown::shown;
 use super::{App, etag};
 
 /// Marks requests of the local operator: over the operator's socket, or in the operator's own process.
@@ -168,7 +169,7 @@ fn record<'a>(door: &'a Door<'_>, code: RecordCode, known: Option<&'a Known>) ->
         asked_by: None,
         ip_address: door.arrived.ip_address,
         user_agent: user_agent(&door.parts.headers),
-        method: Some(door.parts.method.as_str()),
+        method: Some(shown(door.parts.method.as_str())),
         endpoint: Some(&door.arrived.path),
         cloudflare_ray_id: None,
         request_id: &door.arrived.request_id,

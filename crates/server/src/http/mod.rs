@@ -19,6 +19,7 @@ pub mod view;
 pub mod audit;
 pub mod auth;
 pub mod outer;
+mod shown;
 pub mod system;
 pub mod tokens;
 

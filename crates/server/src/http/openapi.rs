@@ -3,7 +3,6 @@
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
-use serde_json::Value;
 use utoipa::openapi::Server;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
@@ -88,7 +87,7 @@ pub fn document() -> String {
 /// This document, with the address under which this server is reached.
 #[utoipa::path(
     get, path = "/openapi.json", tag = "system", operation_id = "get_openapi_document", security(()),
-    responses((status = 200, description = "An OpenAPI 3.1 document", body = Value),
+    responses((status = 200, description = "An OpenAPI 3.1 document", body = serde_json::Value),
         (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json")),
 )]
 pub async fn serve(State(app): State<App>, _: NoQuery) -> Response {

@@ -19,6 +19,7 @@ use super::App;
 use super::answer::{LateDenial, Refused, problem_body, problem_headers};
 use super::client::{self, REQUEST_ID, user_agent};
 use super::gate::unrecorded;
+use super::shown::shown;
 
 /// What is known of a request before anybody looks at it.
 #[derive(Clone, Debug)]
@@ -27,7 +28,7 @@ pub struct Arrived {
     pub request_id: String,
     /// The client.
     pub ip_address: Option<std::net::IpAddr>,
-    /// The whole path, the base path included.
+    /// The whole path, the base path included; no further than where a secret stands in it.
     pub path: String,
     /// When it arrived, on the boot-time clock.
     pub at: i64,
@@ -44,7 +45,7 @@ pub async fn layer(State(app): State<App>, mut request: Request, next: Next) -> 
     let arrived = Arrived {
         request_id: request_id.clone(),
         ip_address,
-        path: request.uri().path().to_owned(),
+        path: shown(request.uri().path()).to_owned(),
         at: app.authority().clock().boot_micros(),
         let_in: Arc::default(),
     };
@@ -70,7 +71,8 @@ pub async fn layer(State(app): State<App>, mut request: Request, next: Next) -> 
     let response = finish(response, &request_id);
     let micros = boot_micros() - began;
     let (method, path) = (facts.method, arrived.path);
-    span.in_scope(|| info!(%method, path, status = response.status().as_u16(), micros, "answered"));
+    let method = shown(method.as_str());
+    span.in_scope(|| info!(method, path, status = response.status().as_u16(), micros, "answered"));
     response
 }
 
@@ -95,7 +97,7 @@ async fn record(app: &App, code: keywright_core::DenialCode, arrived: &Arrived, 
         asked_by: None,
         ip_address: arrived.ip_address,
         user_agent: facts.user_agent.as_deref(),
-        method: Some(facts.method.as_str()),
+        method: Some(shown(facts.method.as_str())),
         endpoint: Some(&arrived.path),
         cloudflare_ray_id: None,
         request_id: &arrived.request_id,

@@ -2,6 +2,17 @@
 //! that speak of more than one path say what they hold against it.
 
 #![expect(clippy::unwrap_used, reason = "the helpers of a test fail as it does")]
+#![allow(
+    clippy::duration_suboptimal_units,
+    clippy::format_collect,
+    clippy::large_futures,
+    clippy::match_same_arms,
+    clippy::needless_for_each,
+    clippy::similar_names,
+    clippy::single_match_else,
+    clippy::too_many_lines,
+    reason = "a test is read once from top to bottom, and its speed is nobody's"
+)]
 
 mod harness;
 
@@ -22,5 +33,7 @@ mod input_bodies;
 mod input_requests;
 mod openapi;
 mod records;
+mod secrets;
 mod sqlite_operator;
 mod system;
+mod two_nodes;

@@ -30,6 +30,7 @@ use crate::http::gate::{
 };
 use crate::http::input::{self, NoQuery, is_json, read_body, rules};
 use crate::http::outer::Arrived;
+use crate::http::shown::shown;
 
 /// The path, for the edge.
 pub const PATH: &str = "/api/v1/auth/verify";
@@ -188,20 +189,20 @@ async fn with_body(
         let question = Question {
             wanted,
             ip_address: request.ip_address.and_then(address::parse),
-            user_agent: request.user_agent,
-            method: request.method,
-            endpoint: request.endpoint,
-            cloudflare_ray_id: request.cloudflare_ray_id,
+            user_agent: request.user_agent.map(shown),
+            method: request.method.map(shown),
+            endpoint: request.endpoint.map(shown),
+            cloudflare_ray_id: request.cloudflare_ray_id.map(shown),
         };
         return verification.decide(Bearer::sort(token.as_bytes()), &question, asked_by).await;
     }
     let question = Question {
         wanted,
         ip_address: asked.ip_address,
-        user_agent: request.user_agent.or_else(|| user_agent(asked.headers)),
-        method: request.method.or(Some("POST")),
-        endpoint: request.endpoint.or(Some(PATH)),
-        cloudflare_ray_id: request.cloudflare_ray_id,
+        user_agent: request.user_agent.map(shown).or_else(|| user_agent(asked.headers)),
+        method: request.method.map(shown).or(Some("POST")),
+        endpoint: request.endpoint.map(shown).or(Some(PATH)),
+        cloudflare_ray_id: request.cloudflare_ray_id.map(shown),
     };
     match presented(asked.headers) {
         Presented::Credential(credential) => {

@@ -104,7 +104,7 @@ impl TestApp {
     pub(crate) async fn stop(self) -> Rest {
         self.served.leave().await;
         self.node.close().await.expect("nothing stays in the journal");
-        Rest { store: self.store, _folder: self.folder }
+        Rest { _store: self.store, _folder: self.folder }
     }
 
     /// A caller without a credential.
@@ -215,15 +215,8 @@ impl TestApp {
 
 /// What is left of a node that was stopped.
 pub(crate) struct Rest {
-    store: Arc<TestStore>,
+    _store: Arc<TestStore>,
     _folder: TempDir,
-}
-
-impl Rest {
-    /// A connection of our own to the store's database.
-    pub(crate) async fn database(&self) -> Database {
-        Database::connect(&self.store.options().url).await
-    }
 }
 
 fn configuration(url: &str, folder: &TempDir, settings: &[(&str, &str)]) -> Config {
