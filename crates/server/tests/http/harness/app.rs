@@ -104,7 +104,7 @@ impl TestApp {
     pub(crate) async fn stop(self) -> Rest {
         self.served.leave().await;
         self.node.close().await.expect("nothing stays in the journal");
-        Rest { _store: self.store, _folder: self.folder }
+        Rest { store: self.store, _folder: self.folder }
     }
 
     /// A caller without a credential.
@@ -130,8 +130,9 @@ impl TestApp {
         self.address
     }
 
-    pub(crate) fn engine(&self) -> Engine {
-        self.authority().store().engine()
+    /// Where the store is, without a detour.
+    pub(crate) fn url(&self) -> &str {
+        &self.store.options().url
     }
 
     pub(crate) fn app(&self) -> &App {
@@ -215,8 +216,15 @@ impl TestApp {
 
 /// What is left of a node that was stopped.
 pub(crate) struct Rest {
-    _store: Arc<TestStore>,
+    store: Arc<TestStore>,
     _folder: TempDir,
+}
+
+impl Rest {
+    /// A connection of our own to the store's database.
+    pub(crate) async fn database(&self) -> Database {
+        Database::connect(&self.store.options().url).await
+    }
 }
 
 fn configuration(url: &str, folder: &TempDir, settings: &[(&str, &str)]) -> Config {

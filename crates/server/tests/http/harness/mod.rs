@@ -9,7 +9,7 @@ mod raw;
 mod schema;
 
 pub(crate) use answer::Answer;
-pub(crate) use app::{Minted, TestApp};
+pub(crate) use app::{MASTER_KEY, Minted, TestApp};
 pub(crate) use caller::Caller;
 pub(crate) use database::Database;
 pub(crate) use keywright_store::Engine;
