@@ -11,6 +11,8 @@ pub(super) fn valid(grant: &Grant, request_id: &str) -> Bytes {
     let mut out = Vec::with_capacity(768);
     out.extend_from_slice(b"{\"valid\":true,\"code\":\"valid\"");
     known(&mut out, grant);
+    out.extend_from_slice(b",\"expires_at\":");
+    time(&mut out, grant.expires_at);
     out.extend_from_slice(b",\"publisher_id\":null,\"publishers\":[],\"scopes\":");
     scopes(&mut out, &grant.scopes);
     out.extend_from_slice(b",\"rate_limit\":null,\"context\":{\"service_account_id\":null,\"service_name\":");
@@ -33,6 +35,10 @@ pub(super) fn denied(grant: &Grant, denial: &Denial, request_id: &str) -> Bytes 
     out.extend_from_slice(denial.code.as_str().as_bytes());
     out.push(b'"');
     known(&mut out, grant);
+    if grant.expires_at.is_some() {
+        out.extend_from_slice(b",\"expires_at\":");
+        time(&mut out, grant.expires_at);
+    }
     if !denial.missing_scopes.is_empty() {
         out.extend_from_slice(b",\"missing_scopes\":");
         list(&mut out, denial.missing_scopes.iter());
@@ -62,9 +68,7 @@ fn known(out: &mut Vec<u8>, grant: &Grant) {
     uuid(out, grant.credential_id.0);
     out.extend_from_slice(b",\"name\":");
     text(out, &grant.name);
-    out.extend_from_slice(b"},\"expires_at\":");
-    time(out, grant.expires_at);
-    out.extend_from_slice(b",\"rotation\":{\"superseded\":");
+    out.extend_from_slice(b"},\"rotation\":{\"superseded\":");
     out.extend_from_slice(if grant.superseded_by.is_some() { b"true" } else { b"false" });
     out.extend_from_slice(b",\"grace_expires_at\":");
     time(out, grant.grace_expires_at);
