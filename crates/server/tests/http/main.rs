@@ -29,6 +29,7 @@ mod auth_verify;
 mod authorization;
 mod cli;
 mod credentials;
+mod faults;
 mod idempotency;
 mod input_bodies;
 mod input_requests;

@@ -147,7 +147,7 @@ async fn pass_on(admin: &Caller, secret: &str) {
     canary.is_not_in("a decision", answer.text());
 }
 
-async fn token_of(answer: &Value) -> String {
+fn token_of(answer: &Value) -> String {
     answer["token"].as_str().unwrap().to_owned()
 }
 
@@ -161,12 +161,11 @@ async fn no_secret_is_left_anywhere(engine: Engine) {
     let keyed = admin.with("idempotency-key", KEY);
     let body = json!({"token_name": "canary", "permissions": ["tokens:rotate_self"]});
     let minted = keyed.post("/auth/tokens", body.clone()).await.expect(201);
-    let (minted, id) = (token_of(&minted).await, minted["id"].as_str().unwrap().to_owned());
-    assert_eq!(token_of(&keyed.post("/auth/tokens", body).await.expect(201)).await, minted);
+    let (minted, id) = (token_of(&minted), minted["id"].as_str().unwrap().to_owned());
+    assert_eq!(token_of(&keyed.post("/auth/tokens", body).expect(201)).await, minted);
     let own = server.nobody().bearing(&minted);
     own.send("POST", "/auth/verify", None).await.decided("valid");
-    let rotated =
-        token_of(&own.post("/auth/tokens/self/rotate", json!({"reason": "r"})).await.expect(200)).await;
+    let rotated = token_of(&own.post("/auth/tokens/self/rotate", json!({"reason": "r"})).expect(200)).await;
     admin
         .post("/auth/verify", json!({"token": rotated, "required_scopes": ["z"]}))
         .await
@@ -254,7 +253,7 @@ async fn the_command_line_prints_a_secret_once_and_logs_none() {
     let (url, home) = (store.options().url.clone(), tempfile::tempdir().unwrap());
     let command = |arguments: &[&str]| keywright(home.path(), &url, arguments);
     let made = run(command(&["token", "create", "--name", "canary", "--permissions", "a", "--json"])).await;
-    let secret = token_of(&made.json()).await;
+    let secret = token_of(&made.json());
     let canary = Canary::new(&secret);
     canary.is_not_in("standard error", &made.stderr);
     assert_eq!(made.stdout.matches(&secret).count(), 1);

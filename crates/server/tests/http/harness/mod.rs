@@ -5,6 +5,7 @@ mod app;
 mod caller;
 pub(crate) mod child;
 mod database;
+pub(crate) mod proxy;
 mod raw;
 mod schema;
 
