@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{Engine, Raw, TestApp, eventually, on_both_engines};
+use crate::harness::{Database, Raw, TestApp, eventually, on_both_engines};
 
 on_both_engines![
     a_revoked_token_is_denied_before_the_call_returns,
@@ -109,7 +109,7 @@ async fn a_revoked_administrator_cannot_finish_what_began_before(app: &TestApp) 
     // Revoked by another, who has not committed yet: the door still lets the rogue in.
     let mut another = app.database().await;
     another.begin().await;
-    if app.engine() == Engine::Postgres {
+    if matches!(another, Database::Postgres(_)) {
         // As every change does: it holds what it changes.
         let (_, number) = rogue.id.parse::<uuid::Uuid>().unwrap().as_u64_pair();
         another.execute(&format!("SELECT pg_advisory_xact_lock({})", number.cast_signed())).await;

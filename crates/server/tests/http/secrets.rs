@@ -162,10 +162,10 @@ async fn no_secret_is_left_anywhere(engine: Engine) {
     let body = json!({"token_name": "canary", "permissions": ["tokens:rotate_self"]});
     let minted = keyed.post("/auth/tokens", body.clone()).await.expect(201);
     let (minted, id) = (token_of(&minted), minted["id"].as_str().unwrap().to_owned());
-    assert_eq!(token_of(&keyed.post("/auth/tokens", body).expect(201)).await, minted);
+    assert_eq!(token_of(&keyed.post("/auth/tokens", body).await.expect(201)), minted);
     let own = server.nobody().bearing(&minted);
     own.send("POST", "/auth/verify", None).await.decided("valid");
-    let rotated = token_of(&own.post("/auth/tokens/self/rotate", json!({"reason": "r"})).expect(200)).await;
+    let rotated = token_of(&own.post("/auth/tokens/self/rotate", json!({"reason": "r"})).await.expect(200));
     admin
         .post("/auth/verify", json!({"token": rotated, "required_scopes": ["z"]}))
         .await
