@@ -89,6 +89,8 @@ pub(crate) struct Inner {
     segment_bytes: u64,
     /// Of all files, with what is being appended.
     bytes: AtomicU64,
+    /// Of records, since the start.
+    appended: AtomicU64,
     files: Mutex<Files>,
     failing: AtomicBool,
     entropy: fn() -> IdEntropy,
@@ -139,6 +141,7 @@ impl Journal {
             segment_bytes: (options.max_bytes / 16).clamp(64 * 1024, 64 * 1024 * 1024),
             node,
             bytes: AtomicU64::new(segments.iter().map(|segment| segment.written()).sum()),
+            appended: AtomicU64::new(0),
             files: Mutex::new(Files { segments, closed: false }),
             failing: AtomicBool::new(false),
             entropy,
@@ -194,9 +197,20 @@ impl Inner {
         self.files.lock().segments.clone()
     }
 
-    /// How full it is, in eighths of its bound.
-    pub(crate) fn eighths_full(&self) -> u64 {
-        self.bytes.load(Ordering::Relaxed).saturating_mul(8) / self.options.max_bytes.max(1)
+    /// Bytes that the store does not have yet.
+    pub(crate) fn pending_bytes(&self) -> u64 {
+        let segments = self.segments();
+        let pending = segments.iter().filter(|segment| segment.is_pending());
+        pending.map(|segment| segment.written().saturating_sub(segment.moved())).sum()
+    }
+
+    fn count_appended(&self, length: u64) {
+        self.appended.fetch_add(length, Ordering::Relaxed);
+    }
+
+    /// Bytes of records appended since the start.
+    pub(crate) fn appended_bytes(&self) -> u64 {
+        self.appended.load(Ordering::Relaxed)
     }
 
     /// Whether room is getting short: then a segment that is moved whole goes, though its writer has

@@ -17,6 +17,12 @@ use crate::source::{Appended, EventSink, SourceError};
 const CHUNK_BYTES: usize = 1024 * 1024;
 /// Between two looks at a journal that had nothing to move.
 const IDLE: Duration = Duration::from_millis(200);
+/// Fewer bytes than this between two passes, and nobody is in a hurry to be answered.
+const QUIET_BYTES: u64 = 64 * 1024;
+/// About what a busy second appends.
+const SECOND_BYTES: u64 = 16 * 1024 * 1024;
+/// So much waits that the events are late.
+const LATE_BYTES: u64 = 64 * 1024 * 1024;
 /// A piece of work that took longer, for whatever reason, is not rested from longer.
 const MAX_REST: Duration = Duration::from_millis(250);
 /// Between two tries of a store that did not take a batch.
@@ -33,10 +39,14 @@ pub struct Moved {
 
 /// Moves for as long as it is polled.
 pub async fn run<S: EventSink>(journal: Journal, sink: Arc<S>) {
+    let mut appended = journal.inner().appended_bytes();
     loop {
         let began = boot_micros();
+        let before = std::mem::replace(&mut appended, journal.inner().appended_bytes());
         match pass(&journal, sink.as_ref()).await {
-            Ok(moved) if moved.more => tokio::time::sleep(rest(journal.inner(), boot_micros() - began)).await,
+            Ok(moved) if moved.more => {
+                tokio::time::sleep(rest(journal.inner(), boot_micros() - began, appended - before)).await;
+            }
             Ok(_) => tokio::time::sleep(IDLE).await,
             Err(error) => {
                 warn!(%error, "authentication events stay in the journal");
@@ -46,14 +56,15 @@ pub async fn run<S: EventSink>(journal: Journal, sink: Arc<S>) {
     }
 }
 
-/// Answering goes first: after a piece of work the mover rests three times as long while the journal is
-/// nearly empty, as long while it fills, and not at all once it does: a journal is there to be filled in
-/// a rush and emptied after it.
-fn rest(inner: &Inner, worked_micros: i64) -> Duration {
+/// Answering goes first: while records are being appended the mover rests three times as long as it
+/// worked, as long when about a second's worth waits, and not at all beyond that or once nobody appends:
+/// a journal is there to be filled in a rush and emptied after it.
+fn rest(inner: &Inner, worked_micros: i64, appended_bytes: u64) -> Duration {
     let worked = Duration::from_micros(u64::try_from(worked_micros).unwrap_or(0)).min(MAX_REST);
-    match inner.eighths_full() {
-        0 => worked * 3,
-        1 => worked,
+    match inner.pending_bytes() {
+        _ if appended_bytes < QUIET_BYTES => Duration::ZERO,
+        0..SECOND_BYTES => worked * 3,
+        SECOND_BYTES..LATE_BYTES => worked,
         _ => Duration::ZERO,
     }
 }

@@ -69,8 +69,9 @@ impl Writer {
         let length = buffer.len() as u64;
         inner.take_room(length)?;
         let written = self.append_bytes(segment, buffer, record);
-        if written.is_err() {
-            inner.give_room_back(length);
+        match written {
+            Ok(_) => inner.count_appended(length),
+            Err(_) => inner.give_room_back(length),
         }
         written
     }
