@@ -6,6 +6,7 @@
 //! away can leave a connection behind that the next caller has to wait for.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use deadpool::managed::{self, Metrics, Object, RecycleError, RecycleResult};
@@ -17,6 +18,9 @@ use crate::error::{Fault, StoreError};
 const TRUSTED_IDLE: Duration = Duration::from_secs(1);
 /// A connection is not lent any more beyond this age.
 const MAX_AGE: Duration = Duration::from_mins(30);
+
+/// How often work is taken up again before the others have their turn.
+const TURNS: usize = 32;
 
 /// A pool of connections to one engine.
 pub(crate) type Pool<DB> = managed::Pool<Maker<DB>>;
@@ -41,7 +45,8 @@ impl<DB: Database> Maker<DB> {
     /// A connection that belongs to no pool: its drop closes it.
     pub(crate) async fn connect(&self) -> Result<DB::Connection, StoreError> {
         // Whatever answers in the store's stead, a proxy that closes the line say, is not the store.
-        DB::Connection::connect_with(&self.options).await.map_err(|error| match StoreError::from(error) {
+        let connecting = eagerly(DB::Connection::connect_with(&self.options));
+        connecting.await.map_err(|error| match StoreError::from(error) {
             StoreError::Other(reason) => StoreError::Unavailable(reason),
             told => told,
         })
@@ -88,6 +93,16 @@ impl<DB: Database> managed::Manager for Maker<DB> {
             Err(_) => Err(RecycleError::message("no answer")),
         }
     }
+}
+
+/// Takes up `work` several times in a row. The driver's handshake by password gives way to the others
+/// 819 times: on a busy runtime a connection would take longer to make than anybody waits for one.
+async fn eagerly<F: Future>(work: F) -> F::Output {
+    let mut work = std::pin::pin!(work);
+    std::future::poll_fn(|context| {
+        (0..TURNS).map(|_| work.as_mut().poll(context)).find(Poll::is_ready).unwrap_or(Poll::Pending)
+    })
+    .await
 }
 
 /// Closes all resting connections unless it is told that one was lent: whoever had to give up on
