@@ -27,7 +27,7 @@ const HOW: &str = "1,000 tokens, each cached before; every request bears the nex
 pub(crate) fn run(context: &Context) -> Result<Section> {
     let mut section = Section::new("Cached verification over HTTP, recorded in the journal", HOW);
     let stage = context.on_postgres(TOKENS, &[("KEYWRIGHT_JOURNAL__MAX_BYTES", "32GiB")])?;
-    stage.warm(TOKENS)?;
+    stage.warm(0..TOKENS)?;
     // The caller is looked up as well.
     answer_bytes(&stage, &self_form(Arc::new(vec![stage.root_token.clone()])))?;
     stage.database()?.hold_events()?;

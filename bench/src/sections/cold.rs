@@ -27,7 +27,7 @@ pub(crate) fn run(context: &Context) -> Result<Section> {
     let keywright = Side { address: stage.server.address, process: &stage.server.process, script: &script };
     for connections in [64, 16, 1] {
         stage.database()?.hold_events()?;
-        let what = format!("{connections} connections");
+        let what = format!("{connections} connection{}", if connections == 1 { "" } else { "s" });
         measure(context, &stage, &mut section, (bare, keywright), (&what, connections))?;
         stage.database()?.take_events()?;
     }

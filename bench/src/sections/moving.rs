@@ -26,7 +26,7 @@ const HOW: &str = "As the section on cached verification (64 connections, self f
 pub(crate) fn run(context: &Context) -> Result<Section> {
     let mut section = Section::new("Cached verification while all events reach PostgreSQL", HOW);
     let stage = context.on_postgres(TOKENS, &[])?;
-    stage.warm(TOKENS)?;
+    stage.warm(0..TOKENS)?;
     let script = self_form(Arc::new(tokens(0..TOKENS)));
     let bare = Bare::start("bare", answer_bytes(&stage, &script)?)?;
     let mut expected = settled(&stage)?;

@@ -29,7 +29,7 @@ const HOW: &str = "1,000 requests a second over 8 connections, self form, cached
 pub(crate) fn run(context: &Context) -> Result<Section> {
     let mut section = Section::new("1,000 requests a second, open loop", HOW);
     let stage = context.on_postgres(TOKENS, &[])?;
-    stage.warm(TOKENS)?;
+    stage.warm(0..TOKENS)?;
     let script = self_form(Arc::new(tokens(0..TOKENS)));
     let bare = Bare::start("bare", answer_bytes(&stage, &script)?)?;
     let time = context.pick(Duration::from_secs(5), Duration::from_secs(1));
