@@ -208,5 +208,8 @@ fn record(grant: &Grant, now: Timestamp) -> RecordRef<'_> {
         latency_micros: 5,
         stale: false,
         error_details: None,
+        publisher_id: None,
+        user_email: None,
+        occurrences: 1,
     }
 }

@@ -14,6 +14,7 @@ pub mod scope;
 pub mod secret;
 pub mod status;
 pub mod time;
+pub mod usage;
 
 pub use decision::{Decision, Denial, DenialCode, Requirements, decide};
 pub use grant::{Epochs, Grant};

@@ -25,6 +25,9 @@ pub enum StoreError {
     /// Something else that must be unique is there already.
     #[error("there is such a row already: {0}")]
     Duplicate(String),
+    /// A value that the engine cannot keep.
+    #[error("the store cannot keep a value: {0}")]
+    Data(String),
     /// A database that Keywright cannot work on.
     #[error("the database cannot be used: {reason}")]
     Unsuitable {
@@ -165,7 +168,11 @@ fn sqlite_error(code: i64, message: String) -> StoreError {
     const FULL: i64 = 13;
     const CANTOPEN: i64 = 14;
     const NOTADB: i64 = 26;
+    const TOOBIG: i64 = 18;
+    const CONSTRAINT: i64 = 19;
+    const MISMATCH: i64 = 20;
     match code & 0xff {
+        TOOBIG | CONSTRAINT | MISMATCH => StoreError::Data(message),
         BUSY | LOCKED | READONLY | IOERR | FULL | CANTOPEN => StoreError::Unavailable(message),
         CORRUPT | NOTADB => StoreError::Corrupt(message),
         _ => StoreError::Other(message),
@@ -192,6 +199,8 @@ fn postgres_fault(code: &str, message: String) -> Fault {
         (_, "40001" | "40P01") => Fault { error: StoreError::Contention(message), broken: false },
         // Wrong password, no such role, no such database.
         ("28" | "3D", _) => Fault { error: StoreError::Unsuitable { reason: message }, broken: true },
+        // Data exceptions, integrity constraints, and program limits such as a row that is too long.
+        ("22" | "23" | "54", _) => Fault { error: StoreError::Data(message), broken: false },
         // data_corrupted, index_corrupted.
         (_, "XX001" | "XX002") => Fault { error: StoreError::Corrupt(message), broken: false },
         _ => Fault { error: StoreError::Other(message), broken: false },

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use keywright_core::id::SegmentId;
 use keywright_core::{CredentialId, NodeId, Timestamp};
-use keywright_verify::{Appended, DecisionRecord, EventSink, SourceError};
+use keywright_verify::{Appended, EventSink, Piece, Reject, SourceError};
 use sqlx::QueryBuilder;
 use uuid::Uuid;
 
@@ -13,6 +13,7 @@ use crate::conn::{Conn, change, on};
 use crate::dialect::statements;
 use crate::error::{CommitError, StoreError};
 use crate::store::Store;
+use crate::transaction::Tx;
 use crate::types::{Time, to_i64, to_u64};
 
 statements! {
@@ -24,6 +25,10 @@ statements! {
         "INSERT INTO journal_segments (id, node_id, position) VALUES ($1, $2, 0) ON CONFLICT (id) DO NOTHING"
     ];
     POSITION = ["SELECT position FROM journal_segments WHERE id = $1"];
+    REJECT = [
+        "INSERT INTO journal_rejects (segment_id, start_position, node_id, raw, reason, rejected_at) \
+         VALUES ($1, $2, $3, $4, $5, $6)"
+    ];
     FORGET = ["DELETE FROM journal_segments WHERE id = $1"];
 }
 
@@ -31,26 +36,35 @@ statements! {
 const USAGE_ROWS: usize = 500;
 
 impl EventSink for Store {
-    async fn append(
-        &self,
-        node: NodeId,
-        segment: SegmentId,
-        from: u64,
-        to: u64,
-        events: Vec<DecisionRecord>,
-    ) -> Result<Appended, SourceError> {
+    async fn append(&self, pieces: &[Piece]) -> Result<Appended, SourceError> {
         let mut tx = self.begin().await?;
-        if !move_position(tx.conn(), node, segment, from, to, &events).await? {
-            let position = position(tx.conn(), segment).await?;
-            return Ok(Appended::Elsewhere { position });
+        // In one order, so that two that try the same never wait for each other.
+        let mut ordered: Vec<&Piece> = pieces.iter().collect();
+        ordered.sort_by_key(|piece| piece.segment);
+        for piece in ordered {
+            let newest = piece.records.iter().map(|record| record.occurred_at).max();
+            let place = Place { node: piece.node, segment: piece.segment, from: piece.from, to: piece.to };
+            if !place.advance(tx.conn(), newest).await? {
+                return elsewhere(tx.conn(), piece.segment).await;
+            }
         }
-        append_batch(tx.conn(), node, &events).await?;
-        count_usage(tx.conn(), &events).await?;
-        match tx.commit().await {
-            Ok(()) => Ok(Appended::Done),
-            // Trying again tells: the position is where it was, or where it should be.
-            Err(CommitError::NotCommitted(error) | CommitError::OutcomeUnknown(error)) => Err(error.into()),
+        append_batch(tx.conn(), pieces).await.map_err(refusal)?;
+        count_usage(tx.conn(), pieces).await?;
+        finish(tx).await
+    }
+
+    async fn reject(&self, reject: &Reject) -> Result<Appended, SourceError> {
+        let place = Place { node: reject.node, segment: reject.segment, from: reject.from, to: reject.to };
+        let mut tx = self.begin().await?;
+        if !place.advance(tx.conn(), None).await? {
+            return elsewhere(tx.conn(), reject.segment).await;
         }
+        let reason = reject.reason.replace('\0', "\u{FFFD}");
+        change!(
+            tx.conn(), REJECT;
+            reject.segment.0, to_i64(reject.from), reject.node.0, &reject.raw[..], reason, Time(reject.rejected_at)
+        )?;
+        finish(tx).await
     }
 
     async fn position(&self, segment: SegmentId) -> Result<u64, SourceError> {
@@ -65,32 +79,44 @@ impl EventSink for Store {
     }
 }
 
-/// The compare-and-set. A segment that is not known yet is at 0.
-async fn move_position(
-    mut conn: Conn<'_>,
+/// Of a fault while events are stored: one that is about the events will be there the next time too.
+fn refusal(error: StoreError) -> SourceError {
+    match error {
+        StoreError::Duplicate(_) | StoreError::Data(_) => SourceError::Refused(error.to_string()),
+        other => other.into(),
+    }
+}
+
+async fn finish(tx: Tx) -> Result<Appended, SourceError> {
+    match tx.commit().await {
+        Ok(()) => Ok(Appended::Done),
+        // Trying again tells: the positions are where they were, or where they should be.
+        Err(CommitError::NotCommitted(error) | CommitError::OutcomeUnknown(error)) => Err(error.into()),
+    }
+}
+
+async fn elsewhere(conn: Conn<'_>, segment: SegmentId) -> Result<Appended, SourceError> {
+    Ok(Appended::Elsewhere { segment, position: position(conn, segment).await? })
+}
+
+/// A step of a segment's position.
+struct Place {
     node: NodeId,
     segment: SegmentId,
     from: u64,
     to: u64,
-    events: &[DecisionRecord],
-) -> Result<bool, StoreError> {
-    let newest = events.iter().map(|event| event.occurred_at).max();
-    if set_position(conn.reborrow(), segment, from, to, newest).await? {
-        return Ok(true);
-    }
-    let created = change!(conn.reborrow(), CREATE; segment.0, node.0)?;
-    Ok(created == 1 && set_position(conn, segment, from, to, newest).await?)
 }
 
-async fn set_position(
-    conn: Conn<'_>,
-    segment: SegmentId,
-    from: u64,
-    to: u64,
-    newest: Option<Timestamp>,
-) -> Result<bool, StoreError> {
-    let moved = change!(conn, MOVE; segment.0, to_i64(from), to_i64(to), Time::optional(newest))?;
-    Ok(moved == 1)
+impl Place {
+    /// The compare-and-set. A segment that is not known yet is at 0.
+    async fn advance(&self, mut conn: Conn<'_>, newest: Option<Timestamp>) -> Result<bool, StoreError> {
+        if self.from == 0 {
+            change!(conn.reborrow(), CREATE; self.segment.0, self.node.0)?;
+        }
+        let (from, to) = (to_i64(self.from), to_i64(self.to));
+        let moved = change!(conn, MOVE; self.segment.0, from, to, Time::optional(newest))?;
+        Ok(moved == 1)
+    }
 }
 
 /// How far a segment is stored; 0 of an unknown one.
@@ -102,9 +128,9 @@ async fn position(conn: Conn<'_>, segment: SegmentId) -> Result<u64, StoreError>
 }
 
 /// Counts what was accepted. In the order of ids, so that two nodes never wait for each other.
-async fn count_usage(mut conn: Conn<'_>, events: &[DecisionRecord]) -> Result<(), StoreError> {
+async fn count_usage(mut conn: Conn<'_>, pieces: &[Piece]) -> Result<(), StoreError> {
     let mut uses: BTreeMap<Uuid, (i64, Timestamp)> = BTreeMap::new();
-    for event in events.iter().filter(|event| event.success()) {
+    for event in pieces.iter().flat_map(|piece| &piece.records).filter(|event| event.success()) {
         if let Some(CredentialId(id)) = event.credential_id {
             let (count, last) = uses.entry(id).or_insert((0, event.occurred_at));
             *count += 1;

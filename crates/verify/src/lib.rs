@@ -19,6 +19,6 @@ pub use clock::Clock;
 pub use freshness::Freshness;
 pub use journal::record::{DecisionRecord, EventKind, RecordCode, RecordRef};
 pub use journal::{Journal, JournalError, JournalOptions};
-pub use source::{Appended, EventSink, GrantSource, Loaded, SourceError};
+pub use source::{Appended, EventSink, GrantSource, Loaded, Piece, Reject, SourceError};
 pub use stamps::Stamps;
 pub use verifier::{Known, Lookup, Verifier, VerifierOptions, VerifierStatistics};

@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use keywright_core::id::SegmentId;
-use keywright_core::{Epochs, Grant, NodeId, TokenHash};
+use keywright_core::{Epochs, Grant, NodeId, Timestamp, TokenHash};
 
 use crate::journal::record::DecisionRecord;
 
@@ -25,6 +25,10 @@ pub enum SourceError {
     /// It answered with a fault.
     #[error("the store failed: {0}")]
     Failed(String),
+    /// It will not take what it was given, however often it is tried: a value that it cannot keep, a
+    /// row that is there already.
+    #[error("the store refuses the data: {0}")]
+    Refused(String),
 }
 
 /// Where grants come from on a miss.
@@ -33,13 +37,49 @@ pub trait GrantSource: Send + Sync + 'static {
     fn load(&self, hash: TokenHash) -> impl Future<Output = Result<Option<Loaded>, SourceError>> + Send;
 }
 
+/// What lies between two positions of a segment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Piece {
+    /// The boot that wrote the segment.
+    pub node: NodeId,
+    /// The segment.
+    pub segment: SegmentId,
+    /// The position that the store is expected to have; 0 of a segment that it does not know.
+    pub from: u64,
+    /// The position after it.
+    pub to: u64,
+    /// The records between the two.
+    pub records: Vec<DecisionRecord>,
+}
+
+/// A record that the store refuses, as it stands in its segment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reject {
+    /// The boot that wrote the segment.
+    pub node: NodeId,
+    /// The segment.
+    pub segment: SegmentId,
+    /// Where it begins.
+    pub from: u64,
+    /// Where it ends.
+    pub to: u64,
+    /// Its payload.
+    pub raw: Vec<u8>,
+    /// What the store said of it.
+    pub reason: String,
+    /// When it said so.
+    pub rejected_at: Timestamp,
+}
+
 /// What became of a batch of journal records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Appended {
-    /// Stored; the segment's position is what was asked for.
+    /// Stored; the positions are what was asked for.
     Done,
-    /// The segment's position was another than expected: nothing was stored.
+    /// The position of a segment was another than expected: nothing was stored.
     Elsewhere {
+        /// The segment.
+        segment: SegmentId,
         /// Where it is.
         position: u64,
     },
@@ -47,17 +87,13 @@ pub enum Appended {
 
 /// Where the journal's records go.
 pub trait EventSink: Send + Sync + 'static {
-    /// Stores a batch and moves the segment's position from `from` to `to`, in one transaction that
-    /// begins with the compare-and-set of that position: a batch is stored once, however often it is
-    /// tried.
-    fn append(
-        &self,
-        node: NodeId,
-        segment: SegmentId,
-        from: u64,
-        to: u64,
-        events: Vec<DecisionRecord>,
-    ) -> impl Future<Output = Result<Appended, SourceError>> + Send;
+    /// Stores pieces of different segments and moves the position of each, in one transaction that
+    /// begins with the compare-and-set of those positions: a piece is stored once, however often it
+    /// is tried.
+    fn append(&self, pieces: &[Piece]) -> impl Future<Output = Result<Appended, SourceError>> + Send;
+
+    /// Keeps a refused record raw and moves its segment's position past it, in one transaction.
+    fn reject(&self, reject: &Reject) -> impl Future<Output = Result<Appended, SourceError>> + Send;
 
     /// How far the segment has been stored, in bytes of its file; 0 for an unknown one.
     fn position(&self, segment: SegmentId) -> impl Future<Output = Result<u64, SourceError>> + Send;

@@ -357,7 +357,7 @@ impl<S: GrantSource> Inner<S> {
                 self.cache.insert_unknown(hash, absence);
                 Landed::Unknown(absence)
             }
-            Ok(Err(SourceError::Failed(reason))) => {
+            Ok(Err(SourceError::Failed(reason) | SourceError::Refused(reason))) => {
                 warn!(%reason, "a grant could not be loaded");
                 Landed::Unavailable
             }

@@ -14,7 +14,7 @@ use keywright_core::id::{IdEntropy, SegmentId};
 use keywright_core::{NodeId, Timestamp};
 use keywright_verify::journal::mover::pass;
 use keywright_verify::{
-    Appended, DecisionRecord, EventKind, EventSink, Journal, JournalOptions, RecordCode, RecordRef,
+    Appended, EventKind, EventSink, Journal, JournalOptions, Piece, RecordCode, RecordRef, Reject,
     SourceError,
 };
 use parking_lot::Mutex;
@@ -90,6 +90,9 @@ fn record(request_id: &str) -> RecordRef<'_> {
         latency_micros: 1,
         stale: false,
         error_details: None,
+        publisher_id: None,
+        user_email: None,
+        occurrences: 1,
     }
 }
 
@@ -124,22 +127,24 @@ struct Sink {
 }
 
 impl EventSink for Sink {
-    async fn append(
-        &self,
-        _node: NodeId,
-        segment: SegmentId,
-        from: u64,
-        to: u64,
-        events: Vec<DecisionRecord>,
-    ) -> Result<Appended, SourceError> {
+    async fn append(&self, pieces: &[Piece]) -> Result<Appended, SourceError> {
         let mut positions = self.positions.lock();
-        let position = positions.entry(segment).or_insert(0);
-        if *position != from {
-            return Ok(Appended::Elsewhere { position: *position });
+        for Piece { segment, from, .. } in pieces {
+            let position = positions.get(segment).copied().unwrap_or(0);
+            if position != *from {
+                return Ok(Appended::Elsewhere { segment: *segment, position });
+            }
         }
-        *position = to;
-        self.stored.lock().extend(events.into_iter().map(|event| event.request_id.into()));
+        for piece in pieces {
+            positions.insert(piece.segment, piece.to);
+            let ids = piece.records.iter().map(|record| record.request_id.to_string());
+            self.stored.lock().extend(ids);
+        }
         Ok(Appended::Done)
+    }
+
+    async fn reject(&self, reject: &Reject) -> Result<Appended, SourceError> {
+        unreachable!("nothing is refused here: {reject:?}")
     }
 
     async fn position(&self, segment: SegmentId) -> Result<u64, SourceError> {

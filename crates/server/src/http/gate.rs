@@ -177,6 +177,9 @@ fn record<'a>(door: &'a Door<'_>, code: RecordCode, known: Option<&'a Known>) ->
             .unwrap_or(u32::MAX),
         stale: known.is_some_and(|known| known.stale),
         error_details: None,
+        publisher_id: None,
+        user_email: None,
+        occurrences: 1,
     }
 }
 

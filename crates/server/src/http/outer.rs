@@ -104,6 +104,9 @@ async fn record(app: &App, code: keywright_core::DenialCode, arrived: &Arrived, 
         latency_micros: u32::try_from(elapsed).unwrap_or(u32::MAX),
         stale: false,
         error_details: None,
+        publisher_id: None,
+        user_email: None,
+        occurrences: 1,
     };
     app.writer().append_durably(&record).await.is_ok()
 }

@@ -98,12 +98,15 @@ CREATE TABLE audit_chain (
 );
 INSERT INTO audit_chain (id, seq, mac, key_id, sealed_at) VALUES (1, 0, ''::BYTEA, NULL, NULL);
 
+-- One partition for each month, made ahead; what falls into none is kept all the same.
 CREATE TABLE authentication_events (
     occurred_at TIMESTAMPTZ NOT NULL,
     id UUID NOT NULL,
     event_type TEXT NOT NULL,
     success BOOLEAN NOT NULL,
     code TEXT NOT NULL,
+    -- More than 1 where a flood was only counted.
+    occurrences BIGINT NOT NULL,
     credential_id UUID,
     token_name TEXT,
     principal_type TEXT,
@@ -123,11 +126,79 @@ CREATE TABLE authentication_events (
     error_details JSONB,
     node_id UUID NOT NULL,
     PRIMARY KEY (occurred_at, id)
+) PARTITION BY RANGE (occurred_at);
+CREATE TABLE authentication_events_default PARTITION OF authentication_events DEFAULT;
+CREATE INDEX authentication_events_credential ON authentication_events (credential_id, occurred_at);
+CREATE INDEX authentication_events_failures ON authentication_events (occurred_at, id) WHERE NOT success;
+
+-- Roll-ups of decisions, kept in the transaction that stores the events. credential_id is the nil UUID
+-- for credentials that are not known, and the max UUID for all together. A latency column counts the
+-- decisions up to the bound of the same number (keywright_core::usage::LATENCY_BOUNDS_MICROS).
+CREATE TABLE usage_hourly (
+    credential_id UUID NOT NULL,
+    hour TIMESTAMPTZ NOT NULL,
+    endpoint_group TEXT NOT NULL,
+    code TEXT NOT NULL,
+    country TEXT NOT NULL,
+    decisions BIGINT NOT NULL,
+    latency_0 BIGINT NOT NULL,
+    latency_1 BIGINT NOT NULL,
+    latency_2 BIGINT NOT NULL,
+    latency_3 BIGINT NOT NULL,
+    latency_4 BIGINT NOT NULL,
+    latency_5 BIGINT NOT NULL,
+    latency_6 BIGINT NOT NULL,
+    latency_7 BIGINT NOT NULL,
+    first_at TIMESTAMPTZ NOT NULL,
+    last_at TIMESTAMPTZ NOT NULL,
+    PRIMARY KEY (credential_id, hour, endpoint_group, code, country)
+) WITH (fillfactor = 70);
+CREATE INDEX usage_hourly_hour ON usage_hourly (hour);
+CREATE TABLE usage_daily (
+    day TIMESTAMPTZ NOT NULL,
+    credential_id UUID NOT NULL,
+    code TEXT NOT NULL,
+    decisions BIGINT NOT NULL,
+    last_at TIMESTAMPTZ NOT NULL,
+    PRIMARY KEY (day, credential_id, code)
+) WITH (fillfactor = 70);
+-- Where decisions were asked for from: at most so many labels for each credential, day and kind, the
+-- rest under 'other'.
+CREATE TABLE usage_sources (
+    credential_id UUID NOT NULL,
+    day TIMESTAMPTZ NOT NULL,
+    -- 'address' or 'user_agent'
+    kind TEXT NOT NULL,
+    label TEXT NOT NULL,
+    decisions BIGINT NOT NULL,
+    failures BIGINT NOT NULL,
+    first_at TIMESTAMPTZ NOT NULL,
+    last_at TIMESTAMPTZ NOT NULL,
+    PRIMARY KEY (credential_id, day, kind, label)
+) WITH (fillfactor = 70);
+CREATE INDEX usage_sources_day ON usage_sources (day);
+-- The endpoint groups of a credential; there are at most 200.
+CREATE TABLE endpoint_groups (
+    credential_id UUID NOT NULL,
+    endpoint_group TEXT NOT NULL,
+    first_at TIMESTAMPTZ NOT NULL,
+    PRIMARY KEY (credential_id, endpoint_group)
 );
-CREATE INDEX authentication_events_credential ON authentication_events (credential_id, occurred_at, id);
-CREATE INDEX authentication_events_token_name ON authentication_events (token_name, occurred_at, id);
-CREATE INDEX authentication_events_error_details ON authentication_events
-    USING GIN (error_details jsonb_path_ops) WHERE error_details IS NOT NULL;
+
+-- Each directory of journal segments that a node has opened, until all that it holds is stored.
+CREATE TABLE journals (
+    id UUID NOT NULL PRIMARY KEY,
+    -- The boot that had it last, where it listened, and the directory there.
+    node_id UUID NOT NULL,
+    address TEXT NOT NULL,
+    dir TEXT NOT NULL,
+    opened_at TIMESTAMPTZ NOT NULL,
+    last_beat_at TIMESTAMPTZ NOT NULL,
+    -- When it was left with nothing in it.
+    closed_at TIMESTAMPTZ,
+    -- When its silence was told.
+    gap_at TIMESTAMPTZ
+) WITH (fillfactor = 70);
 
 -- How far each segment of each node's journal has been stored.
 CREATE TABLE journal_segments (
@@ -135,6 +206,17 @@ CREATE TABLE journal_segments (
     node_id UUID NOT NULL,
     position BIGINT NOT NULL,
     last_event_at TIMESTAMPTZ
+);
+
+-- Records that could not be stored as events, as they stood in the journal.
+CREATE TABLE journal_rejects (
+    segment_id UUID NOT NULL,
+    start_position BIGINT NOT NULL,
+    node_id UUID NOT NULL,
+    raw BYTEA NOT NULL,
+    reason TEXT NOT NULL,
+    rejected_at TIMESTAMPTZ NOT NULL,
+    PRIMARY KEY (segment_id, start_position)
 );
 
 CREATE TABLE nodes (

@@ -103,6 +103,8 @@ CREATE TABLE authentication_events (
     event_type TEXT NOT NULL,
     success INTEGER NOT NULL CHECK (success IN (0, 1)),
     code TEXT NOT NULL,
+    -- More than 1 where a flood was only counted.
+    occurrences INTEGER NOT NULL,
     credential_id BLOB,
     token_name TEXT,
     principal_type TEXT,
@@ -123,8 +125,77 @@ CREATE TABLE authentication_events (
     node_id BLOB NOT NULL,
     PRIMARY KEY (occurred_at, id)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX authentication_events_credential ON authentication_events (credential_id, occurred_at, id);
-CREATE INDEX authentication_events_token_name ON authentication_events (token_name, occurred_at, id);
+CREATE INDEX authentication_events_credential ON authentication_events (credential_id, occurred_at);
+CREATE INDEX authentication_events_failures ON authentication_events (occurred_at, id) WHERE NOT success;
+
+-- Roll-ups of decisions, kept in the transaction that stores the events. credential_id is the nil UUID
+-- for credentials that are not known, and the max UUID for all together. A latency column counts the
+-- decisions up to the bound of the same number (keywright_core::usage::LATENCY_BOUNDS_MICROS).
+CREATE TABLE usage_hourly (
+    credential_id BLOB NOT NULL,
+    hour INTEGER NOT NULL,
+    endpoint_group TEXT NOT NULL,
+    code TEXT NOT NULL,
+    country TEXT NOT NULL,
+    decisions INTEGER NOT NULL,
+    latency_0 INTEGER NOT NULL,
+    latency_1 INTEGER NOT NULL,
+    latency_2 INTEGER NOT NULL,
+    latency_3 INTEGER NOT NULL,
+    latency_4 INTEGER NOT NULL,
+    latency_5 INTEGER NOT NULL,
+    latency_6 INTEGER NOT NULL,
+    latency_7 INTEGER NOT NULL,
+    first_at INTEGER NOT NULL,
+    last_at INTEGER NOT NULL,
+    PRIMARY KEY (credential_id, hour, endpoint_group, code, country)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX usage_hourly_hour ON usage_hourly (hour);
+CREATE TABLE usage_daily (
+    day INTEGER NOT NULL,
+    credential_id BLOB NOT NULL,
+    code TEXT NOT NULL,
+    decisions INTEGER NOT NULL,
+    last_at INTEGER NOT NULL,
+    PRIMARY KEY (day, credential_id, code)
+) STRICT, WITHOUT ROWID;
+-- Where decisions were asked for from: at most so many labels for each credential, day and kind, the
+-- rest under 'other'.
+CREATE TABLE usage_sources (
+    credential_id BLOB NOT NULL,
+    day INTEGER NOT NULL,
+    -- 'address' or 'user_agent'
+    kind TEXT NOT NULL,
+    label TEXT NOT NULL,
+    decisions INTEGER NOT NULL,
+    failures INTEGER NOT NULL,
+    first_at INTEGER NOT NULL,
+    last_at INTEGER NOT NULL,
+    PRIMARY KEY (credential_id, day, kind, label)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX usage_sources_day ON usage_sources (day);
+-- The endpoint groups of a credential; there are at most 200.
+CREATE TABLE endpoint_groups (
+    credential_id BLOB NOT NULL,
+    endpoint_group TEXT NOT NULL,
+    first_at INTEGER NOT NULL,
+    PRIMARY KEY (credential_id, endpoint_group)
+) STRICT, WITHOUT ROWID;
+
+-- Each directory of journal segments that a node has opened, until all that it holds is stored.
+CREATE TABLE journals (
+    id BLOB NOT NULL PRIMARY KEY,
+    -- The boot that had it last, where it listened, and the directory there.
+    node_id BLOB NOT NULL,
+    address TEXT NOT NULL,
+    dir TEXT NOT NULL,
+    opened_at INTEGER NOT NULL,
+    last_beat_at INTEGER NOT NULL,
+    -- When it was left with nothing in it.
+    closed_at INTEGER,
+    -- When its silence was told.
+    gap_at INTEGER
+) STRICT, WITHOUT ROWID;
 
 -- How far each segment of each node's journal has been stored.
 CREATE TABLE journal_segments (
@@ -132,7 +203,18 @@ CREATE TABLE journal_segments (
     node_id BLOB NOT NULL,
     position INTEGER NOT NULL,
     last_event_at INTEGER
-) STRICT;
+) STRICT, WITHOUT ROWID;
+
+-- Records that could not be stored as events, as they stood in the journal.
+CREATE TABLE journal_rejects (
+    segment_id BLOB NOT NULL,
+    start_position INTEGER NOT NULL,
+    node_id BLOB NOT NULL,
+    raw BLOB NOT NULL,
+    reason TEXT NOT NULL,
+    rejected_at INTEGER NOT NULL,
+    PRIMARY KEY (segment_id, start_position)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE nodes (
     id BLOB NOT NULL PRIMARY KEY,

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
 
 use keywright_core::{CredentialId, NodeId, PrincipalKind};
-use keywright_verify::DecisionRecord;
+use keywright_verify::{DecisionRecord, Piece};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Postgres, Sqlite};
 use uuid::Uuid;
@@ -15,7 +15,7 @@ use crate::error::StoreError;
 use crate::link::Link;
 use crate::types::{Ip, POSTGRES_EPOCH_MICROS, Time};
 
-const COLUMNS: usize = 23;
+const COLUMNS: usize = 24;
 /// Rows of one INSERT.
 const ROWS: usize = 40;
 /// Bytes after which a part of a COPY is sent.
@@ -25,15 +25,20 @@ const COPY_CHUNK: usize = 256 * 1024;
 ///
 /// # Errors
 /// [`StoreError::Duplicate`] when one of them is stored already.
-pub async fn append_batch(conn: Conn<'_>, node: NodeId, events: &[DecisionRecord]) -> Result<(), StoreError> {
+pub async fn append_batch(conn: Conn<'_>, pieces: &[Piece]) -> Result<(), StoreError> {
+    let events: Vec<Event<'_>> =
+        pieces.iter().flat_map(|piece| piece.records.iter().map(|event| (piece.node, event))).collect();
     if events.is_empty() {
         return Ok(());
     }
     match conn {
-        Conn::Sqlite(link) => insert(link, node, events).await,
-        Conn::Postgres(link) => copy(link, node, events).await,
+        Conn::Sqlite(link) => insert(link, &events).await,
+        Conn::Postgres(link) => copy(link, &events).await,
     }
 }
+
+/// An event, and the node that decided.
+type Event<'a> = (NodeId, &'a DecisionRecord);
 
 /// PostgreSQL keeps no U+0000 in a text, and one event must not hold up all others.
 fn clean(text: &str) -> Cow<'_, str> {
@@ -81,13 +86,14 @@ fn bind<'q>(query: SqliteQuery<'q>, node: NodeId, event: &DecisionRecord) -> Sql
         .bind(event.kind.as_str())
         .bind(event.success())
         .bind(event.code.as_str())
+        .bind(i64::from(event.occurrences))
         .bind(event.credential_id.map(|id| id.0))
         .bind(text(&event.token_name))
         .bind(event.principal_kind.map(PrincipalKind::as_str))
         .bind(event.principal_id)
         .bind(event.asked_by.map(|id| id.0))
-        .bind(None::<Uuid>)
-        .bind(None::<String>)
+        .bind(event.publisher_id)
+        .bind(text(&event.user_email))
         .bind(Ip::optional(event.ip_address))
         .bind(None::<String>)
         .bind(text(&event.user_agent))
@@ -101,16 +107,19 @@ fn bind<'q>(query: SqliteQuery<'q>, node: NodeId, event: &DecisionRecord) -> Sql
         .bind(node.0)
 }
 
-async fn insert(link: &mut Link<Sqlite>, node: NodeId, events: &[DecisionRecord]) -> Result<(), StoreError> {
+async fn insert(link: &mut Link<Sqlite>, events: &[Event<'_>]) -> Result<(), StoreError> {
     let (full, rest) = events.split_at(events.len() - events.len() % ROWS);
     call!(link, |c| async {
         for rows in full.chunks_exact(ROWS) {
             let query = sqlx::query::<Sqlite>(AssertSqlSafe(Arc::clone(&INSERT_ROWS)));
-            rows.iter().fold(query, |query, event| bind(query, node, event)).execute(&mut *c).await?;
+            rows.iter()
+                .fold(query, |query, (node, event)| bind(query, *node, event))
+                .execute(&mut *c)
+                .await?;
         }
-        for event in rest {
+        for (node, event) in rest {
             let query = sqlx::query::<Sqlite>(AssertSqlSafe(Arc::clone(&INSERT_ROW)));
-            bind(query, node, event).execute(&mut *c).await?;
+            bind(query, *node, event).execute(&mut *c).await?;
         }
         Ok::<(), sqlx::Error>(())
     })
@@ -173,13 +182,14 @@ impl CopyBuffer {
         self.text(Some(event.kind.as_str()));
         self.field(&[u8::from(event.success())]);
         self.text(Some(event.code.as_str()));
+        self.field(&i64::from(event.occurrences).to_be_bytes());
         self.id(event.credential_id.map(|CredentialId(id)| id));
         self.text(event.token_name.as_deref());
         self.text(event.principal_kind.map(PrincipalKind::as_str));
         self.id(event.principal_id);
         self.id(event.asked_by.map(|CredentialId(id)| id));
-        self.null();
-        self.null();
+        self.id(event.publisher_id);
+        self.text(event.user_email.as_deref());
         self.address(event.ip_address);
         self.null();
         self.text(event.user_agent.as_deref());
@@ -194,14 +204,14 @@ impl CopyBuffer {
     }
 }
 
-async fn copy(link: &mut Link<Postgres>, node: NodeId, events: &[DecisionRecord]) -> Result<(), StoreError> {
+async fn copy(link: &mut Link<Postgres>, events: &[Event<'_>]) -> Result<(), StoreError> {
     const COPY: &str =
         concat!("COPY authentication_events (", event_columns!(), ") FROM STDIN WITH (FORMAT binary)");
     let rows = call!(link, |c| async {
         let mut copy = c.copy_in_raw(COPY).await?;
         let mut buffer = CopyBuffer::new();
-        for event in events {
-            buffer.event(node, event);
+        for (node, event) in events {
+            buffer.event(*node, event);
             if buffer.0.len() >= COPY_CHUNK {
                 copy.send(buffer.0.as_slice()).await?;
                 buffer.0.clear();

@@ -19,7 +19,7 @@ use crate::types::{Ip, Time, to_u64};
 
 macro_rules! event_columns {
     () => {
-        "occurred_at, id, event_type, success, code, credential_id, token_name, principal_type, principal_id, \
+        "occurred_at, id, event_type, success, code, occurrences, credential_id, token_name, principal_type, principal_id, \
          asked_by, publisher_id, user_email, ip_address, country, user_agent, method, endpoint, \
          cloudflare_ray_id, request_id, latency_micros, stale, error_details, node_id"
     };
@@ -43,6 +43,8 @@ pub struct AuthenticationEventRow {
     pub success: bool,
     /// How it ended.
     pub code: String,
+    /// How many decisions it stands for: more than 1 where a flood was only counted.
+    pub occurrences: u64,
     /// The credential decided on, when it is known.
     pub credential_id: Option<CredentialId>,
     /// Its name at that moment.
@@ -88,6 +90,7 @@ struct RawEvent {
     event_type: String,
     success: bool,
     code: String,
+    occurrences: i64,
     credential_id: Option<Uuid>,
     token_name: Option<String>,
     principal_type: Option<String>,
@@ -116,6 +119,7 @@ impl From<RawEvent> for AuthenticationEventRow {
             event_type: raw.event_type,
             success: raw.success,
             code: raw.code,
+            occurrences: to_u64(raw.occurrences),
             credential_id: raw.credential_id.map(CredentialId),
             token_name: raw.token_name,
             principal_type: raw.principal_type,
@@ -149,8 +153,6 @@ pub struct AuthenticationEventFilter {
     pub principal_id: Option<Uuid>,
     /// About this credential.
     pub credential_id: Option<CredentialId>,
-    /// About credentials that bore this name.
-    pub token_name: Option<String>,
     /// Of this type.
     pub event_type: Option<String>,
     /// Accepted or refused.
@@ -180,7 +182,6 @@ pub async fn list(
         .filter(" AND occurred_at < ", filter.until)
         .filter(" AND principal_id = ", filter.principal_id)
         .filter(" AND credential_id = ", filter.credential_id.map(|id| id.0))
-        .filter(" AND token_name = ", filter.token_name.as_deref())
         .filter(" AND event_type = ", filter.event_type.as_deref())
         .filter(" AND success = ", filter.success)
         .filter(" AND code = ", filter.code.as_deref())

@@ -25,6 +25,7 @@ const FORMAT: u16 = 1;
 const PAYLOAD_VERSION: u8 = 1;
 
 const MAX_NAME: usize = 1024;
+const MAX_EMAIL: usize = 320;
 const MAX_USER_AGENT: usize = 512;
 const MAX_METHOD: usize = 32;
 const MAX_ENDPOINT: usize = 512;
@@ -112,6 +113,8 @@ pub fn encode(record: &RecordRef<'_>, out: &mut Vec<u8>) {
     put_uuid(out, record.credential_id.map(|id| id.0));
     put_uuid(out, record.principal_id);
     put_uuid(out, record.asked_by.map(|id| id.0));
+    put_uuid(out, record.publisher_id);
+    out.extend_from_slice(&record.occurrences.to_le_bytes());
     match record.ip_address {
         None => out.push(0),
         Some(IpAddr::V4(v4)) => {
@@ -125,6 +128,7 @@ pub fn encode(record: &RecordRef<'_>, out: &mut Vec<u8>) {
     }
     put_text(out, Some(record.request_id), MAX_REQUEST_ID);
     put_text(out, record.token_name, MAX_NAME);
+    put_text(out, record.user_email, MAX_EMAIL);
     put_text(out, record.user_agent, MAX_USER_AGENT);
     put_text(out, record.method, MAX_METHOD);
     put_text(out, record.endpoint, MAX_ENDPOINT);
@@ -200,6 +204,8 @@ fn read_payload(segment: SegmentId, offset: u64, payload: &[u8]) -> Read<Decisio
     let credential_id = reader.optional_uuid()?.map(CredentialId);
     let principal_id = reader.optional_uuid()?;
     let asked_by = reader.optional_uuid()?.map(CredentialId);
+    let publisher_id = reader.optional_uuid()?;
+    let occurrences = reader.u32()?;
     let ip_address = match reader.u8()? {
         0 => None,
         4 => Some(IpAddr::from(reader.array::<4>()?)),
@@ -215,11 +221,14 @@ fn read_payload(segment: SegmentId, offset: u64, payload: &[u8]) -> Read<Decisio
         principal_kind,
         principal_id,
         asked_by,
+        publisher_id,
         ip_address,
         latency_micros,
         stale,
+        occurrences,
         request_id: reader.text()?.unwrap_or_default(),
         token_name: reader.text()?,
+        user_email: reader.text()?,
         user_agent: reader.text()?,
         method: reader.text()?,
         endpoint: reader.text()?,
@@ -328,6 +337,7 @@ mod tests {
                 principal_kind: id.map(|_| PrincipalKind::ServiceToken), principal_id: id.map(Uuid::from_u128), asked_by: None,
                 ip_address: ip, user_agent: agent.as_deref(), method: Some("GET"), endpoint: endpoint.as_deref(),
                 cloudflare_ray_id: None, request_id: "r", latency_micros: 9, stale, error_details: details.as_deref(),
+                publisher_id: id.map(Uuid::from_u128), user_email: name.as_deref(), occurrences: code as u32,
             };
             let mut out = vec![1, 2, 3];
             encode(&record, &mut out);
@@ -335,6 +345,8 @@ mod tests {
             prop_assert_eq!(found.bytes, out.len() - 3);
             let back = decode(segment(), 3, found.payload).unwrap();
             prop_assert_eq!(back.code, record.code);
+            prop_assert_eq!((back.publisher_id, back.user_email.as_deref(), back.occurrences),
+                (record.publisher_id, record.user_email, record.occurrences));
             prop_assert_eq!(back.token_name.as_deref(), record.token_name);
             prop_assert_eq!(back.user_agent.as_deref(), record.user_agent.map(|t| cut(t, MAX_USER_AGENT)));
             prop_assert_eq!(back.endpoint.as_deref(), record.endpoint);

@@ -11,7 +11,7 @@ use super::record::DecisionRecord;
 use super::segment::Segment;
 use super::{Inner, Journal};
 use crate::clock::boot_micros;
-use crate::source::{Appended, EventSink, SourceError};
+use crate::source::{Appended, EventSink, Piece, SourceError};
 
 /// Bytes read at once.
 const CHUNK_BYTES: usize = 1024 * 1024;
@@ -142,12 +142,19 @@ async fn move_chunk<S: EventSink>(segment: &Arc<Segment>, sink: &S) -> Result<Mo
     };
     let records = batch.records.len();
     let stored_from = if from == HEADER_BYTES as u64 { 0 } else { from };
-    match sink.append(segment.node(), segment.id(), stored_from, batch.end, batch.records).await? {
+    let piece = Piece {
+        node: segment.node(),
+        segment: segment.id(),
+        from: stored_from,
+        to: batch.end,
+        records: batch.records,
+    };
+    match sink.append(&[piece]).await? {
         Appended::Done => {
             segment.set_moved(batch.end, batch.newest);
             Ok(Moved { records, more: segment.synced() > batch.end })
         }
-        Appended::Elsewhere { position } if position != stored_from => {
+        Appended::Elsewhere { position, .. } if position != stored_from => {
             segment.set_position(position);
             Ok(Moved { records: 0, more: segment.synced() > segment.moved() })
         }

@@ -107,6 +107,10 @@ pub struct RecordRef<'a> {
     pub principal_id: Option<Uuid>,
     /// The credential that asked about another.
     pub asked_by: Option<CredentialId>,
+    /// The publisher that it was decided for.
+    pub publisher_id: Option<Uuid>,
+    /// The address of the user behind the credential.
+    pub user_email: Option<&'a str>,
     /// The original client.
     pub ip_address: Option<IpAddr>,
     /// Its user agent.
@@ -125,6 +129,8 @@ pub struct RecordRef<'a> {
     pub stale: bool,
     /// More about a failure: a JSON object.
     pub error_details: Option<&'a str>,
+    /// How many decisions it stands for: 1, but for those that were only counted in a flood.
+    pub occurrences: u32,
 }
 
 /// A record read back: an authentication event to be stored.
@@ -148,6 +154,10 @@ pub struct DecisionRecord {
     pub principal_id: Option<Uuid>,
     /// The credential that asked.
     pub asked_by: Option<CredentialId>,
+    /// The publisher that it was decided for.
+    pub publisher_id: Option<Uuid>,
+    /// The address of the user.
+    pub user_email: Option<Box<str>>,
     /// The original client.
     pub ip_address: Option<IpAddr>,
     /// Its user agent.
@@ -166,6 +176,8 @@ pub struct DecisionRecord {
     pub stale: bool,
     /// More about a failure.
     pub error_details: Option<Box<str>>,
+    /// How many decisions it stands for.
+    pub occurrences: u32,
 }
 
 impl DecisionRecord {

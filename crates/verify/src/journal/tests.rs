@@ -8,7 +8,7 @@ use super::codec::HEADER_BYTES;
 use super::mover::pass;
 use super::record::{DecisionRecord, EventKind, RecordCode, RecordRef};
 use super::*;
-use crate::source::{Appended, EventSink, SourceError};
+use crate::source::{Appended, EventSink, Piece, Reject, SourceError};
 
 mod faults;
 mod room;
@@ -50,6 +50,9 @@ fn record(request_id: &str) -> RecordRef<'_> {
         latency_micros: 1,
         stale: false,
         error_details: None,
+        publisher_id: None,
+        user_email: None,
+        occurrences: 1,
     }
 }
 
@@ -71,32 +74,33 @@ struct State {
 }
 
 impl EventSink for Sink {
-    async fn append(
-        &self,
-        _node: NodeId,
-        segment: SegmentId,
-        from: u64,
-        to: u64,
-        events: Vec<DecisionRecord>,
-    ) -> Result<Appended, SourceError> {
+    async fn append(&self, pieces: &[Piece]) -> Result<Appended, SourceError> {
         let mut state = self.state.lock();
         if state.fail_before > 0 {
             state.fail_before -= 1;
             return Err(SourceError::Unavailable("before".to_owned()));
         }
-        if state.refused == Some(segment) {
-            return Err(SourceError::Failed("value out of range".to_owned()));
+        for piece in pieces {
+            if state.refused == Some(piece.segment) {
+                return Err(SourceError::Failed("value out of range".to_owned()));
+            }
+            let position = state.positions.get(&piece.segment).copied().unwrap_or(0);
+            if position != piece.from {
+                return Ok(Appended::Elsewhere { segment: piece.segment, position });
+            }
         }
-        let position = state.positions.get(&segment).copied().unwrap_or(0);
-        if position != from {
-            return Ok(Appended::Elsewhere { position });
+        for piece in pieces {
+            state.positions.insert(piece.segment, piece.to);
+            state.events.extend(piece.records.iter().cloned());
         }
-        state.positions.insert(segment, to);
-        state.events.extend(events);
         if state.fail_after > 0 {
             state.fail_after -= 1;
             return Err(SourceError::Unavailable("the answer was lost".to_owned()));
         }
+        Ok(Appended::Done)
+    }
+
+    async fn reject(&self, _reject: &Reject) -> Result<Appended, SourceError> {
         Ok(Appended::Done)
     }
 

@@ -334,6 +334,9 @@ impl Verification<'_> {
             latency_micros: u32::try_from(at - self.asked.at).unwrap_or(u32::MAX),
             stale: known.is_some_and(|known| known.stale),
             error_details: None,
+            publisher_id: None,
+            user_email: None,
+            occurrences: 1,
         };
         self.writer.append_durably(&record).await.map_err(|_| unrecorded())
     }

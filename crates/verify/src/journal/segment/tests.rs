@@ -27,6 +27,9 @@ fn bytes(request_id: &str) -> Vec<u8> {
         latency_micros: 1,
         stale: false,
         error_details: None,
+        publisher_id: None,
+        user_email: None,
+        occurrences: 1,
     };
     let mut out = Vec::new();
     codec::encode(&record, &mut out);

@@ -103,15 +103,11 @@ async fn a_store_put_back_to_an_earlier_state_gets_its_records_again() {
 async fn a_store_that_contradicts_itself_is_not_asked_without_end() {
     struct Liar;
     impl EventSink for Liar {
-        async fn append(
-            &self,
-            _: NodeId,
-            _: SegmentId,
-            from: u64,
-            _: u64,
-            _: Vec<DecisionRecord>,
-        ) -> Result<Appended, SourceError> {
-            Ok(Appended::Elsewhere { position: from })
+        async fn append(&self, pieces: &[Piece]) -> Result<Appended, SourceError> {
+            Ok(Appended::Elsewhere { segment: pieces[0].segment, position: pieces[0].from })
+        }
+        async fn reject(&self, _: &Reject) -> Result<Appended, SourceError> {
+            unreachable!("nothing is refused here")
         }
         async fn position(&self, _: SegmentId) -> Result<u64, SourceError> {
             Ok(0)
