@@ -22,13 +22,15 @@ type Index = (String, bool, bool, Vec<String>);
 type Tables = BTreeMap<String, Table>;
 
 const POSTGRES_COLUMNS: &str = "SELECT table_name::TEXT, column_name::TEXT, is_nullable = 'YES' \
-     FROM information_schema.columns WHERE table_schema = 'public' AND table_name <> '_sqlx_migrations'";
+     FROM information_schema.columns WHERE table_schema = 'public' AND table_name <> '_sqlx_migrations' \
+     AND table_name NOT IN (SELECT relname FROM pg_class WHERE relispartition)";
 const POSTGRES_INDEXES: &str = "SELECT t.relname::TEXT, i.indisunique, i.indpred IS NOT NULL, \
      ARRAY(SELECT a.attname::TEXT FROM UNNEST(i.indkey::INT[]) WITH ORDINALITY AS k (number, place) \
      JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = k.number ORDER BY k.place) \
      FROM pg_index i JOIN pg_class t ON t.oid = i.indrelid JOIN pg_class x ON x.oid = i.indexrelid \
      JOIN pg_am m ON m.oid = x.relam JOIN pg_namespace n ON n.oid = t.relnamespace \
-     WHERE n.nspname = 'public' AND t.relname <> '_sqlx_migrations' AND m.amname = 'btree'";
+     WHERE n.nspname = 'public' AND t.relname <> '_sqlx_migrations' AND m.amname = 'btree' \
+     AND NOT t.relispartition";
 const SQLITE_COLUMNS: &str = "SELECT t.name, c.name, c.\"notnull\" = 0 \
      FROM sqlite_schema t JOIN pragma_table_info(t.name) c \
      WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite_%' AND t.name <> '_sqlx_migrations'";
