@@ -22,6 +22,8 @@ pub struct Settings {
     pub default_expiry_days: u32,
     /// Events, and dead credentials, are kept at least this long, in days.
     pub retention_days: u32,
+    /// Events of failures are kept so long, in days; never less than the others.
+    pub failure_retention_days: u32,
     /// How long a node that is cut off goes on by itself.
     pub stale_grace: Duration,
 }

@@ -11,14 +11,16 @@ use keywright_api::system::JournalMode;
 use keywright_authority::audit::chain;
 use keywright_authority::{Authority, Keys, Settings, entropy, jobs};
 use keywright_core::NodeId;
-use keywright_store::{Engine, SchemaState, Store, StoreError, StoreLock, StoreOptions, beside};
+use keywright_store::{
+    Engine, SchemaState, Store, StoreError, StoreLock, StoreOptions, SuccessEvents, beside,
+};
 use keywright_verify::journal::mover;
 use keywright_verify::{Clock, Freshness, Journal, JournalOptions, Verifier, VerifierOptions};
 use tokio::task::JoinHandle;
 use tracing::warn;
 use zeroize::Zeroizing;
 
-use crate::config::{Config, MasterKeys};
+use crate::config::{self, Config, MasterKeys};
 use crate::http::App;
 use crate::http::app::DoorSettings;
 
@@ -51,6 +53,10 @@ pub fn store_options(config: &Config) -> StoreOptions {
         pool_size: config.database.pool_size,
         max_overflow: config.database.max_overflow,
         statement_timeout: Duration::from_secs(config.database.statement_timeout_seconds),
+        success_events: match config.audit.success_events {
+            config::SuccessEvents::All => SuccessEvents::All,
+            config::SuccessEvents::Rollup => SuccessEvents::Rollup,
+        },
         ..StoreOptions::new(config.database.url.reveal().as_str())
     }
 }
@@ -154,6 +160,7 @@ impl Node {
         let settings = Settings {
             default_expiry_days: config.tokens.default_expiry_days,
             retention_days: config.audit.retention_days,
+            failure_retention_days: config.audit.failure_retention_days(),
             stale_grace: Duration::from_secs(config.verify.stale_grace_seconds),
         };
         let authority = Authority::new(store.clone(), verifier, keys, node, settings);

@@ -30,7 +30,17 @@ impl Engine {
     }
 }
 
-/// How to reach a store.
+/// Which successful verifications keep an event of their own. Failures always do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum SuccessEvents {
+    /// Each of them.
+    #[default]
+    All,
+    /// None: they are kept as roll-ups only.
+    Rollup,
+}
+
+/// How to reach a store, and what is kept there.
 #[derive(Clone, PartialEq, Eq)]
 pub struct StoreOptions {
     /// `sqlite:PATH` or `postgres://USER:PASSWORD@HOST:PORT/DATABASE`.
@@ -43,6 +53,8 @@ pub struct StoreOptions {
     pub statement_timeout: Duration,
     /// How long to wait for a connection.
     pub acquire_timeout: Duration,
+    /// Which successful verifications keep an event.
+    pub success_events: SuccessEvents,
 }
 
 impl StoreOptions {
@@ -54,6 +66,7 @@ impl StoreOptions {
             max_overflow: 20,
             statement_timeout: Duration::from_secs(5),
             acquire_timeout: Duration::from_secs(2),
+            success_events: SuccessEvents::All,
         }
     }
 
@@ -157,6 +170,7 @@ impl fmt::Debug for StoreOptions {
             .field("max_overflow", &self.max_overflow)
             .field("statement_timeout", &self.statement_timeout)
             .field("acquire_timeout", &self.acquire_timeout)
+            .field("success_events", &self.success_events)
             .finish_non_exhaustive()
     }
 }

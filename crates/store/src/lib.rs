@@ -34,7 +34,7 @@ mod transaction;
 mod types;
 
 pub use conn::Conn;
-pub use engine::{Engine, StoreOptions};
+pub use engine::{Engine, StoreOptions, SuccessEvents};
 pub use error::{CommitError, StoreError};
 pub use limits::ServerLimits;
 pub use link::Link;

@@ -10,7 +10,7 @@ use sqlx::{Connection, Postgres, Sqlite};
 use uuid::Uuid;
 
 use crate::conn::{Conn, call};
-use crate::engine::{Engine, StoreOptions};
+use crate::engine::{Engine, StoreOptions, SuccessEvents};
 use crate::error::StoreError;
 use crate::holds::Hold;
 use crate::link::{Maker, Pool, lend};
@@ -34,6 +34,7 @@ pub struct Store {
 struct Inner {
     engines: Engines,
     acquire_timeout: Duration,
+    success_events: SuccessEvents,
 }
 
 pub(crate) enum Engines {
@@ -69,7 +70,8 @@ impl Store {
     pub async fn connect(options: &StoreOptions) -> Result<Self, StoreError> {
         let engines =
             if let Some(path) = options.sqlite_path()? { sqlite(path, options)? } else { postgres(options)? };
-        let store = Self { inner: Arc::new(Inner { engines, acquire_timeout: options.acquire_timeout }) };
+        let (acquire_timeout, success_events) = (options.acquire_timeout, options.success_events);
+        let store = Self { inner: Arc::new(Inner { engines, acquire_timeout, success_events }) };
         store.open_first().await?;
         store.close_rested();
         Ok(store)
@@ -113,6 +115,11 @@ impl Store {
             Engines::Sqlite { .. } => Engine::Sqlite,
             Engines::Postgres { .. } => Engine::Postgres,
         }
+    }
+
+    /// Which successful verifications keep an event.
+    pub fn success_events(&self) -> SuccessEvents {
+        self.inner.success_events
     }
 
     /// The database's file, for SQLite.

@@ -41,7 +41,12 @@ pub(crate) async fn worlds() -> Vec<World> {
 }
 
 pub(crate) fn settings() -> Settings {
-    Settings { default_expiry_days: 90, retention_days: 400, stale_grace: Duration::from_mins(1) }
+    Settings {
+        default_expiry_days: 90,
+        retention_days: 400,
+        failure_retention_days: 400,
+        stale_grace: Duration::from_mins(1),
+    }
 }
 
 pub(crate) fn keys(seeds: &[u8]) -> Keys {

@@ -7,7 +7,7 @@ use super::table::Config;
 
 /// Looks at the rules that no single key can break.
 pub(crate) fn look(config: &Config, dev: bool, reader: &mut Reader<'_>) {
-    let Config { server, database, rate_limit, .. } = config;
+    let Config { server, database, rate_limit, audit, .. } = config;
     reader.require(
         database.pool_size + database.max_overflow >= 2,
         &["database.pool_size", "database.max_overflow"],
@@ -42,6 +42,13 @@ pub(crate) fn look(config: &Config, dev: bool, reader: &mut Reader<'_>) {
         Severity::Error,
         "stands without rate_limit.redis_url",
         "give the address of Redis or Valkey",
+    );
+    reader.require(
+        audit.failure_retention_days() >= audit.retention_days,
+        &["audit.failure_retention_days", "audit.retention_days"],
+        Severity::Error,
+        "is less than audit.retention_days",
+        "give at least as many days, or none: failures are then kept as long as the rest",
     );
     look_at_keys(config, dev, reader);
 }

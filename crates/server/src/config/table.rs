@@ -70,10 +70,14 @@ settings! {
 
     /// The audit trail.
     audit: Audit {
-        /// How long events are kept, in days.
+        /// How long authentication events and usage are kept, in days. Security events are kept for good.
         retention_days: u32 = "400", bounds(1, 36_500);
+        /// How long events of failures are kept, in days; not less than `audit.retention_days`.
+        /// Default: as long as the others.
+        failure_retention_days: Option<u32> = "", bounds(1, 36_500), example("800");
         /// `all` keeps an event for each successful verification, `rollup` hourly sums only.
-        success_events: SuccessEvents = "all", refused("hourly sums in place of events");
+        /// Each failure keeps its event either way.
+        success_events: SuccessEvents = "all";
     }
 
     /// Rate limits.
@@ -171,6 +175,13 @@ settings! {
         /// Days before expiry at which an alert is raised.
         alert_thresholds: Vec<u32> = "1,7,14,30", alias("MONITORING_ALERT_THRESHOLDS"), bounds(1, 3650),
             accepted("monitoring", None);
+    }
+}
+
+impl Audit {
+    /// How long events of failures are kept, in days.
+    pub fn failure_retention_days(&self) -> u32 {
+        self.failure_retention_days.unwrap_or(self.retention_days)
     }
 }
 

@@ -72,6 +72,7 @@ fn each_value_out_of_its_bounds_is_refused() {
         ("verify.cache_capacity", &["0"]),
         ("verify.unknown_capacity", &["0"]),
         ("audit.retention_days", &["0"]),
+        ("audit.failure_retention_days", &["399", "36501"]),
         ("audit.success_events", &["none"]),
         ("rate_limit.backend", &["memcached"]),
         ("rate_limit.redis_url", &["http://x", "redis://"]),
@@ -101,6 +102,10 @@ fn rules_about_several_keys_hold() {
         (&[("database.pool_size", "1"), ("database.max_overflow", "0")][..], "database.pool_size"),
         (&[("server.tls_cert", "x")], "server.tls_cert"),
         (&[("server.tls_key", "x")], "server.tls_key"),
+        (
+            &[("audit.retention_days", "30"), ("audit.failure_retention_days", "29")],
+            "audit.failure_retention_days",
+        ),
     ] {
         let loaded = with_flags(flags);
         assert!(error(&loaded, key).origin.starts_with("--set"), "{key}");
@@ -112,6 +117,9 @@ fn rules_about_several_keys_hold() {
     let alone = with_flags(&[("rate_limit.backend", "redis")]);
     assert!(alone.errors().any(|finding| finding.message == "stands without rate_limit.redis_url"));
     config(&with_flags(&[("server.tls_cert", "x"), ("server.tls_key", "y"), ("database.pool_size", "2")]));
+    let kept = |flags| config(&with_flags(flags)).audit.failure_retention_days();
+    assert_eq!(kept(&[("audit.retention_days", "30")]), 30);
+    assert_eq!(kept(&[("audit.retention_days", "30"), ("audit.failure_retention_days", "30")]), 30);
 }
 
 #[test]

@@ -50,6 +50,7 @@ fn the_defaults_are_those_of_the_contract() {
         ("journal.allow_ephemeral", "false"),
         ("verify.stale_grace_seconds", "60"),
         ("audit.retention_days", "400"),
+        ("audit.failure_retention_days", ""),
         ("audit.success_events", "all"),
         ("rate_limit.backend", "local"),
         ("tokens.default_expiry_days", "90"),
