@@ -1,12 +1,8 @@
 //! Where journals end: each batch of events is stored once, with the position that it moves.
 
-use std::collections::BTreeMap;
-
 use keywright_core::id::SegmentId;
-use keywright_core::{CredentialId, NodeId, Timestamp};
+use keywright_core::{NodeId, Timestamp};
 use keywright_verify::{Appended, EventSink, Piece, Reject, SourceError};
-use sqlx::QueryBuilder;
-use uuid::Uuid;
 
 use crate::authentication_events::append_batch;
 use crate::conn::{Conn, change, on};
@@ -15,6 +11,7 @@ use crate::error::{CommitError, StoreError};
 use crate::store::Store;
 use crate::transaction::Tx;
 use crate::types::{Time, to_i64, to_u64};
+use crate::usage;
 
 statements! {
     MOVE = [
@@ -32,9 +29,6 @@ statements! {
     FORGET = ["DELETE FROM journal_segments WHERE id = $1"];
 }
 
-/// Credentials of one statement that counts.
-const USAGE_ROWS: usize = 500;
-
 impl EventSink for Store {
     async fn append(&self, pieces: &[Piece]) -> Result<Appended, SourceError> {
         let mut tx = self.begin().await?;
@@ -49,8 +43,12 @@ impl EventSink for Store {
             }
         }
         append_batch(tx.conn(), pieces).await.map_err(refusal)?;
-        count_usage(tx.conn(), pieces).await?;
-        finish(tx).await
+        // Last, as it holds rows that other nodes count in as well.
+        let events = pieces.iter().flat_map(|piece| &piece.records);
+        let news = usage::record(tx.conn(), self.labels(), events).await.map_err(refusal)?;
+        let appended = finish(tx).await?;
+        self.labels().remember(news);
+        Ok(appended)
     }
 
     async fn reject(&self, reject: &Reject) -> Result<Appended, SourceError> {
@@ -125,35 +123,4 @@ async fn position(conn: Conn<'_>, segment: SegmentId) -> Result<u64, StoreError>
         .bind(segment.0)
         .fetch_optional(c))?;
     Ok(position.map_or(0, to_u64))
-}
-
-/// Counts what was accepted. In the order of ids, so that two nodes never wait for each other.
-async fn count_usage(mut conn: Conn<'_>, pieces: &[Piece]) -> Result<(), StoreError> {
-    let mut uses: BTreeMap<Uuid, (i64, Timestamp)> = BTreeMap::new();
-    for event in pieces.iter().flat_map(|piece| &piece.records).filter(|event| event.success()) {
-        if let Some(CredentialId(id)) = event.credential_id {
-            let (count, last) = uses.entry(id).or_insert((0, event.occurred_at));
-            *count += 1;
-            *last = event.occurred_at.max(*last);
-        }
-    }
-    let uses: Vec<_> = uses.into_iter().collect();
-    for slice in uses.chunks(USAGE_ROWS) {
-        on!(conn.reborrow(), |c| async {
-            let mut query = QueryBuilder::<DB>::new(
-                "INSERT INTO credential_usage (credential_id, usage_count, last_used_at) ",
-            );
-            query.push_values(slice, |mut row, (id, (count, last))| {
-                row.push_bind(*id).push_bind(*count).push_bind(Time(*last));
-            });
-            query.push(
-                " ON CONFLICT (credential_id) DO UPDATE SET \
-                 usage_count = credential_usage.usage_count + excluded.usage_count, \
-                 last_used_at = CASE WHEN excluded.last_used_at > credential_usage.last_used_at \
-                 THEN excluded.last_used_at ELSE credential_usage.last_used_at END",
-            );
-            query.build().persistent(slice.len() == 1).execute(c).await.map(drop)
-        })?;
-    }
-    Ok(())
 }

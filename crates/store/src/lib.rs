@@ -32,6 +32,7 @@ pub mod testing;
 mod tests;
 mod transaction;
 mod types;
+pub mod usage;
 
 pub use conn::Conn;
 pub use engine::{Engine, StoreOptions, SuccessEvents};

@@ -16,6 +16,7 @@ use crate::holds::Hold;
 use crate::link::{Maker, Pool, lend};
 use crate::transaction::{Lent, Reader, Tx};
 use crate::types::Time;
+use crate::usage::Labels;
 
 /// Most threads that read from SQLite at once; each reader is a thread.
 const MAX_SQLITE_READERS: usize = 8;
@@ -35,6 +36,7 @@ struct Inner {
     engines: Engines,
     acquire_timeout: Duration,
     success_events: SuccessEvents,
+    labels: Labels,
 }
 
 pub(crate) enum Engines {
@@ -71,7 +73,8 @@ impl Store {
         let engines =
             if let Some(path) = options.sqlite_path()? { sqlite(path, options)? } else { postgres(options)? };
         let (acquire_timeout, success_events) = (options.acquire_timeout, options.success_events);
-        let store = Self { inner: Arc::new(Inner { engines, acquire_timeout, success_events }) };
+        let labels = Labels::default();
+        let store = Self { inner: Arc::new(Inner { engines, acquire_timeout, success_events, labels }) };
         store.open_first().await?;
         store.close_rested();
         Ok(store)
@@ -132,6 +135,11 @@ impl Store {
 
     pub(crate) fn engines(&self) -> &Engines {
         &self.inner.engines
+    }
+
+    /// The labels that usage is told apart by.
+    pub(crate) fn labels(&self) -> &Labels {
+        &self.inner.labels
     }
 
     pub(crate) fn acquire_timeout(&self) -> Duration {

@@ -18,6 +18,8 @@ use crate::types::{Ip, POSTGRES_EPOCH_MICROS, Time};
 const COLUMNS: usize = 24;
 /// Rows of one INSERT.
 const ROWS: usize = 40;
+/// Events of one COPY, so that none comes near the time that a statement may take.
+const COPY_ROWS: usize = 10_000;
 /// Bytes after which a part of a COPY is sent.
 const COPY_CHUNK: usize = 256 * 1024;
 
@@ -33,7 +35,12 @@ pub async fn append_batch(conn: Conn<'_>, pieces: &[Piece]) -> Result<(), StoreE
     }
     match conn {
         Conn::Sqlite(link) => insert(link, &events).await,
-        Conn::Postgres(link) => copy(link, &events).await,
+        Conn::Postgres(link) => {
+            for events in events.chunks(COPY_ROWS) {
+                copy(link, events).await?;
+            }
+            Ok(())
+        }
     }
 }
 

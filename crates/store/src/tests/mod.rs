@@ -13,6 +13,7 @@ mod sink;
 mod statements;
 mod status;
 mod tokens;
+mod usage;
 
 use keywright_core::id::IdEntropy;
 use keywright_core::{

@@ -1,0 +1,121 @@
+//! Many rows that are inserted or added to what is there: by arrays on PostgreSQL, whose statement is
+//! then planned once, by statements of several rows on SQLite.
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+use sqlx::{AssertSqlSafe, Postgres, Sqlite};
+use uuid::Uuid;
+
+use crate::conn::{Conn, call};
+use crate::error::StoreError;
+use crate::link::Link;
+use crate::types::Time;
+
+/// Rows of one statement on SQLite.
+const ROWS: usize = 40;
+/// Rows of one statement on PostgreSQL.
+const ARRAY_ROWS: usize = 5_000;
+
+/// The values of one column, one for each row.
+#[derive(Debug)]
+pub(super) enum Column {
+    Ids(Vec<Uuid>),
+    Times(Vec<Time>),
+    Texts(Vec<String>),
+    Numbers(Vec<i64>),
+}
+
+impl Column {
+    const fn postgres_array(&self) -> &'static str {
+        match self {
+            Self::Ids(_) => "UUID[]",
+            Self::Times(_) => "TIMESTAMPTZ[]",
+            Self::Texts(_) => "TEXT[]",
+            Self::Numbers(_) => "BIGINT[]",
+        }
+    }
+}
+
+/// Rows for one table.
+#[derive(Debug)]
+pub(super) struct Bulk {
+    /// The table and its columns.
+    pub(super) into: &'static str,
+    /// `ON CONFLICT …`
+    pub(super) conflict: &'static str,
+    /// In the order of `into`.
+    pub(super) columns: Vec<Column>,
+    /// How many.
+    pub(super) rows: usize,
+}
+
+impl Bulk {
+    /// Writes them, in their order.
+    pub(super) async fn write(&self, conn: Conn<'_>) -> Result<(), StoreError> {
+        match conn {
+            Conn::Sqlite(link) => self.write_rows(link).await,
+            Conn::Postgres(link) => self.write_arrays(link).await,
+        }
+    }
+
+    async fn write_arrays(&self, link: &mut Link<Postgres>) -> Result<(), StoreError> {
+        let mut text = format!("INSERT INTO {} SELECT * FROM UNNEST(", self.into);
+        for (number, column) in self.columns.iter().enumerate() {
+            let comma = if number == 0 { "" } else { ", " };
+            let _ = write!(text, "{comma}${}::{}", number + 1, column.postgres_array());
+        }
+        let _ = write!(text, ") {}", self.conflict);
+        let text: Arc<str> = text.into();
+        for start in (0..self.rows).step_by(ARRAY_ROWS) {
+            let rows = start..self.rows.min(start + ARRAY_ROWS);
+            let query = sqlx::query::<Postgres>(AssertSqlSafe(Arc::clone(&text)));
+            let query = self.columns.iter().fold(query, |query, column| match column {
+                Column::Ids(values) => query.bind(&values[rows.clone()]),
+                Column::Times(values) => query.bind(&values[rows.clone()]),
+                Column::Texts(values) => query.bind(&values[rows.clone()]),
+                Column::Numbers(values) => query.bind(&values[rows.clone()]),
+            });
+            call!(&mut *link, |c| query.execute(c))?;
+        }
+        Ok(())
+    }
+
+    async fn write_rows(&self, link: &mut Link<Sqlite>) -> Result<(), StoreError> {
+        let rest = self.rows % ROWS;
+        let text = |rows| -> Arc<str> {
+            let row = format!("(?{})", ", ?".repeat(self.columns.len() - 1));
+            let more = format!(", {row}").repeat(rows - 1);
+            format!("INSERT INTO {} VALUES {row}{more} {}", self.into, self.conflict).into()
+        };
+        let (full, one) = (text(ROWS), text(1));
+        call!(link, |c| async {
+            for start in (0..self.rows - rest).step_by(ROWS) {
+                self.bind_rows(&full, start..start + ROWS).execute(&mut *c).await?;
+            }
+            for row in self.rows - rest..self.rows {
+                self.bind_rows(&one, row..row + 1).execute(&mut *c).await?;
+            }
+            Ok::<(), sqlx::Error>(())
+        })
+    }
+
+    fn bind_rows(
+        &self,
+        text: &Arc<str>,
+        rows: std::ops::Range<usize>,
+    ) -> sqlx::query::Query<'_, Sqlite, <Sqlite as sqlx::Database>::Arguments> {
+        let mut query = sqlx::query::<Sqlite>(AssertSqlSafe(Arc::clone(text)));
+        for row in rows {
+            for column in &self.columns {
+                query = match column {
+                    Column::Ids(values) => query.bind(values[row]),
+                    Column::Times(values) => query.bind(values[row]),
+                    Column::Texts(values) => query.bind(values[row].as_str()),
+                    Column::Numbers(values) => query.bind(values[row]),
+                };
+            }
+        }
+        query
+    }
+}

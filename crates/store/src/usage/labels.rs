@@ -1,0 +1,225 @@
+//! Labels that a client chooses, bounded: so many for each credential, the rest is `other`.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use keywright_core::Timestamp;
+use keywright_core::usage::{MAX_ENDPOINT_GROUPS, OTHER};
+use keywright_verify::clock::boot_micros;
+use parking_lot::Mutex;
+use sqlx::QueryBuilder;
+use uuid::Uuid;
+
+use super::{ADDRESS, MAX_SOURCES, USER_AGENT};
+use crate::conn::{Conn, call, on};
+use crate::dialect::statements;
+use crate::error::StoreError;
+use crate::types::Time;
+
+statements! {
+    /// One at a time decides which labels are told apart: two nodes would go beyond the bound together.
+    /// SQLite's one writer does so anyway.
+    DECIDE = ["SELECT 1"] + ", pg_advisory_xact_lock(1265922894, 2)";
+}
+
+/// Spaces that are asked for at once.
+const ASKED_AT_ONCE: usize = 500;
+/// Labels that are remembered.
+const MAX_REMEMBERED: usize = 200_000;
+/// For so long: rows go when their time is over, and make room.
+const REMEMBERED_MICROS: i64 = 3_600_000_000;
+
+/// What labels are counted together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum Space {
+    /// The endpoint groups of a credential.
+    Endpoints(Uuid),
+    /// The addresses, or else the user agents, of a credential on a day.
+    Sources(Uuid, Timestamp, SourceKind),
+}
+
+/// The kinds of sources.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum SourceKind {
+    Address,
+    UserAgent,
+}
+
+impl SourceKind {
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Address => ADDRESS,
+            Self::UserAgent => USER_AGENT,
+        }
+    }
+
+    fn from_str(text: &str) -> Option<Self> {
+        [Self::Address, Self::UserAgent].into_iter().find(|kind| kind.as_str() == text)
+    }
+}
+
+impl Space {
+    const fn bound(self) -> usize {
+        match self {
+            Self::Endpoints(_) => MAX_ENDPOINT_GROUPS,
+            Self::Sources(..) => MAX_SOURCES,
+        }
+    }
+}
+
+/// The labels that are told apart, as far as this process knows.
+#[derive(Debug, Default)]
+pub(crate) struct Labels(Mutex<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    spaces: HashMap<Space, HashSet<Box<str>>>,
+    labels: usize,
+    since: i64,
+}
+
+/// The labels of a batch that are new, to be remembered once the batch is stored.
+#[derive(Debug, Default)]
+pub(crate) struct News(Vec<(Space, Box<str>)>);
+
+/// What is decided of the labels of a batch.
+#[derive(Debug, Default)]
+pub(super) struct Decided {
+    /// Those that are told apart.
+    kept: HashMap<Space, HashSet<Box<str>>>,
+    pub(super) news: News,
+    /// Endpoint groups that are to be noted: those of sources are noted by their rows.
+    pub(super) new_groups: BTreeSet<(Uuid, Box<str>)>,
+}
+
+impl Decided {
+    /// Whether a label is told apart.
+    pub(super) fn keeps(&self, space: Space, label: &str) -> bool {
+        self.kept.get(&space).is_some_and(|labels| labels.contains(label))
+    }
+}
+
+impl Labels {
+    /// Remembers labels whose rows are committed.
+    pub(crate) fn remember(&self, News(news): News) {
+        let mut known = self.0.lock();
+        for (space, label) in news {
+            let labels = known.spaces.entry(space).or_default();
+            if labels.insert(label) {
+                known.labels += 1;
+            }
+        }
+        if known.labels > MAX_REMEMBERED || boot_micros() - known.since > REMEMBERED_MICROS {
+            *known = Known { since: boot_micros(), ..Known::default() };
+        }
+    }
+
+    /// Decides which of the wanted labels are told apart: those that were before, and new ones as long
+    /// as there is room.
+    pub(super) async fn decide(
+        &self,
+        mut conn: Conn<'_>,
+        wanted: &BTreeMap<Space, BTreeSet<&str>>,
+    ) -> Result<Decided, StoreError> {
+        let mut decided = Decided::default();
+        let open = self.known_of(wanted, &mut decided);
+        if open.is_empty() {
+            return Ok(decided);
+        }
+        if let Conn::Postgres(link) = &mut conn {
+            call!(&mut **link, |c| sqlx::query(DECIDE.postgres).execute(c))?;
+        }
+        let mut stored = load(conn, &open).await?;
+        for space in open {
+            let labels = stored.remove(&space).unwrap_or_default();
+            let mut count = labels.len() - usize::from(labels.contains(OTHER));
+            let kept = decided.kept.entry(space).or_default();
+            for label in wanted.get(&space).into_iter().flatten() {
+                if !labels.contains(*label) {
+                    if count >= space.bound() {
+                        continue;
+                    }
+                    count += 1;
+                    if let Space::Endpoints(credential) = space {
+                        decided.new_groups.insert((credential, (*label).into()));
+                    }
+                }
+                kept.insert((*label).into());
+            }
+            decided.news.0.extend(labels.into_iter().chain(kept.iter().cloned()).map(|label| (space, label)));
+        }
+        Ok(decided)
+    }
+
+    /// Decides what is known already; gives the spaces in which the store has to be asked.
+    fn known_of(&self, wanted: &BTreeMap<Space, BTreeSet<&str>>, decided: &mut Decided) -> Vec<Space> {
+        let known = self.0.lock();
+        let mut open = Vec::new();
+        for (space, labels) in wanted {
+            let none = HashSet::new();
+            let before = known.spaces.get(space).unwrap_or(&none);
+            let kept: HashSet<Box<str>> =
+                labels.iter().filter(|label| before.contains(**label)).map(|label| (*label).into()).collect();
+            if kept.len() < labels.len() && before.len() < space.bound() {
+                open.push(*space);
+            } else {
+                decided.kept.insert(*space, kept);
+            }
+        }
+        open
+    }
+}
+
+type Stored = HashMap<Space, HashSet<Box<str>>>;
+
+async fn load(mut conn: Conn<'_>, spaces: &[Space]) -> Result<Stored, StoreError> {
+    let mut stored = Stored::new();
+    let (mut endpoints, mut sources) = (Vec::new(), Vec::new());
+    for space in spaces {
+        match *space {
+            Space::Endpoints(credential) => endpoints.push(credential),
+            Space::Sources(credential, day, kind) => sources.push((credential, day, kind)),
+        }
+    }
+    for asked in endpoints.chunks(ASKED_AT_ONCE) {
+        let rows: Vec<(Uuid, String)> = on!(conn.reborrow(), |c| async {
+            let text = "SELECT credential_id, endpoint_group FROM endpoint_groups WHERE credential_id IN (";
+            let mut query = QueryBuilder::<DB>::new(text);
+            let mut list = query.separated(", ");
+            for credential in asked {
+                list.push_bind(*credential);
+            }
+            query.push(")");
+            query.build_query_as().fetch_all(c).await
+        })?;
+        for (credential, group) in rows {
+            stored.entry(Space::Endpoints(credential)).or_default().insert(group.into());
+        }
+    }
+    for asked in sources.chunks(ASKED_AT_ONCE) {
+        load_sources(conn.reborrow(), asked, &mut stored).await?;
+    }
+    Ok(stored)
+}
+
+async fn load_sources(
+    conn: Conn<'_>,
+    asked: &[(Uuid, Timestamp, SourceKind)],
+    stored: &mut Stored,
+) -> Result<(), StoreError> {
+    let rows: Vec<(Uuid, Time, String, String)> = on!(conn, |c| async {
+        let text = "SELECT credential_id, day, kind, label FROM usage_sources \
+                    WHERE (credential_id, day, kind) IN (";
+        let mut query = QueryBuilder::<DB>::new(text);
+        query.push_values(asked, |mut row, (credential, day, kind)| {
+            row.push_bind(*credential).push_bind(Time(*day)).push_bind(kind.as_str());
+        });
+        query.push(")");
+        query.build_query_as().fetch_all(c).await
+    })?;
+    for (credential, day, kind, label) in rows {
+        if let Some(kind) = SourceKind::from_str(&kind) {
+            stored.entry(Space::Sources(credential, day.into(), kind)).or_default().insert(label.into());
+        }
+    }
+    Ok(())
+}

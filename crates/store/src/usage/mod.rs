@@ -1,0 +1,26 @@
+//! Usage: roll-ups of decisions, kept in the transaction that stores the events, so that counters and
+//! rows never differ.
+
+mod bulk;
+mod labels;
+mod record;
+mod tally;
+
+use uuid::Uuid;
+
+pub(crate) use labels::Labels;
+#[cfg(test)]
+pub(crate) use labels::STATEMENTS as LABEL_STATEMENTS;
+pub(crate) use record::record;
+
+/// Stands for the credentials of decisions about none that is known.
+pub const UNKNOWN: Uuid = Uuid::nil();
+/// Stands for all credentials together.
+pub const ALL: Uuid = Uuid::max();
+/// Labels of one kind for one credential and day; what goes beyond is counted under
+/// [`keywright_core::usage::OTHER`].
+pub const MAX_SOURCES: usize = 200;
+/// The kind of a source: a client's address.
+pub const ADDRESS: &str = "address";
+/// The kind of a source: a client's user agent.
+pub const USER_AGENT: &str = "user_agent";
