@@ -42,7 +42,7 @@ impl EventSink for Store {
                 return elsewhere(tx.conn(), piece.segment).await;
             }
         }
-        append_batch(tx.conn(), pieces).await.map_err(refusal)?;
+        append_batch(tx.conn(), pieces, self.success_events()).await.map_err(refusal)?;
         // Last, as it holds rows that other nodes count in as well.
         let events = pieces.iter().flat_map(|piece| &piece.records);
         let news = usage::record(tx.conn(), self.labels(), events).await.map_err(refusal)?;

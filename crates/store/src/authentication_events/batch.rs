@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::event_columns;
 use crate::conn::{Conn, call};
+use crate::engine::SuccessEvents;
 use crate::error::StoreError;
 use crate::link::Link;
 use crate::types::{Ip, POSTGRES_EPOCH_MICROS, Time};
@@ -23,13 +24,21 @@ const COPY_ROWS: usize = 10_000;
 /// Bytes after which a part of a COPY is sent.
 const COPY_CHUNK: usize = 256 * 1024;
 
-/// Inserts events. It belongs into a transaction: a batch is more than one statement.
+/// Inserts events; successes only where they are kept as such. It belongs into a transaction: a batch is more than one statement.
 ///
 /// # Errors
 /// [`StoreError::Duplicate`] when one of them is stored already.
-pub async fn append_batch(conn: Conn<'_>, pieces: &[Piece]) -> Result<(), StoreError> {
-    let events: Vec<Event<'_>> =
-        pieces.iter().flat_map(|piece| piece.records.iter().map(|event| (piece.node, event))).collect();
+pub async fn append_batch(
+    conn: Conn<'_>,
+    pieces: &[Piece],
+    successes: SuccessEvents,
+) -> Result<(), StoreError> {
+    let kept = |event: &DecisionRecord| successes == SuccessEvents::All || !event.success();
+    let of_piece = |piece| {
+        let Piece { node, records, .. }: &Piece = piece;
+        records.iter().filter(|event| kept(event)).map(|event| (*node, event))
+    };
+    let events: Vec<Event<'_>> = pieces.iter().flat_map(of_piece).collect();
     if events.is_empty() {
         return Ok(());
     }

@@ -9,11 +9,11 @@ use keywright_verify::{Appended, DecisionRecord, EventKind, EventSink, Piece, Re
 use uuid::Uuid;
 
 use super::{NOW, credential_id, event_id};
-use crate::Store;
 use crate::conn::on;
 use crate::testing::{TestStore, test_stores};
 use crate::types::Time;
 use crate::usage::{ALL, MAX_SOURCES, UNKNOWN};
+use crate::{Store, StoreOptions, SuccessEvents};
 
 const HOUR: i64 = 3_600_000_000;
 
@@ -125,6 +125,22 @@ async fn roll_ups_equal_the_rows_in_however_many_batches_they_came() {
                 assert_eq!(sum(&store, sql).await, wanted, "{sql} in {batch} on {:?}", store.engine());
             }
         }
+    }
+}
+
+#[tokio::test]
+async fn successes_kept_as_sums_only_leave_the_failures_whole_and_the_sums_the_same() {
+    let records: Vec<_> = (0..300).map(record).collect();
+    for store in test_stores().await {
+        let options = StoreOptions { success_events: SuccessEvents::Rollup, ..store.options().clone() };
+        let thrifty = Store::connect(&options).await.unwrap();
+        store_all(&thrifty, records.clone(), 100).await;
+        let failures = records.iter().filter(|record| !record.success()).count();
+        let rows = sum(&store, "SELECT COUNT(*) FROM authentication_events WHERE NOT success").await;
+        assert_eq!(rows, i64::try_from(failures).unwrap(), "{:?}", store.engine());
+        assert_eq!(sum(&store, "SELECT COUNT(*) FROM authentication_events").await, rows);
+        assert_eq!(hours(&store).await, expected_hours(&records));
+        thrifty.close().await;
     }
 }
 
