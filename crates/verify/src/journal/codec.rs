@@ -89,7 +89,8 @@ pub fn event_id(segment: SegmentId, offset: u64, occurred_at: Timestamp) -> Even
     EventId::generate(occurred_at, entropy)
 }
 
-fn cut(text: &str, max: usize) -> &str {
+/// The text, cut at a character boundary to at most so many bytes.
+pub(super) fn cut(text: &str, max: usize) -> &str {
     &text[..text.floor_char_boundary(max)]
 }
 
@@ -97,6 +98,31 @@ fn cut(text: &str, max: usize) -> &str {
 pub fn encode(record: &RecordRef<'_>, out: &mut Vec<u8>) {
     let start = out.len();
     out.extend_from_slice(&[0; FRAME_BYTES]);
+    put_payload(record, out);
+    put_frame(start, out);
+}
+
+/// As [`encode`], filled up with zeros to `bytes` in all, which the fields must leave room for: what
+/// follows them is not read.
+pub(super) fn encode_filled(record: &RecordRef<'_>, bytes: usize, out: &mut Vec<u8>) {
+    let start = out.len();
+    out.extend_from_slice(&[0; FRAME_BYTES]);
+    put_payload(record, out);
+    debug_assert!(out.len() <= start + bytes, "the fields leave no room");
+    out.resize(start + bytes, 0);
+    put_frame(start, out);
+}
+
+/// Length and CRC, before the payload that `start` is followed by.
+fn put_frame(start: usize, out: &mut [u8]) {
+    let payload = start + FRAME_BYTES;
+    let length = u32::try_from(out.len() - payload).unwrap_or(u32::MAX);
+    let crc = crc32fast::hash(&out[payload..]);
+    out[start..start + 4].copy_from_slice(&length.to_le_bytes());
+    out[start + 4..payload].copy_from_slice(&crc.to_le_bytes());
+}
+
+fn put_payload(record: &RecordRef<'_>, out: &mut Vec<u8>) {
     out.push(PAYLOAD_VERSION);
     out.push(match record.kind {
         EventKind::Verify => 0,
@@ -134,11 +160,6 @@ pub fn encode(record: &RecordRef<'_>, out: &mut Vec<u8>) {
     put_text(out, record.endpoint, MAX_ENDPOINT);
     put_text(out, record.cloudflare_ray_id, MAX_RAY);
     put_text(out, record.error_details, MAX_DETAILS);
-    let payload = start + FRAME_BYTES;
-    let length = u32::try_from(out.len() - payload).unwrap_or(u32::MAX);
-    let crc = crc32fast::hash(&out[payload..]);
-    out[start..start + 4].copy_from_slice(&length.to_le_bytes());
-    out[start + 4..payload].copy_from_slice(&crc.to_le_bytes());
 }
 
 fn put_uuid(out: &mut Vec<u8>, id: Option<Uuid>) {
@@ -154,6 +175,12 @@ fn put_text(out: &mut Vec<u8>, text: Option<&str>, max: usize) {
         out.extend_from_slice(&0u16.to_le_bytes());
         return;
     };
+    // No text holds what could be taken for a frame, where a damaged file is searched for the next one:
+    // the length of a frame has two zeros.
+    if text.as_bytes().contains(&0) {
+        let clean = text.replace('\0', "\u{FFFD}");
+        return put_text(out, Some(&clean), max);
+    }
     let length = u16::try_from(text.len() + 1).unwrap_or(u16::MAX);
     out.extend_from_slice(&length.to_le_bytes());
     out.extend_from_slice(text.as_bytes());
@@ -175,6 +202,23 @@ pub fn frame(bytes: &[u8]) -> Option<Frame<'_>> {
     let crc = reader.u32().ok()?;
     let payload = reader.take(length).ok()?;
     (crc32fast::hash(payload) == crc).then_some(Frame { payload, bytes: FRAME_BYTES + length })
+}
+
+/// The frames that follow each other from the start of `bytes` on.
+pub fn frames(bytes: &[u8]) -> impl Iterator<Item = Frame<'_>> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let found = frame(&bytes[at..])?;
+        at += found.bytes;
+        Some(found)
+    })
+}
+
+/// Where the first whole frame in `bytes` begins, whatever lies before it.
+pub fn find_frame(bytes: &[u8]) -> Option<usize> {
+    // The length of a frame is below 65,536 and not 0: nearly all places are told apart by two bytes.
+    let begins = |at: &usize| bytes[at + 2] == 0 && bytes[at + 3] == 0 && bytes[*at] | bytes[at + 1] != 0;
+    (0..bytes.len().saturating_sub(FRAME_BYTES)).filter(begins).find(|at| frame(&bytes[*at..]).is_some())
 }
 
 /// Reads the payload at `offset` of `segment`; `None` when it is of a version that this one does not know.
@@ -305,6 +349,51 @@ mod tests {
         SegmentId::generate(Timestamp::EPOCH, [0xff; 10])
     }
 
+    fn bare(request_id: &str) -> RecordRef<'_> {
+        RecordRef {
+            occurred_at: Timestamp::EPOCH,
+            kind: EventKind::Verify,
+            code: RecordCode::NotFound,
+            credential_id: None,
+            token_name: None,
+            principal_kind: None,
+            principal_id: None,
+            asked_by: None,
+            publisher_id: None,
+            user_email: None,
+            ip_address: None,
+            user_agent: None,
+            method: None,
+            endpoint: None,
+            cloudflare_ray_id: None,
+            request_id,
+            latency_micros: 0,
+            stale: false,
+            error_details: None,
+            occurrences: 1,
+        }
+    }
+
+    #[test]
+    fn no_text_looks_like_a_frame() {
+        let mut inner = Vec::new();
+        encode(&bare("forged"), &mut inner);
+        let forged: String = inner.iter().map(|byte| char::from(*byte & 0x7f)).collect();
+        let mut out = Vec::new();
+        encode(&RecordRef { endpoint: Some(&forged), ..bare("r") }, &mut out);
+        let back = decode(segment(), 0, frame(&out).unwrap().payload).unwrap();
+        assert_eq!(back.endpoint.as_deref(), Some(&*forged.replace('\0', "\u{FFFD}")));
+    }
+
+    #[test]
+    fn what_a_record_is_filled_up_with_is_not_read() {
+        let mut out = Vec::new();
+        encode_filled(&bare("r"), 300, &mut out);
+        let found = frame(&out).unwrap();
+        assert_eq!((found.bytes, out.len()), (300, 300));
+        assert_eq!(&*decode(segment(), 0, found.payload).unwrap().request_id, "r");
+    }
+
     #[test]
     fn a_header_is_read_back_and_a_damaged_one_is_not() {
         let header = Header {
@@ -322,7 +411,8 @@ mod tests {
     }
 
     fn text(max: usize) -> impl Strategy<Value = Option<String>> {
-        proptest::option::of(proptest::collection::vec(any::<char>(), 0..max).prop_map(String::from_iter))
+        let character = any::<char>().prop_filter("replaced", |c| *c != '\0');
+        proptest::option::of(proptest::collection::vec(character, 0..max).prop_map(String::from_iter))
     }
 
     proptest! {
@@ -349,6 +439,7 @@ mod tests {
                 (record.publisher_id, record.user_email, record.occurrences));
             prop_assert_eq!(back.token_name.as_deref(), record.token_name);
             prop_assert_eq!(back.user_agent.as_deref(), record.user_agent.map(|t| cut(t, MAX_USER_AGENT)));
+            prop_assert_eq!(find_frame(&out[4..]), None, "no field is taken for a frame");
             prop_assert_eq!(back.endpoint.as_deref(), record.endpoint);
             prop_assert_eq!(back.error_details.as_deref(), record.error_details);
             prop_assert_eq!((back.ip_address, back.credential_id, back.stale, back.occurred_at),
@@ -362,6 +453,18 @@ mod tests {
             }
             let _ = decode(segment(), 0, &bytes);
             let _ = Header::decode(&bytes);
+            if let Some(at) = find_frame(&bytes) {
+                prop_assert!(frame(&bytes[at..]).is_some());
+                prop_assert!((0..at).all(|before| frame(&bytes[before..]).is_none()));
+            }
+            prop_assert!(frames(&bytes).map(|frame| frame.bytes).sum::<usize>() <= bytes.len());
+        }
+
+        #[test]
+        fn a_frame_is_found_behind_whatever_is_damaged(garbage in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let mut bytes = garbage.clone();
+            encode_filled(&bare("r"), 200, &mut bytes);
+            prop_assert_eq!(find_frame(&bytes), Some(garbage.len()));
         }
 
         #[test]

@@ -3,7 +3,7 @@
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::JournalError;
@@ -12,6 +12,9 @@ use super::segment::{EXTENSION, Segment};
 
 /// What must fit again before a journal that could not take a record says that it can.
 pub(super) const PROBE_BYTES: usize = FRAME_BYTES + MAX_PAYLOAD_BYTES;
+
+/// How the name of a damaged file ends that is kept for somebody to look at.
+pub(super) const DAMAGED: &str = "damaged";
 
 fn naming(path: &Path) -> impl Fn(io::Error) -> io::Error + '_ {
     |error| io::Error::new(error.kind(), format!("{}: {error}", path.display()))
@@ -53,6 +56,11 @@ pub(super) fn lock(dir: &Path) -> Result<File, JournalError> {
         Err(fs::TryLockError::WouldBlock) => Err(JournalError::Locked(dir.to_owned())),
         Err(fs::TryLockError::Error(error)) => Err(naming(&path)(error).into()),
     }
+}
+
+/// What the file of a damaged segment is called once its records are stored.
+pub(super) fn damaged_name(path: &Path) -> PathBuf {
+    path.with_extension(format!("{EXTENSION}.{DAMAGED}"))
 }
 
 /// The segments that earlier processes left, oldest first.

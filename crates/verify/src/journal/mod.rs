@@ -8,6 +8,7 @@ pub mod codec;
 mod directory;
 pub mod mover;
 pub mod record;
+mod scan;
 pub mod segment;
 mod syncer;
 mod writer;
@@ -25,6 +26,7 @@ use parking_lot::Mutex;
 use tracing::{error, info};
 
 pub use directory::ephemeral;
+pub use scan::{Hole, Scan, scan};
 use segment::Segment;
 use syncer::Syncer;
 pub use writer::{Writer, Written};
@@ -81,6 +83,16 @@ pub struct JournalStatus {
     pub lag_micros: i64,
     /// Whether decisions can be recorded.
     pub writable: bool,
+    /// Records that the store refused, since the start; it keeps them raw.
+    pub rejected: u64,
+    /// Decisions that were only counted, since the start.
+    pub counted: u64,
+    /// Segments that could not be synced to disk, since the start.
+    pub sync_failures: u64,
+    /// Segments with a record that cannot be read: of an unknown version, or damaged since the start.
+    pub stuck_segments: usize,
+    /// Segments that were found damaged between their records, at the start.
+    pub damaged_segments: usize,
 }
 
 pub(crate) struct Inner {
@@ -93,9 +105,35 @@ pub(crate) struct Inner {
     appended: AtomicU64,
     files: Mutex<Files>,
     failing: AtomicBool,
+    rejected: AtomicU64,
+    counted: AtomicU64,
+    sync_failures: AtomicU64,
+    damaged: Vec<Damage>,
     entropy: fn() -> IdEntropy,
     syncer: Syncer,
     _lock: File,
+}
+
+/// A segment that was found damaged between its records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damage {
+    /// The segment.
+    pub segment: SegmentId,
+    /// Where its file is kept once the records that can be read are stored.
+    pub kept_as: PathBuf,
+    /// How much of it cannot be read.
+    pub bytes: u64,
+}
+
+impl Damage {
+    fn of(segment: &Segment) -> Option<Self> {
+        let holes = segment.holes();
+        (!holes.is_empty()).then(|| Self {
+            segment: segment.id(),
+            kept_as: directory::damaged_name(segment.path()),
+            bytes: holes.iter().map(Hole::bytes).sum(),
+        })
+    }
 }
 
 #[derive(Default)]
@@ -142,8 +180,12 @@ impl Journal {
             node,
             bytes: AtomicU64::new(segments.iter().map(|segment| segment.written()).sum()),
             appended: AtomicU64::new(0),
+            damaged: segments.iter().filter_map(|segment| Damage::of(segment)).collect(),
             files: Mutex::new(Files { segments, closed: false }),
             failing: AtomicBool::new(false),
+            rejected: AtomicU64::new(0),
+            counted: AtomicU64::new(0),
+            sync_failures: AtomicU64::new(0),
             entropy,
             syncer: Syncer::default(),
             options,
@@ -175,7 +217,17 @@ impl Journal {
             pending_bytes: pending().map(|s| s.written().saturating_sub(s.moved())).sum(),
             lag_micros: pending().map(|s| now.micros_since(s.oldest_pending()).max(0)).max().unwrap_or(0),
             writable: !inner.failing.load(Ordering::Relaxed),
+            rejected: inner.rejected.load(Ordering::Relaxed),
+            counted: inner.counted.load(Ordering::Relaxed),
+            sync_failures: inner.sync_failures.load(Ordering::Relaxed),
+            stuck_segments: segments.iter().filter(|segment| segment.is_stuck()).count(),
+            damaged_segments: inner.damaged.len(),
         }
+    }
+
+    /// The segments that were found damaged when it was opened.
+    pub fn damaged(&self) -> &[Damage] {
+        &self.inner().damaged
     }
 
     /// Syncs everything and writes no more: an append fails from now on. Records may still be moved.
@@ -204,6 +256,10 @@ impl Inner {
         pending.map(|segment| segment.written().saturating_sub(segment.moved())).sum()
     }
 
+    fn count_rejected(&self) {
+        self.rejected.fetch_add(1, Ordering::Relaxed);
+    }
+
     fn count_appended(&self, length: u64) {
         self.appended.fetch_add(length, Ordering::Relaxed);
     }
@@ -220,9 +276,14 @@ impl Inner {
     }
 
     /// Removes the file of a sealed segment, for good: one that came back after a power failure would
-    /// be moved again, as its position is forgotten next.
+    /// be moved again, as its position is forgotten next. A damaged one is kept under another name.
     pub(crate) fn remove(&self, segment: &Segment) -> io::Result<()> {
-        match fs::remove_file(segment.path()) {
+        let removed = if segment.holes().is_empty() {
+            fs::remove_file(segment.path())
+        } else {
+            fs::rename(segment.path(), directory::damaged_name(segment.path()))
+        };
+        match removed {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => directory::sync(&self.options.dir)?,
         }

@@ -10,13 +10,12 @@ use keywright_core::id::SegmentId;
 use keywright_core::{NodeId, Timestamp};
 use tracing::{error, warn};
 
-use super::codec::{self, FRAME_BYTES, HEADER_BYTES, Header, MAX_PAYLOAD_BYTES};
+use super::codec::{HEADER_BYTES, Header};
 use super::directory;
+use super::scan::{Hole, Scan, scan};
 
 /// How a segment's file name ends.
 pub const EXTENSION: &str = "kwj";
-/// Bytes read at once when a segment is gone through: many times the longest record.
-const SCAN_BYTES: usize = 16 * (FRAME_BYTES + MAX_PAYLOAD_BYTES);
 /// Set in the number that tells where the records end once nothing may be appended any more, so that
 /// sealing and appending are one and the same step: a record is either before the seal, or nowhere.
 const SEALED: u64 = 1 << 63;
@@ -41,6 +40,8 @@ pub struct Segment {
     pending_since: AtomicI64,
     /// When the newest record that was moved was made.
     newest_moved: AtomicI64,
+    /// What is damaged between its records.
+    holes: Vec<Hole>,
 }
 
 impl Segment {
@@ -60,8 +61,14 @@ impl Segment {
         Ok(Self::new(header, path, file, HEADER_BYTES as u64, 0))
     }
 
-    /// Takes over the file of an earlier process: cuts a torn tail, and seals it. A file that is none
-    /// of ours, or of a version that this one does not know, is left alone.
+    /// A file of this process to which nothing is added any more.
+    pub(super) fn sealed(header: Header, path: PathBuf, file: File, end: u64) -> Self {
+        Self::new(header, path, file, end | SEALED, 0)
+    }
+
+    /// Takes over the file of an earlier process: cuts a torn tail, and seals it. What is damaged and
+    /// followed by whole records is left where it is and passed over. A file that is none of ours, or
+    /// of a version that this one does not know, is left alone.
     ///
     /// # Errors
     /// When it cannot be read or cut.
@@ -81,13 +88,21 @@ impl Segment {
             }
             return Ok(None);
         };
-        let end = records_end(&file, length)?;
+        let Scan { end, holes } = scan(&file, length, |_, _| {})?;
+        if !holes.is_empty() {
+            let damaged_bytes: u64 = holes.iter().map(Hole::bytes).sum();
+            error!(
+                path = %path.display(), damaged_bytes, first_at = holes[0].from,
+                "a journal segment is damaged between its records; those around it are moved, the file is kept"
+            );
+        }
         if end < length {
             warn!(path = %path.display(), cut_bytes = length - end, "cut the torn tail of a journal segment");
             file.set_len(end)?;
         }
         file.sync_data()?;
-        Ok(Some(Self::new(header, path.to_owned(), file, end | SEALED, end)))
+        let recovered = Self::new(header, path.to_owned(), file, end | SEALED, end);
+        Ok(Some(Self { holes, ..recovered }))
     }
 
     fn new(header: Header, path: PathBuf, file: File, end: u64, synced: u64) -> Self {
@@ -102,7 +117,19 @@ impl Segment {
             stuck: AtomicBool::new(false),
             pending_since: AtomicI64::new(header.made_at.as_micros()),
             newest_moved: AtomicI64::new(i64::MIN),
+            holes: Vec::new(),
         }
+    }
+
+    /// What is damaged between its records.
+    pub fn holes(&self) -> &[Hole] {
+        &self.holes
+    }
+
+    /// The place itself, or the end of the damage that it lies in.
+    pub fn next_readable(&self, at: u64) -> u64 {
+        let hole = self.holes.iter().find(|hole| hole.from <= at && at < hole.to);
+        hole.map_or(at, |hole| hole.to)
     }
 
     /// Appends whole records; returns where they end, `None` when the segment is sealed. Called by one
@@ -141,20 +168,23 @@ impl Segment {
         }
     }
 
-    /// Brings what is written to the disk. Called by one at a time: the kernel tells of a failure once.
-    pub fn sync(&self) {
+    /// Brings what is written to the disk; false when that failed. Called by one at a time: the kernel
+    /// tells of a failure once.
+    pub fn sync(&self) -> bool {
         let written = self.written();
         if self.synced() >= written {
-            return;
+            return true;
         }
         match self.file.sync_data() {
             Ok(()) => {
                 self.synced.fetch_max(written, Ordering::AcqRel);
+                true
             }
             Err(error) => {
                 if self.doubt() {
                     error!(%error, path = %self.path.display(), "a journal segment could not be synced");
                 }
+                false
             }
         }
     }
@@ -279,25 +309,6 @@ fn write_all_at(file: &File, mut bytes: &[u8], mut at: u64) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-/// Where the last whole record of a file ends. It holds a part of the file at a time, however long
-/// that is, and reads no further than the records go.
-fn records_end(file: &File, length: u64) -> io::Result<u64> {
-    let mut buffer = vec![0; SCAN_BYTES];
-    let mut end = HEADER_BYTES as u64;
-    loop {
-        let chunk = SCAN_BYTES.min(usize::try_from(length - end).unwrap_or(SCAN_BYTES));
-        file.read_exact_at(&mut buffer[..chunk], end)?;
-        let mut at = 0;
-        while let Some(frame) = codec::frame(&buffer[at..chunk]) {
-            at += frame.bytes;
-        }
-        if at == 0 {
-            return Ok(end);
-        }
-        end += at as u64;
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The syncer: brings segments to the disk, many records at once.
 
 use std::io;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
@@ -59,9 +60,8 @@ impl Inner {
 
     pub(super) fn sync_all(&self) {
         let _alone = self.syncer.round.lock();
-        for segment in self.segments() {
-            segment.sync();
-        }
+        let failures = self.segments().iter().filter(|segment| !segment.sync()).count();
+        self.sync_failures.fetch_add(failures as u64, Ordering::Relaxed);
         self.syncer.rounds.send_modify(|rounds| *rounds += 1);
     }
 

@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -10,7 +10,9 @@ use super::record::{DecisionRecord, EventKind, RecordCode, RecordRef};
 use super::*;
 use crate::source::{Appended, EventSink, Piece, Reject, SourceError};
 
+mod damage;
 mod faults;
+mod moving;
 mod room;
 
 fn entropy() -> IdEntropy {
@@ -69,8 +71,13 @@ struct State {
     events: Vec<DecisionRecord>,
     fail_before: usize,
     fail_after: usize,
-    /// The store takes nothing of this one.
-    refused: Option<SegmentId>,
+    /// The store fails on whatever is of this one.
+    failing: Option<SegmentId>,
+    /// The store refuses whatever holds one of these.
+    refused: BTreeSet<String>,
+    rejects: Vec<Reject>,
+    /// How many records each transaction stored, of how many segments.
+    transactions: Vec<(usize, usize)>,
 }
 
 impl EventSink for Sink {
@@ -81,14 +88,19 @@ impl EventSink for Sink {
             return Err(SourceError::Unavailable("before".to_owned()));
         }
         for piece in pieces {
-            if state.refused == Some(piece.segment) {
-                return Err(SourceError::Failed("value out of range".to_owned()));
+            if state.failing == Some(piece.segment) {
+                return Err(SourceError::Failed("no partition".to_owned()));
             }
             let position = state.positions.get(&piece.segment).copied().unwrap_or(0);
             if position != piece.from {
                 return Ok(Appended::Elsewhere { segment: piece.segment, position });
             }
         }
+        let all = || pieces.iter().flat_map(|piece| &piece.records);
+        if all().any(|record| state.refused.contains(&*record.request_id)) {
+            return Err(SourceError::Refused("value out of range".to_owned()));
+        }
+        state.transactions.push((all().count(), pieces.len()));
         for piece in pieces {
             state.positions.insert(piece.segment, piece.to);
             state.events.extend(piece.records.iter().cloned());
@@ -100,7 +112,14 @@ impl EventSink for Sink {
         Ok(Appended::Done)
     }
 
-    async fn reject(&self, _reject: &Reject) -> Result<Appended, SourceError> {
+    async fn reject(&self, reject: &Reject) -> Result<Appended, SourceError> {
+        let mut state = self.state.lock();
+        let position = state.positions.get(&reject.segment).copied().unwrap_or(0);
+        if position != reject.from {
+            return Ok(Appended::Elsewhere { segment: reject.segment, position });
+        }
+        state.positions.insert(reject.segment, reject.to);
+        state.rejects.push(reject.clone());
         Ok(Appended::Done)
     }
 

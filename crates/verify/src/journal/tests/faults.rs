@@ -1,7 +1,5 @@
 //! What goes wrong: closing under way, a store that refuses or forgets, records that cannot be read.
 
-use std::collections::BTreeSet;
-
 use super::codec::FRAME_BYTES;
 use super::*;
 
@@ -57,7 +55,7 @@ async fn a_closed_journal_takes_nothing() {
 }
 
 #[tokio::test]
-async fn a_segment_that_the_store_refuses_keeps_no_other_from_moving() {
+async fn a_segment_that_the_store_fails_on_keeps_no_other_from_moving() {
     let dir = tempfile::tempdir().unwrap();
     let journal = open(dir.path());
     let writers = [journal.writer(), journal.writer(), journal.writer()];
@@ -65,11 +63,11 @@ async fn a_segment_that_the_store_refuses_keeps_no_other_from_moving() {
         writer.append(&record(&n.to_string())).unwrap();
     }
     let sink = Sink::default();
-    sink.state.lock().refused = Some(journal.inner().segments()[0].id());
+    sink.state.lock().failing = Some(journal.inner().segments()[0].id());
     drain(&journal, &sink).await;
     assert_eq!(sink.request_ids(), ["1", "2"]);
     assert!(pass(&journal, &sink).await.is_err());
-    sink.state.lock().refused = None;
+    sink.state.lock().failing = None;
     drain(&journal, &sink).await;
     assert_eq!(sink.request_ids(), ["0", "1", "2"]);
 }

@@ -1,0 +1,53 @@
+//! Damage between records, and what is left of a file afterwards.
+
+use super::*;
+
+#[tokio::test]
+async fn records_around_a_damaged_one_are_moved_and_the_file_is_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let crashed = open(dir.path());
+    let writer = crashed.writer();
+    let ends: Vec<u64> = (0..6).map(|n| writer.append(&record(&format!("r{n}"))).unwrap().end).collect();
+    let copy = tempfile::tempdir().unwrap();
+    let segment = crashed.inner().segments().remove(0);
+    let left = copy.path().join(segment.path().file_name().unwrap());
+    let mut bytes = fs::read(segment.path()).unwrap();
+    bytes[usize::try_from(ends[1]).unwrap() - 3] ^= 8;
+    fs::write(&left, &bytes).unwrap();
+    let journal = open(copy.path());
+    let kept_as = left.with_extension("kwj.damaged");
+    let damage = Damage { segment: segment.id(), kept_as: kept_as.clone(), bytes: ends[1] - ends[0] };
+    assert_eq!(journal.damaged(), [damage]);
+    let sink = Sink::default();
+    // The middle is refused by the store as well: its bytes are found behind the damaged place.
+    sink.state.lock().refused.insert("r2".to_owned());
+    drain(&journal, &sink).await;
+    assert_eq!(sink.request_ids(), ["r0", "r3", "r4", "r5"]);
+    let reject = sink.state.lock().rejects.remove(0);
+    assert_eq!(&*codec::decode(reject.segment, 0, &reject.raw).unwrap().request_id, "r2");
+    assert_eq!(fs::read(&kept_as).unwrap(), bytes, "for somebody to look at");
+    assert!(!left.exists() && journal.inner().segments().is_empty());
+    assert_eq!(journal.status(Timestamp::EPOCH).damaged_segments, 1);
+    drop(journal);
+}
+
+#[tokio::test]
+async fn a_half_moved_segment_that_is_damaged_is_taken_up_behind_what_was_moved() {
+    let dir = tempfile::tempdir().unwrap();
+    let crashed = open(dir.path());
+    let writer = crashed.writer();
+    let ends: Vec<u64> = (0..6).map(|n| writer.append(&record(&format!("r{n}"))).unwrap().end).collect();
+    let segment = crashed.inner().segments().remove(0);
+    let mut bytes = fs::read(segment.path()).unwrap();
+    // One that had been moved and the next one, which had not.
+    for end in &ends[1..3] {
+        bytes[usize::try_from(*end).unwrap() - 3] ^= 8;
+    }
+    let copy = tempfile::tempdir().unwrap();
+    fs::write(copy.path().join(segment.path().file_name().unwrap()), &bytes).unwrap();
+    let journal = open(copy.path());
+    let sink = Sink::default();
+    sink.state.lock().positions.insert(segment.id(), ends[1]);
+    drain(&journal, &sink).await;
+    assert_eq!(sink.request_ids(), ["r3", "r4", "r5"]);
+}
