@@ -5,5 +5,6 @@ pub mod cli;
 pub mod config;
 pub mod http;
 pub mod local;
+pub mod metrics;
 pub mod node;
 pub mod serve;

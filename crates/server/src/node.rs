@@ -274,6 +274,7 @@ fn door_settings(config: &Config) -> anyhow::Result<DoorSettings> {
         request_timeout: Duration::from_secs(config.server.request_timeout_seconds),
         header_timeout: Duration::from_secs(config.server.header_timeout_seconds),
         public_url: config.server.public_url.clone(),
+        metrics_apart: config.server.metrics_listen.is_some(),
         stale_grace_seconds: u32::try_from(config.verify.stale_grace_seconds)?,
         journal_mode: match (ephemeral, config.journal.sync_interval_ms) {
             (true, _) => JournalMode::Ephemeral,

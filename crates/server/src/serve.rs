@@ -113,6 +113,7 @@ pub struct Served {
     leaving: watch::Sender<bool>,
     accepting: tokio::task::JoinHandle<Workers>,
     operator: Option<tokio::task::JoinHandle<()>>,
+    metrics: Option<(SocketAddr, tokio::task::JoinHandle<()>)>,
 }
 
 impl Served {
@@ -130,6 +131,7 @@ impl Served {
             leaving: left.clone(),
             main: tokio::runtime::Handle::current(),
         };
+        let metrics = config.server.metrics_listen.map(|address| metrics(node, address)).transpose()?;
         let count = match config.server.workers {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             count => count,
@@ -147,15 +149,20 @@ impl Served {
                 Some(tokio::spawn(async move { socket.serve(router).await }))
             }
         };
-        Ok(Self { leaving, accepting, operator })
+        Ok(Self { leaving, accepting, operator, metrics })
+    }
+
+    /// Where metrics are served, if that is a port of their own.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics.as_ref().map(|(address, _)| *address)
     }
 
     /// Closes the doors and waits for what is in flight.
     pub async fn leave(self) {
         let _ = self.leaving.send(true);
-        if let Some(operator) = self.operator {
-            operator.abort();
-            let _ = operator.await;
+        for task in self.operator.into_iter().chain(self.metrics.map(|(_, task)| task)) {
+            task.abort();
+            let _ = task.await;
         }
         let joined = async {
             if let Ok(workers) = self.accepting.await {
@@ -166,6 +173,16 @@ impl Served {
             warn!("some requests did not end in time and are cut off");
         }
     }
+}
+
+fn metrics(node: &Node, address: SocketAddr) -> anyhow::Result<(SocketAddr, tokio::task::JoinHandle<()>)> {
+    let listener = std::net::TcpListener::bind(address)
+        .with_context(|| format!("cannot listen on {address} for metrics (server.metrics_listen)"))?;
+    listener.set_nonblocking(true)?;
+    let address = listener.local_addr()?;
+    let listener = TcpListener::from_std(listener)?;
+    info!(%address, "serving metrics");
+    Ok((address, tokio::spawn(http::metrics::serve(node.app().clone(), listener))))
 }
 
 fn tls(config: &Config) -> anyhow::Result<Option<TlsAcceptor>> {

@@ -62,6 +62,8 @@ pub struct PoolStatus {
     pub idle: usize,
     /// Most that may be open.
     pub max: usize,
+    /// How many wait for one.
+    pub waiting: usize,
 }
 
 impl Store {
@@ -207,7 +209,12 @@ impl Store {
     pub fn pool(&self) -> PoolStatus {
         fn status<DB: sqlx::Database>(pool: &Pool<DB>) -> PoolStatus {
             let status = pool.status();
-            PoolStatus { size: status.size, idle: status.available, max: status.max_size }
+            PoolStatus {
+                size: status.size,
+                idle: status.available,
+                max: status.max_size,
+                waiting: status.waiting,
+            }
         }
         match self.engines() {
             Engines::Sqlite { readers, writer, .. } => {
@@ -216,6 +223,7 @@ impl Store {
                     size: readers.size + writer.size,
                     idle: readers.idle + writer.idle,
                     max: readers.max + writer.max,
+                    waiting: readers.waiting + writer.waiting,
                 }
             }
             Engines::Postgres { pool, .. } => status(pool),

@@ -124,6 +124,11 @@ impl GrantCache {
         self.entries.len()
     }
 
+    /// Unknown hashes held.
+    pub fn unknown_len(&self) -> usize {
+        self.unknown.len()
+    }
+
     /// Whether no grant is held.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()

@@ -13,6 +13,7 @@ pub mod gate;
 pub mod journal;
 pub mod source;
 pub mod stamps;
+pub mod striped;
 pub mod verifier;
 
 pub use clock::Clock;

@@ -17,6 +17,7 @@ use crate::freshness::{Freshness, MAX_UNCONFIRMED_MICROS};
 use crate::gate::{MissGate, Overflow};
 use crate::source::{GrantSource, Loaded, SourceError};
 use crate::stamps::Stamps;
+use crate::striped::{Striped, count};
 
 /// A load that takes longer counts as a store that is away.
 const LOAD_TIMEOUT: Duration = Duration::from_millis(400);
@@ -62,25 +63,44 @@ pub enum Lookup {
     Unavailable,
 }
 
-/// Counters since the start.
+/// Counters since the start, and what is so now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct VerifierStatistics {
     /// Answered from the cache.
     pub hits: u64,
+    /// Answered as nobody's from the cache.
+    pub unknown_hits: u64,
+    /// What the cache could not answer.
+    pub misses: u64,
     /// Asked of the store.
     pub loads: u64,
+    /// Of them, those that the store did not answer, or not in time.
+    pub failed_loads: u64,
     /// Answered in the stale grace.
     pub stale: u64,
     /// Not answered.
     pub unavailable: u64,
     /// Grants in the cache.
     pub entries: u64,
+    /// Unknown hashes in the cache.
+    pub unknown_entries: u64,
+    /// Misses that wait for others to have asked the store.
+    pub waiting: u64,
+}
+
+/// Of what is counted at each verification every thread has its own.
+#[derive(Debug, Default)]
+struct Hits {
+    known: AtomicU64,
+    unknown: AtomicU64,
 }
 
 #[derive(Debug, Default)]
 struct Counters {
-    hits: AtomicU64,
+    hits: Striped<Hits>,
+    misses: AtomicU64,
     loads: AtomicU64,
+    failed_loads: AtomicU64,
     stale: AtomicU64,
     unavailable: AtomicU64,
 }
@@ -156,10 +176,13 @@ impl<S: GrantSource> Verifier<S> {
     pub fn peek_at(&self, hash: &TokenHash, now: i64) -> Option<Lookup> {
         if let Some(entry) = self.inner.cache.get(hash) {
             let known = self.known(entry, now)?;
-            self.inner.counters.hits.fetch_add(1, Ordering::Relaxed);
+            count(&self.inner.counters.hits.own().known);
             return Some(Lookup::Known(known));
         }
-        self.inner.cache.is_unknown(hash, now).then_some(Lookup::Unknown)
+        self.inner.cache.is_unknown(hash, now).then(|| {
+            count(&self.inner.counters.hits.own().unknown);
+            Lookup::Unknown
+        })
     }
 
     /// The entry to decide on, if it still holds and is fresh enough.
@@ -176,6 +199,7 @@ impl<S: GrantSource> Verifier<S> {
     /// What is known of a hash, asking the store where the cache cannot tell. `network` is the
     /// client's, for fairness among those who wait.
     pub async fn resolve(&self, hash: TokenHash, network: Option<IpAddr>) -> Lookup {
+        count(&self.inner.counters.misses);
         let answer = tokio::time::timeout(ANSWER_TIMEOUT, self.ask_until_it_holds(hash, network)).await;
         answer.ok().flatten().unwrap_or_else(|| self.stale_or_unavailable(&hash))
     }
@@ -224,11 +248,11 @@ impl<S: GrantSource> Verifier<S> {
             let epochs = inner.epochs_for(&entry);
             let age = inner.freshness.unconfirmed_micros(entry.loaded_at, &entry.era, now);
             if entry.holds(&inner.stamps) && age <= inner.stale_grace_micros {
-                inner.counters.stale.fetch_add(1, Ordering::Relaxed);
+                count(&inner.counters.stale);
                 return Lookup::Known(Known { entry, epochs, stale: true });
             }
         }
-        inner.counters.unavailable.fetch_add(1, Ordering::Relaxed);
+        count(&inner.counters.unavailable);
         Lookup::Unavailable
     }
 
@@ -279,16 +303,21 @@ impl<S: GrantSource> Verifier<S> {
         self.inner.answered(self.inner.clock.boot_micros());
     }
 
-    /// Counters since the start.
+    /// Counters since the start, and what is so now.
     pub fn statistics(&self) -> VerifierStatistics {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let counters = &self.inner.counters;
         VerifierStatistics {
-            hits: read(&counters.hits),
+            hits: counters.hits.sum(|own| &own.known),
+            unknown_hits: counters.hits.sum(|own| &own.unknown),
+            misses: read(&counters.misses),
             loads: read(&counters.loads),
+            failed_loads: read(&counters.failed_loads),
             stale: read(&counters.stale),
             unavailable: read(&counters.unavailable),
             entries: self.inner.cache.len() as u64,
+            unknown_entries: self.inner.cache.unknown_len() as u64,
+            waiting: self.inner.gate.waiting() as u64,
         }
     }
 }
@@ -306,6 +335,7 @@ impl<S> Inner<S> {
     }
 
     fn unanswered(&self, asked_at: i64, now: i64, reason: &str) -> Landed {
+        count(&self.counters.failed_loads);
         if self.breaker.failed(asked_at, now) {
             warn!(reason, "the store cannot be reached; known credentials answer for their grace");
         }
@@ -342,7 +372,7 @@ impl<S: GrantSource> Inner<S> {
         // All of these before the query: they describe a moment that the answer is not older than.
         let (noted, era, loaded_at) = (self.stamps.note(), self.freshness.era(), self.clock.boot_micros());
         let absence = self.cache.note_absence(loaded_at);
-        self.counters.loads.fetch_add(1, Ordering::Relaxed);
+        count(&self.counters.loads);
         let answer = tokio::time::timeout(LOAD_TIMEOUT, self.source.load(hash)).await;
         let now = self.clock.boot_micros();
         match answer {
@@ -358,6 +388,7 @@ impl<S: GrantSource> Inner<S> {
                 Landed::Unknown(absence)
             }
             Ok(Err(SourceError::Failed(reason) | SourceError::Refused(reason))) => {
+                count(&self.counters.failed_loads);
                 warn!(%reason, "a grant could not be loaded");
                 Landed::Unavailable
             }

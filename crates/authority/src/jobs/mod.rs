@@ -38,6 +38,10 @@ pub struct JobRun {
     pub succeeded: bool,
     /// When it runs next, unless woken earlier.
     pub next_at: Timestamp,
+    /// Runs since the start that went through.
+    pub successes: u64,
+    /// Runs since the start that did not.
+    pub failures: u64,
 }
 
 /// What the jobs of this node did last.
@@ -45,6 +49,15 @@ pub struct JobRun {
 pub struct JobBoard(Mutex<BTreeMap<&'static str, JobRun>>);
 
 impl JobBoard {
+    fn keep(&self, name: &'static str, mut run: JobRun) {
+        let mut runs = self.0.lock();
+        if let Some(before) = runs.get(name) {
+            run.successes += before.successes;
+            run.failures += before.failures;
+        }
+        runs.insert(name, run);
+    }
+
     /// The last run of each job, by name.
     pub fn runs(&self) -> Vec<(&'static str, JobRun)> {
         self.0.lock().iter().map(|(name, run)| (*name, run.clone())).collect()
@@ -113,8 +126,10 @@ impl Job {
                 done: outcome.as_ref().copied().unwrap_or(0),
                 succeeded: outcome.is_ok(),
                 next_at: authority.now().plus_micros(interval_micros),
+                successes: u64::from(outcome.is_ok()),
+                failures: u64::from(outcome.is_err()),
             };
-            authority.board().0.lock().insert(self.name(), run);
+            authority.board().keep(self.name(), run);
             match self.wake(&authority) {
                 _ if outcome.is_err() => tokio::time::sleep(every.max(AFTER_FAILURE)).await,
                 Some(wake) => drop(tokio::time::timeout(every, wake.notified()).await),

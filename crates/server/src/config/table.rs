@@ -26,8 +26,9 @@ settings! {
         tls_cert: Option<PathBuf> = "", example("/etc/keywright/tls.crt");
         /// Private key (PEM) for TLS; needs `server.tls_cert`.
         tls_key: Option<PathBuf> = "", example("/etc/keywright/tls.key");
-        /// Address and port on which metrics alone are served.
-        metrics_listen: Option<SocketAddr> = "", example("127.0.0.1:9090"), refused("the metrics endpoint");
+        /// Address and port on which `GET /metrics` alone is served, over plain HTTP and to anybody who can connect.
+        /// Default: beside the rest, for bearers of `system_status`.
+        metrics_listen: Option<SocketAddr> = "", example("127.0.0.1:9090");
         /// Threads that answer verifications; 0: one for each core.
         workers: usize = "0", bounds(0, 1024);
     }

@@ -7,11 +7,14 @@ use std::time::Duration;
 
 use keywright_api::system::JournalMode;
 use keywright_authority::{Authority, entropy};
+use keywright_core::Timestamp;
 use keywright_verify::Journal;
-use keywright_verify::clock::boot_micros;
+use keywright_verify::clock::{boot_micros, wall_clock};
 use keywright_verify::journal::Writer;
 
+use super::{auth, openapi};
 use crate::config::{Networks, PublicUrl};
+use crate::metrics::Requests;
 
 /// What the front door needs to know of the configuration.
 #[derive(Clone, Debug)]
@@ -28,6 +31,8 @@ pub struct DoorSettings {
     pub stale_grace_seconds: u32,
     /// What the journal survives.
     pub journal_mode: JournalMode,
+    /// Whether metrics are served on a port of their own, and nowhere else.
+    pub metrics_apart: bool,
 }
 
 /// What all handlers share. Cheap to clone.
@@ -42,8 +47,10 @@ struct Inner {
     writer: Writer,
     settings: DoorSettings,
     request_prefix: String,
-    requests: AtomicU64,
-    started_at: i64,
+    request_number: AtomicU64,
+    requests: Requests,
+    started_boot: i64,
+    started_at: Timestamp,
 }
 
 impl App {
@@ -58,8 +65,10 @@ impl App {
                 journal,
                 settings,
                 request_prefix,
-                requests: AtomicU64::new(0),
-                started_at: boot_micros(),
+                request_number: AtomicU64::new(0),
+                requests: Requests::new(openapi::paths(), auth::verify::PATH),
+                started_boot: boot_micros(),
+                started_at: wall_clock(),
             }),
         }
     }
@@ -86,12 +95,22 @@ impl App {
 
     /// Since the start, in microseconds.
     pub fn uptime_micros(&self) -> i64 {
-        boot_micros() - self.inner.started_at
+        boot_micros() - self.inner.started_boot
+    }
+
+    /// When it started, by this machine's clock.
+    pub fn started_at(&self) -> Timestamp {
+        self.inner.started_at
+    }
+
+    /// The requests so far.
+    pub fn requests(&self) -> &Requests {
+        &self.inner.requests
     }
 
     /// An id for a request that brought none: unique, no secret.
     pub fn new_request_id(&self) -> String {
-        let number = self.inner.requests.fetch_add(1, Ordering::Relaxed);
+        let number = self.inner.request_number.fetch_add(1, Ordering::Relaxed);
         let mut id = String::with_capacity(32);
         id.push_str(&self.inner.request_prefix);
         let _ = write!(id, "{number:x}");

@@ -145,9 +145,12 @@ impl Own {
             while tasks.try_join_next().is_some() {}
             let (own, connections) = (Arc::clone(&self), Arc::clone(&connections));
             tasks.spawn(async move {
+                let app = own.edge.app.clone();
+                app.requests().connections_changed(1);
                 if let Err(reason) = own.connection(stream, peer).await {
                     debug!(%reason, "a connection ended early");
                 }
+                app.requests().connections_changed(-1);
                 connections.fetch_sub(1, Ordering::Relaxed);
             });
         }
@@ -238,15 +241,20 @@ impl Own {
             Ok(body) => verify::answer(app, &self.writer, &asked, &body).await,
             Err(refused) => Err(refused.0),
         };
-        match decided {
+        let response = match decided {
             Ok(json) => decision(json, id),
             Err(problem) => problem_response(problem, id),
-        }
+        };
+        let micros = app.authority().clock().boot_micros() - at;
+        app.requests().verified(response.status(), micros);
+        let status = response.status().as_u16();
+        debug!(request_id = id, method = "POST", route = verify::PATH, status, micros, "answered");
+        response
     }
 
     /// On the main runtime, in a task of its own: a change goes on when its client hangs up.
     async fn route(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<EdgeBody> {
-        let mut request = request.map(Body::new);
+        let (method, mut request) = (request.method().clone(), request.map(Body::new));
         request.extensions_mut().insert(ConnectInfo(peer));
         let router = self.edge.router.clone();
         match self.edge.main.spawn(router.oneshot(request)).await {
@@ -254,6 +262,7 @@ impl Own {
             Ok(Err(never)) => match never {},
             Err(panicked) => {
                 error!(%panicked, "a handler panicked");
+                self.edge.app.requests().answered(&method, None, StatusCode::INTERNAL_SERVER_ERROR, 0);
                 let problem = Problem::new(
                     Refusal::InternalError,
                     "Something went wrong here; the log has the details.",

@@ -12,6 +12,7 @@ pub mod edge;
 pub mod etag;
 pub mod gate;
 pub mod input;
+pub mod metrics;
 pub mod openapi;
 pub mod operator;
 pub mod view;
@@ -38,7 +39,11 @@ pub const BASE: &str = "/api/v1";
 /// The whole API.
 pub fn router(app: App) -> Router {
     let (api, _) = openapi::routes().split_for_parts();
-    let (outside, _) = openapi::outside().split_for_parts();
+    let mut outside = openapi::outside();
+    if !app.settings().metrics_apart {
+        outside = outside.merge(openapi::metrics());
+    }
+    let (outside, _) = outside.split_for_parts();
     Router::new()
         .nest(BASE, api)
         .merge(outside)

@@ -11,7 +11,7 @@ use utoipa_axum::routes;
 
 use super::answer::json;
 use super::input::NoQuery;
-use super::{App, BASE, audit, auth, system, tokens};
+use super::{App, BASE, audit, auth, metrics, system, tokens};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -72,11 +72,22 @@ pub fn outside() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(system::probes::live)).routes(routes!(system::probes::ready))
 }
 
+/// The route of metrics, outside the base path.
+pub fn metrics() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(metrics::metrics))
+}
+
 fn openapi() -> utoipa::openapi::OpenApi {
-    let (_, api) = OpenApiRouter::<App>::new().nest(BASE, routes()).merge(outside()).split_for_parts();
+    let (_, api) =
+        OpenApiRouter::<App>::new().nest(BASE, routes()).merge(outside()).merge(metrics()).split_for_parts();
     let mut document = Document::openapi();
     document.merge(api);
     document
+}
+
+/// The templates of all paths.
+pub fn paths() -> impl Iterator<Item = String> {
+    openapi().paths.paths.into_keys()
 }
 
 /// The document, pretty.

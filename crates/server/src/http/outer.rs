@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
 use axum::body::Body;
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, Method};
@@ -13,12 +13,14 @@ use keywright_api::problem_code::Refusal;
 use keywright_core::{CredentialId, PrincipalKind};
 use keywright_verify::clock::boot_micros;
 use keywright_verify::{EventKind, RecordRef};
-use tracing::{Instrument, info, info_span};
+use tracing::{Instrument, debug, info, info_span};
 
 use super::App;
 use super::answer::{LateDenial, Refused, problem_body, problem_headers};
+use super::auth::verify;
 use super::client::{self, REQUEST_ID, user_agent};
 use super::gate::unrecorded;
+use super::metrics;
 use super::shown::shown;
 
 /// What is known of a request before anybody looks at it.
@@ -54,10 +56,10 @@ pub async fn layer(State(app): State<App>, mut request: Request, next: Next) -> 
         method: request.method().clone(),
         user_agent: user_agent(request.headers()).map(str::to_owned),
     };
+    let matched = request.extensions().get::<MatchedPath>().cloned();
     let began = boot_micros();
     let span = info_span!("request", %request_id);
-    let answering =
-        tokio::time::timeout(app.settings().request_timeout, next.run(request)).instrument(span.clone());
+    let answering = tokio::time::timeout(app.settings().request_timeout, next.run(request)).instrument(span);
     let response = answering.await.unwrap_or_else(|_| {
         let detail = "The request took too long. A change that it asked for may still be carried out.";
         Refused::from(Problem::new(Refusal::Unavailable, detail)).into_response()
@@ -69,11 +71,33 @@ pub async fn layer(State(app): State<App>, mut request: Request, next: Next) -> 
         _ => response,
     };
     let response = finish(response, &request_id);
+    let template = matched.as_ref().map(MatchedPath::as_str);
     let micros = boot_micros() - began;
-    let (method, path) = (facts.method, arrived.path);
-    let method = shown(method.as_str());
-    span.in_scope(|| info!(method, path, status = response.status().as_u16(), micros, "answered"));
+    app.requests().answered(&facts.method, template, response.status(), micros);
+    tell(&app, template, &arrived, &facts.method, &response, micros);
     response
+}
+
+/// One line for each request. Probes, scrapes and verifications come so often that they are told only to
+/// those who want to know everything.
+fn tell(
+    app: &App,
+    template: Option<&str>,
+    arrived: &Arrived,
+    method: &Method,
+    response: &Response,
+    micros: i64,
+) {
+    let (request_id, path) = (arrived.request_id.as_str(), arrived.path.as_str());
+    let (method, route) = (shown(method.as_str()), app.requests().route(template));
+    let status = response.status().as_u16();
+    let often = matches!(template, Some(metrics::PATH | verify::PATH))
+        || template.is_some_and(|template| template.starts_with("/healthz/"));
+    if often && status < 400 {
+        debug!(request_id, method, route, path, status, micros, "answered");
+    } else {
+        info!(request_id, method, route, path, status, micros, "answered");
+    }
 }
 
 /// What is kept of a request while a handler has it.

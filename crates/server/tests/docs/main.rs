@@ -91,7 +91,7 @@ fn every_route_named_is_in_the_openapi_document() {
             ("`PUT /auth/verify`", "PUT"),
             ("```sh\ncurl -s http://127.0.0.1:8080/api/v1/auth/tokens/7/rotate\n```", "GET"),
             ("```sh\ncurl -s $KEYWRIGHT_URL/healthz/well -d '{}'\n```", "/healthz/well"),
-            ("`/metrics`", "/metrics"),
+            ("`/metric`", "/metric"),
             ("`DELETE /auth/tokens/{id}/rotate`", "DELETE"),
         ],
     );

@@ -22,7 +22,7 @@ const PUBLIC: [&str; 5] =
 const ANYONE: [&str; 2] = ["get_me", "revoke_own_service_token"];
 
 /// What each other operation asks for. One that is missing here fails the tests.
-const PERMISSIONS: [(&str, &str); 14] = [
+const PERMISSIONS: [(&str, &str); 15] = [
     ("verify", "tokens:verify"),
     ("emergency_revoke", "emergency:revoke"),
     ("list_service_tokens", "tokens:read"),
@@ -37,6 +37,7 @@ const PERMISSIONS: [(&str, &str); 14] = [
     ("list_security_events", "audit:read"),
     ("verify_security_events", "audit:read"),
     ("get_system_status", "system_status"),
+    ("get_metrics", "system_status"),
 ];
 
 /// Every permission of Keywright's own, but for those that include others.

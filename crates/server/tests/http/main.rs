@@ -33,6 +33,7 @@ mod faults;
 mod idempotency;
 mod input_bodies;
 mod input_requests;
+mod metrics;
 mod openapi;
 mod processes;
 mod records;

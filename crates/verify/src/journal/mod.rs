@@ -5,6 +5,7 @@
 //! disk, and a mover takes synced records to the store ([`mover`]).
 
 pub mod codec;
+mod counters;
 mod directory;
 pub mod mover;
 pub mod record;
@@ -25,6 +26,8 @@ use keywright_core::{NodeId, Timestamp};
 use parking_lot::Mutex;
 use tracing::{error, info};
 
+use counters::DecisionCounters;
+pub use counters::DecisionCounts;
 pub use directory::ephemeral;
 pub use scan::{Hole, Scan, scan};
 use segment::Segment;
@@ -103,6 +106,7 @@ pub(crate) struct Inner {
     bytes: AtomicU64,
     /// Of records, since the start.
     appended: AtomicU64,
+    decisions: DecisionCounters,
     files: Mutex<Files>,
     failing: AtomicBool,
     rejected: AtomicU64,
@@ -181,6 +185,7 @@ impl Journal {
             bytes: AtomicU64::new(segments.iter().map(|segment| segment.written()).sum()),
             appended: AtomicU64::new(0),
             damaged: segments.iter().filter_map(|segment| Damage::of(segment)).collect(),
+            decisions: DecisionCounters::default(),
             files: Mutex::new(Files { segments, closed: false }),
             failing: AtomicBool::new(false),
             rejected: AtomicU64::new(0),
@@ -228,6 +233,16 @@ impl Journal {
     /// The segments that were found damaged when it was opened.
     pub fn damaged(&self) -> &[Damage] {
         &self.inner().damaged
+    }
+
+    /// The decisions since it was opened.
+    pub fn decisions(&self) -> DecisionCounts {
+        self.inner().decisions.read()
+    }
+
+    /// Bytes of records appended since it was opened.
+    pub fn appended_bytes(&self) -> u64 {
+        self.inner().appended_bytes()
     }
 
     /// Syncs everything and writes no more: an append fails from now on. Records may still be moved.

@@ -15,6 +15,9 @@ pub enum EventKind {
 }
 
 impl EventKind {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Verify, Self::Gate];
+
     /// `event_type` in the store and on the wire.
     pub const fn as_str(self) -> &'static str {
         match self {

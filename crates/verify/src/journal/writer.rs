@@ -39,6 +39,7 @@ impl Writer {
     pub fn append(&self, record: &RecordRef<'_>) -> Result<Written, JournalError> {
         let result = self.try_append(record);
         self.handle.0.note_outcome(&result);
+        self.handle.0.decisions.count(record, result.is_ok());
         result
     }
 

@@ -108,7 +108,6 @@ fn each_key_has_a_name_in_the_environment_and_a_place_in_the_file() {
 #[test]
 fn a_setting_whose_feature_is_missing_is_refused_by_name() {
     for (key, value) in [
-        ("server.metrics_listen", "127.0.0.1:9090"),
         ("rate_limit.redis_url", "redis://127.0.0.1"),
         ("geoip.database", "country.mmdb"),
         ("mail.smtp_url", "smtp://127.0.0.1"),

@@ -112,6 +112,11 @@ impl TestApp {
         Caller::nobody(self.client.clone(), self.address)
     }
 
+    /// A caller at the port that is for metrics alone.
+    pub(crate) fn scraper(&self) -> Caller {
+        Caller::nobody(self.client.clone(), self.served.metrics_address().unwrap()).apart()
+    }
+
     /// A caller with this credential.
     pub(crate) fn bearing(&self, credential: &str) -> Caller {
         self.nobody().bearing(credential)

@@ -5,6 +5,7 @@ mod app;
 mod caller;
 pub(crate) mod child;
 mod database;
+mod openmetrics;
 pub(crate) mod proxy;
 mod raw;
 mod schema;
@@ -14,6 +15,7 @@ pub(crate) use app::{MASTER_KEY, Minted, TestApp};
 pub(crate) use caller::Caller;
 pub(crate) use database::Database;
 pub(crate) use keywright_store::Engine;
+pub(crate) use openmetrics::Scrape;
 pub(crate) use raw::Raw;
 pub(crate) use schema::{DOCUMENT, Operation, operations};
 
