@@ -22,6 +22,8 @@ pub enum TimestampError {
     Range,
 }
 
+const HOUR_MICROS: i64 = 3_600_000_000;
+const DAY_MICROS: i64 = 24 * HOUR_MICROS;
 /// The last microsecond of the year 9999, the end of RFC 3339's range.
 const MAX_MICROS: i64 = 253_402_300_799_999_999;
 
@@ -68,6 +70,30 @@ impl Timestamp {
     /// Microseconds from `earlier` to this moment, negative when it is later.
     pub const fn micros_since(self, earlier: Self) -> i64 {
         self.0 - earlier.0
+    }
+
+    /// The begin of its hour.
+    #[must_use]
+    pub const fn start_of_hour(self) -> Self {
+        Self(self.0 - self.0 % HOUR_MICROS)
+    }
+
+    /// The begin of its day, UTC.
+    #[must_use]
+    pub const fn start_of_day(self) -> Self {
+        Self(self.0 - self.0 % DAY_MICROS)
+    }
+
+    /// The begin of the month, UTC, that comes so many months after its own; within range.
+    #[must_use]
+    pub fn start_of_month(self, later: u8) -> Self {
+        let months = jiff::Span::new().months(later);
+        jiff::Timestamp::from_microsecond(self.0)
+            .and_then(|time| {
+                time.to_zoned(jiff::tz::TimeZone::UTC).date().first_of_month().checked_add(months)
+            })
+            .and_then(|date| date.to_zoned(jiff::tz::TimeZone::UTC))
+            .map_or(Self::MAX, |month| Self::from_micros(month.timestamp().as_microsecond()))
     }
 
     /// Whether a life that ends at `expires_at` is over at this moment. The end itself is outside:
@@ -146,6 +172,22 @@ mod tests {
         let time: Timestamp = "2027-01-31T13:00:00+01:00".parse().unwrap();
         assert_eq!(time.to_string(), "2027-01-31T12:00:00Z");
         assert_eq!(Timestamp::from_micros(1_500_000).to_string(), "1970-01-01T00:00:01.500000Z");
+    }
+
+    #[test]
+    fn hours_days_and_months_begin_where_utc_says() {
+        let time: Timestamp = "2027-12-31T23:59:59.999999Z".parse().unwrap();
+        let starts = |time: Timestamp| {
+            [time.start_of_hour(), time.start_of_day(), time.start_of_month(0), time.start_of_month(2)]
+                .map(|start| start.to_string())
+        };
+        assert_eq!(
+            starts(time),
+            ["2027-12-31T23:00:00Z", "2027-12-31T00:00:00Z", "2027-12-01T00:00:00Z", "2028-02-01T00:00:00Z"]
+        );
+        assert_eq!(time.plus_micros(1).start_of_month(1).to_string(), "2028-02-01T00:00:00Z");
+        assert_eq!(Timestamp::EPOCH.start_of_month(0), Timestamp::EPOCH);
+        assert_eq!(Timestamp::MAX.start_of_month(1), Timestamp::MAX);
     }
 
     #[test]

@@ -196,7 +196,8 @@ fn postgres_fault(code: &str, message: String) -> Fault {
         }
         // Insufficient resources: connections, memory, disk.
         ("53", _) => Fault { error: StoreError::Unavailable(message), broken: false },
-        (_, "40001" | "40P01") => Fault { error: StoreError::Contention(message), broken: false },
+        // serialization_failure, deadlock_detected, lock_not_available.
+        (_, "40001" | "40P01" | "55P03") => Fault { error: StoreError::Contention(message), broken: false },
         // Wrong password, no such role, no such database.
         ("28" | "3D", _) => Fault { error: StoreError::Unsuitable { reason: message }, broken: true },
         // Data exceptions, integrity constraints, and program limits such as a row that is too long.

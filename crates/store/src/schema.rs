@@ -142,8 +142,19 @@ impl Store {
             Engines::Postgres { options, .. } => {
                 // Waiting for another node's migration, and the migration itself, may take long.
                 let options = options.clone().options([("statement_timeout", "0")]);
-                run::<Postgres>(&postgres_migrations(), options.connect().await?, &mut progress).await
+                run::<Postgres>(&postgres_migrations(), options.connect().await?, &mut progress).await?;
+                self.prepare_months().await
             }
+        }
+    }
+
+    /// The events of the first months find their partitions. Where somebody has the table locked, the
+    /// job that does so later on will.
+    async fn prepare_months(&self) -> Result<(), StoreError> {
+        let Some(now) = self.now().await? else { return Ok(()) };
+        match self.make_partitions(now).await {
+            Ok(_) | Err(StoreError::Contention(_) | StoreError::Timeout(_)) => Ok(()),
+            Err(error) => Err(error),
         }
     }
 

@@ -1,6 +1,8 @@
 //! Authentication events: one row for each recorded decision.
 
 mod batch;
+mod partitions;
+mod retention;
 
 use std::net::IpAddr;
 
@@ -10,6 +12,8 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 pub use self::batch::append_batch;
+pub use self::partitions::{EventTable, MadePartitions, tables};
+pub use self::retention::{Slice, SliceDone, delete_slice, drop_partition};
 use crate::conn::{Conn, on};
 use crate::dialect::statements;
 use crate::error::StoreError;

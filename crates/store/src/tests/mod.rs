@@ -7,6 +7,7 @@ mod fleet;
 mod migrations;
 mod notifications;
 mod parity;
+mod partitions;
 mod pooler;
 mod records;
 mod sink;

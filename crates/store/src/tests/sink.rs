@@ -14,13 +14,13 @@ use crate::authentication_events::{self, AuthenticationEventFilter, Authenticati
 use crate::security_events::SortOrder;
 use crate::testing::test_stores;
 
-const NODE: NodeId = NodeId(Uuid::from_u128(1));
+pub(super) const NODE: NodeId = NodeId(Uuid::from_u128(1));
 const SEGMENT: SegmentId = SegmentId(Uuid::from_u128(2));
 
 type Matches = Box<dyn Fn(&DecisionRecord) -> bool>;
 
 /// A record with a value in every field.
-fn full(number: u64) -> DecisionRecord {
+pub(super) fn full(number: u64) -> DecisionRecord {
     DecisionRecord {
         id: event_id(number),
         occurred_at: NOW.plus_micros(i64::try_from(number / 2).unwrap()),
