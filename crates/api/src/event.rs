@@ -75,6 +75,8 @@ pub struct AuthenticationEvent {
     pub success: bool,
     /// `valid`, or the code of the denial.
     pub code: String,
+    /// How many decisions it stands for: more than 1 where a flood of refusals was only counted.
+    pub occurrences: u64,
     /// Kind of the credential; null when it has none.
     #[schema(required = true)]
     pub token_type: Option<TokenType>,

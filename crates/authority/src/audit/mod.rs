@@ -5,6 +5,7 @@ pub mod chain;
 mod event;
 
 use keywright_core::CredentialId;
+use keywright_store::authentication_events::{self, AuthenticationEventFilter, AuthenticationEventRow};
 use keywright_store::security_events::{self, EventFilter, SecurityEventRow};
 use keywright_store::service_tokens;
 
@@ -28,6 +29,19 @@ pub async fn list(
 ) -> Result<Vec<SecurityEventRow>, Fault> {
     call.require(READ)?;
     Ok(security_events::list(authority.store().read().await?.conn(), filter).await?)
+}
+
+/// Lists authentication events.
+///
+/// # Errors
+/// [`Fault::Denied`] without `audit:read`.
+pub async fn list_authentication(
+    authority: &Authority,
+    call: &Call,
+    filter: &AuthenticationEventFilter,
+) -> Result<Vec<AuthenticationEventRow>, Fault> {
+    call.require(READ)?;
+    Ok(authentication_events::list(authority.store().read().await?.conn(), filter).await?)
 }
 
 /// Lists the security events of one service token.

@@ -25,7 +25,7 @@ use super::{App, BASE, audit, auth, metrics, system, tokens};
     tags(
         (name = "verification", description = "The decision about a credential, and who the caller is"),
         (name = "service tokens", description = "API keys: create, rotate, revoke"),
-        (name = "audit", description = "Who changed what"),
+        (name = "audit", description = "Who changed what, and who used what"),
         (name = "system", description = "How the authority is doing"),
     ),
 )]
@@ -60,6 +60,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(tokens::get::get, tokens::update::update, tokens::revoke::revoke))
         .routes(routes!(tokens::rotate::rotate))
         .routes(routes!(tokens::security_events::list))
+        .routes(routes!(audit::authentication_events::list))
         .routes(routes!(audit::security_events::list))
         .routes(routes!(audit::verify::verify))
         .routes(routes!(system::status::status))

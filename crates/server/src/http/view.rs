@@ -1,11 +1,14 @@
 //! Rows as the API shows them: the one place where the core's words become the wire's.
 
+use std::time::Duration;
+
 use keywright_api::WireEnum;
 use keywright_api::actor::{Actor, ActorType, Principal, PrincipalType};
-use keywright_api::event::SecurityEvent;
+use keywright_api::event::{AuthenticationEvent, SecurityEvent};
 use keywright_api::service_token::{ServiceToken, TokenStatus};
-use keywright_api::verify::RotationState;
+use keywright_api::verify::{RotationState, TokenType};
 use keywright_core::{ActorRef, Epochs, Grant, Status, Timestamp};
+use keywright_store::authentication_events::AuthenticationEventRow;
 use keywright_store::security_events::SecurityEventRow;
 use keywright_store::service_tokens::ServiceTokenRow;
 use serde_json::{Map, Value};
@@ -106,6 +109,45 @@ pub fn security_event(row: SecurityEventRow) -> SecurityEvent {
         details: event.details.as_deref().and_then(object).unwrap_or_default(),
         node_id: event.node_id.map(|id| id.0),
         mac: row.mac.map(hex::encode),
+    }
+}
+
+/// An authentication event.
+pub fn authentication_event(row: AuthenticationEventRow) -> AuthenticationEvent {
+    let principal_type = row.principal_type.as_deref().and_then(PrincipalType::from_word);
+    AuthenticationEvent {
+        id: row.id.0,
+        kind: row.event_type,
+        occurred_at: time(row.occurred_at),
+        success: row.success,
+        code: row.code,
+        occurrences: row.occurrences,
+        token_type: principal_type.map(|kind| match kind {
+            PrincipalType::ServiceAccount | PrincipalType::ServiceToken => TokenType::Service,
+            PrincipalType::User => TokenType::User,
+            PrincipalType::External => TokenType::External,
+        }),
+        credential_id: row.credential_id.map(|id| id.0),
+        token_name: row.token_name,
+        principal_type,
+        principal_id: row.principal_id,
+        user_email: row.user_email,
+        publisher_id: row.publisher_id,
+        asked_by_id: row.asked_by.map(|id| id.0),
+        ip_address: row.ip_address.map(|ip| ip.to_string()),
+        country: row.country,
+        user_agent: row.user_agent,
+        method: row.method,
+        endpoint: row.endpoint,
+        cloudflare_ray_id: row.cloudflare_ray_id,
+        request_id: Some(row.request_id),
+        node_id: Some(row.node_id),
+        latency_seconds: Some(Duration::from_micros(row.latency_micros).as_secs_f64()),
+        stale: row.stale,
+        error_details: row.error_details.and_then(|details| match details {
+            Value::Object(members) => Some(members),
+            _ => None,
+        }),
     }
 }
 

@@ -17,6 +17,7 @@
 mod harness;
 
 mod audit;
+mod audit_authentication_events;
 mod auth_emergency_revoke;
 mod auth_me;
 mod auth_tokens_cleanup;

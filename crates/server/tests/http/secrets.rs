@@ -70,6 +70,7 @@ async fn misplace(server: &Server, admin: &Caller, secret: &str) {
                 "/audit/security-events?credential_id={secret}&principal_id={secret}&since={secret}&ip={secret}"
             ),
             format!("/audit/security-events/verify?head={secret}:{secret}"),
+            format!("/audit/authentication-events?code={secret}&type={secret}&cursor={secret}"),
         ] {
             for method in ["GET", "DELETE", "POST"] {
                 check(&path, &caller.send(method, &path, None).await);
@@ -183,9 +184,15 @@ async fn no_secret_is_left_anywhere(engine: Engine) {
     let process = std::path::PathBuf::from(format!("/proc/{}", server.id()));
     let command_line = std::fs::read(process.join("cmdline")).unwrap();
     let mut answers = Vec::new();
-    for path in
-        ["/auth/tokens", "/audit/security-events", "/system/status", "/openapi.json", "/auth/me", "/metrics"]
-    {
+    for path in [
+        "/auth/tokens",
+        "/audit/security-events",
+        "/audit/authentication-events?limit=200",
+        "/system/status",
+        "/openapi.json",
+        "/auth/me",
+        "/metrics",
+    ] {
         answers.push((path, admin.get(path).await.text().to_owned()));
     }
     admin.delete(&format!("/auth/tokens/{id}")).await.expect(204);

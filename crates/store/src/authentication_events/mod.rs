@@ -7,6 +7,7 @@ mod retention;
 use std::net::IpAddr;
 
 use keywright_core::{CredentialId, EventId, Timestamp};
+use keywright_verify::RecordCode;
 use serde_json::Value;
 use sqlx::types::Json;
 use uuid::Uuid;
@@ -157,6 +158,8 @@ pub struct AuthenticationEventFilter {
     pub principal_id: Option<Uuid>,
     /// About this credential.
     pub credential_id: Option<CredentialId>,
+    /// Decided for this publisher.
+    pub publisher_id: Option<Uuid>,
     /// Of this type.
     pub event_type: Option<String>,
     /// Accepted or refused.
@@ -173,6 +176,21 @@ pub struct AuthenticationEventFilter {
     pub limit: u32,
 }
 
+impl AuthenticationEventFilter {
+    /// The condition on `success`: written out, since an index over failures only serves a statement
+    /// that asks for nothing else whatever its values are. A denial's code asks for failures too.
+    fn outcome(&self) -> Option<&'static str> {
+        match self.success {
+            Some(true) => Some(" AND success"),
+            Some(false) => Some(" AND NOT success"),
+            None if self.code.as_deref().is_some_and(|code| code != RecordCode::Valid.as_str()) => {
+                Some(" AND NOT success")
+            }
+            None => None,
+        }
+    }
+}
+
 /// Lists authentication events.
 ///
 /// # Errors
@@ -181,18 +199,34 @@ pub async fn list(
     conn: Conn<'_>,
     filter: &AuthenticationEventFilter,
 ) -> Result<Vec<AuthenticationEventRow>, StoreError> {
+    let sql = list_statement(filter);
+    let raw = on!(conn, |c| async { builder!(sql).build_query_as::<RawEvent>().fetch_all(c).await })?;
+    Ok(raw.into_iter().map(Into::into).collect())
+}
+
+pub(crate) fn list_statement(filter: &AuthenticationEventFilter) -> Sql {
     let mut sql = Sql::new(concat!("SELECT ", event_columns!(), " FROM authentication_events WHERE 1 = 1"));
     sql.filter(" AND occurred_at >= ", filter.since)
         .filter(" AND occurred_at < ", filter.until)
         .filter(" AND principal_id = ", filter.principal_id)
         .filter(" AND credential_id = ", filter.credential_id.map(|id| id.0))
+        .filter(" AND publisher_id = ", filter.publisher_id)
         .filter(" AND event_type = ", filter.event_type.as_deref())
-        .filter(" AND success = ", filter.success)
         .filter(" AND code = ", filter.code.as_deref())
         .filter(" AND ip_address = ", filter.ip_address);
+    if let Some(outcome) = filter.outcome() {
+        sql.text(outcome);
+    }
+    if let Some((moment, _)) = filter.after {
+        // The comparison of pairs says it too, but skips no partition.
+        let beyond = match filter.order {
+            SortOrder::Descending => " AND occurred_at <= ",
+            SortOrder::Ascending => " AND occurred_at >= ",
+        };
+        sql.text(beyond).bind(moment);
+    }
     push_order(&mut sql, filter.order, filter.after, filter.limit);
-    let raw = on!(conn, |c| async { builder!(sql).build_query_as::<RawEvent>().fetch_all(c).await })?;
-    Ok(raw.into_iter().map(Into::into).collect())
+    sql
 }
 
 /// How many events are stored.

@@ -8,6 +8,7 @@ mod migrations;
 mod notifications;
 mod parity;
 mod partitions;
+mod plans;
 mod pooler;
 mod records;
 mod sink;

@@ -40,7 +40,7 @@ pub(super) fn full(number: u64) -> DecisionRecord {
         latency_micros: u32::MAX,
         stale: number.is_multiple_of(2),
         error_details: Some(r#"{"missing_scopes": ["a:b"]}"#.into()),
-        publisher_id: Some(Uuid::from_u128(77)),
+        publisher_id: Some(Uuid::from_u128(77 + u128::from(number % 3))),
         user_email: Some("ada@example.com".into()),
         occurrences: u32::try_from(number).unwrap() + 1,
     }
@@ -271,6 +271,18 @@ async fn every_filter_and_order_gives_what_it_says() {
             (
                 AuthenticationEventFilter { code: Some("not_found".to_owned()), ..all.clone() },
                 Box::new(|r| r.code == RecordCode::NotFound),
+            ),
+            (
+                AuthenticationEventFilter { code: Some("valid".to_owned()), ..all.clone() },
+                Box::new(DecisionRecord::success),
+            ),
+            (
+                AuthenticationEventFilter { success: Some(true), ..all.clone() },
+                Box::new(DecisionRecord::success),
+            ),
+            (
+                AuthenticationEventFilter { publisher_id: Some(Uuid::from_u128(78)), ..all.clone() },
+                Box::new(|r| r.publisher_id == Some(Uuid::from_u128(78))),
             ),
             (
                 AuthenticationEventFilter { ip_address: full(0).ip_address, ..all.clone() },

@@ -4,18 +4,18 @@ use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use keywright_api::event::SecurityEvent;
-use keywright_api::event_query::{EventQuery, Order};
+use keywright_api::event_query::EventQuery;
 use keywright_api::page::{DEFAULT_LIMIT, Page};
 use keywright_api::problem::{FieldCode, FieldError, Problem};
 use keywright_authority::audit;
-use keywright_core::{EventId, Timestamp};
-use keywright_store::security_events::{EventFilter, SecurityEventRow, SortOrder};
+use keywright_store::security_events::{EventFilter, SecurityEventRow};
 
+use super::{after, moment, order};
 use crate::http::App;
 use crate::http::answer::{Refused, json_no_store};
 use crate::http::cursor::Cursor;
 use crate::http::gate::{AuditRead, Caller};
-use crate::http::input::{Query, invalid};
+use crate::http::input::Query;
 use crate::http::view;
 
 /// Security events: one for each change of a credential, an identity or a policy.
@@ -67,25 +67,15 @@ pub(crate) fn filter(query: EventQuery, limit: u32) -> Result<EventFilter, Probl
     if !errors.is_empty() {
         return Err(Problem::of_fields(errors));
     }
-    let moment = |name: &str, text: Option<String>| -> Result<Option<Timestamp>, Problem> {
-        text.map(|text| text.parse())
-            .transpose()
-            .map_err(|error: keywright_core::time::TimestampError| invalid(name, &error.to_string()))
-    };
     Ok(EventFilter {
-        since: moment("since", query.since)?,
-        until: moment("until", query.until)?,
+        since: moment("since", query.since.as_deref())?,
+        until: moment("until", query.until.as_deref())?,
         principal_id: query.principal_id,
         subject_id: query.credential_id,
         type_: query.kind,
         ip_address: query.ip,
-        order: if query.order == Some(Order::Asc) { SortOrder::Ascending } else { SortOrder::Descending },
-        after: query
-            .cursor
-            .as_deref()
-            .map(Cursor::decode)
-            .transpose()?
-            .map(|cursor| (cursor.at, EventId(cursor.id))),
+        order: order(query.order),
+        after: after(query.cursor.as_deref())?,
         limit,
     })
 }
