@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Write};
+use std::net::IpAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,8 +15,8 @@ use keywright_core::id::{IdEntropy, SegmentId};
 use keywright_core::{NodeId, Timestamp};
 use keywright_verify::journal::mover::pass;
 use keywright_verify::{
-    Appended, EventKind, EventSink, Journal, JournalOptions, Piece, RecordCode, RecordRef, Reject,
-    SourceError,
+    Appended, DecisionRecord, EventKind, EventSink, Journal, JournalOptions, Piece, RecordCode, RecordRef,
+    Reject, SourceError,
 };
 use parking_lot::Mutex;
 
@@ -23,6 +24,8 @@ const DIRECTORY: &str = "KEYWRIGHT_TEST_JOURNAL";
 const WRITERS: usize = 3;
 /// Of each writer, unless it is killed before.
 const ANSWERS: usize = 5_000;
+/// Garbage of which fills a journal of this size many times.
+const FLOODED_BYTES: u64 = 1 << 20;
 
 /// Unique in all processes of a test: the process's id and a counter.
 fn entropy() -> IdEntropy {
@@ -34,9 +37,13 @@ fn entropy() -> IdEntropy {
 }
 
 fn open(dir: &Path) -> Journal {
+    open_with(dir, 256 << 20)
+}
+
+fn open_with(dir: &Path, max_bytes: u64) -> Journal {
     let options = JournalOptions {
         dir: dir.to_owned(),
-        max_bytes: 256 << 20,
+        max_bytes,
         sync_interval: Duration::from_millis(1),
         allow_ephemeral: true,
     };
@@ -62,6 +69,43 @@ fn child_records_and_answers() {
                         Err(_) => "refused",
                     };
                     // Nobody reads any more once the parent has failed.
+                    if writeln!(std::io::stdout().lock(), "{answer} {request_id}").is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+}
+
+/// As the one above, under a flood: each fifth decision is about a known credential, the others come
+/// from as many networks as there are.
+#[test]
+#[ignore = "it is started by the others"]
+fn child_is_flooded_and_answers() {
+    let Some(dir) = std::env::var_os(DIRECTORY) else { return };
+    let journal = open_with(Path::new(&dir), FLOODED_BYTES);
+    println!();
+    std::thread::scope(|scope| {
+        for n in 0..WRITERS {
+            let writer = journal.writer();
+            scope.spawn(move || {
+                for at in 0..ANSWERS {
+                    let request_id = format!("{}-{n}-{at}", std::process::id());
+                    let address = IpAddr::from(u32::try_from(at << 8).unwrap().to_be_bytes());
+                    let record = match at % 5 {
+                        0 => record(&request_id),
+                        _ => RecordRef {
+                            code: RecordCode::NotFound,
+                            ip_address: Some(address),
+                            ..record(&request_id)
+                        },
+                    };
+                    let answer = match writer.append(&record) {
+                        Ok(_) if record.code == RecordCode::Valid => "recorded",
+                        Ok(_) => "counted",
+                        Err(_) => "refused",
+                    };
                     if writeln!(std::io::stdout().lock(), "{answer} {request_id}").is_err() {
                         return;
                     }
@@ -101,16 +145,23 @@ fn start(command: &mut Command, dir: &Path) -> Child {
 }
 
 const CHILD_TEST: [&str; 4] = ["--exact", "child_records_and_answers", "--ignored", "--nocapture"];
+const FLOODED_TEST: [&str; 4] = ["--exact", "child_is_flooded_and_answers", "--ignored", "--nocapture"];
 
 /// Reads what the child answered, and kills it after `kill_after` answers.
 fn answers(child: &mut Child, kill_after: usize) -> BTreeMap<String, bool> {
+    let answers = words(child, kill_after);
+    answers.into_iter().map(|(id, answer)| (id, answer == "recorded")).collect()
+}
+
+/// What the child said of each request.
+fn words(child: &mut Child, kill_after: usize) -> BTreeMap<String, String> {
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let mut answers = BTreeMap::new();
     // The last line may be cut off by the kill.
     while let Some(Ok(line)) = lines.next() {
         let (answer, request_id) = line.split_once(' ').unwrap_or_default();
-        if matches!(answer, "recorded" | "refused") {
-            answers.insert(request_id.to_owned(), answer == "recorded");
+        if matches!(answer, "recorded" | "counted" | "refused") {
+            answers.insert(request_id.to_owned(), answer.to_owned());
         }
         if answers.len() == kill_after {
             child.kill().unwrap();
@@ -123,7 +174,7 @@ fn answers(child: &mut Child, kill_after: usize) -> BTreeMap<String, bool> {
 #[derive(Default)]
 struct Sink {
     positions: Mutex<BTreeMap<SegmentId, u64>>,
-    stored: Mutex<Vec<String>>,
+    stored: Mutex<Vec<DecisionRecord>>,
 }
 
 impl EventSink for Sink {
@@ -137,8 +188,7 @@ impl EventSink for Sink {
         }
         for piece in pieces {
             positions.insert(piece.segment, piece.to);
-            let ids = piece.records.iter().map(|record| record.request_id.to_string());
-            self.stored.lock().extend(ids);
+            self.stored.lock().extend(piece.records.iter().cloned());
         }
         Ok(Appended::Done)
     }
@@ -157,17 +207,21 @@ impl EventSink for Sink {
     }
 }
 
-/// What the next process finds and stores; each once.
+/// The requests that the next process finds and stores; each once.
 async fn recovered(dir: &Path) -> BTreeSet<String> {
+    let stored = recovered_records(dir).await;
+    let distinct: BTreeSet<String> = stored.iter().map(|record| record.request_id.to_string()).collect();
+    assert_eq!(distinct.len(), stored.len(), "a record was stored twice");
+    distinct
+}
+
+async fn recovered_records(dir: &Path) -> Vec<DecisionRecord> {
     let (journal, sink) = (open(dir), Sink::default());
     journal.close();
     while journal.status(Timestamp::EPOCH).bytes > 0 {
         pass(&journal, &sink).await.unwrap();
     }
-    let stored = sink.stored.into_inner();
-    let distinct: BTreeSet<String> = stored.iter().cloned().collect();
-    assert_eq!(distinct.len(), stored.len(), "a record was stored twice");
-    distinct
+    sink.stored.into_inner()
 }
 
 #[tokio::test]
@@ -182,6 +236,30 @@ async fn a_killed_process_leaves_each_answered_record_once() {
         assert!(unrecorded.is_empty(), "answered and not recorded: {unrecorded:?}");
         // Those beyond were under way at the kill: at most one of each writer, plus the cut-off line.
         assert!(found.len() - answered.len() <= WRITERS + 1, "{} of {}", found.len(), answered.len());
+    }
+}
+
+#[tokio::test]
+async fn a_killed_process_that_was_flooded_leaves_each_answered_decision_counted_once() {
+    for kill_after in [2_000, 9_000, usize::MAX] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        let answered = words(&mut start(command.args(FLOODED_TEST), dir.path()), kill_after);
+        assert!(answered.values().all(|answer| answer != "refused"), "the flood filled the journal");
+        let (known, garbage): (Vec<_>, Vec<_>) =
+            recovered_records(dir.path()).await.into_iter().partition(DecisionRecord::success);
+        let recorded: BTreeSet<&str> = known.iter().map(|record| &*record.request_id).collect();
+        assert_eq!(recorded.len(), known.len(), "a record was stored twice");
+        let missing: Vec<_> = answered
+            .iter()
+            .filter(|(id, answer)| *answer == "recorded" && !recorded.contains(&***id))
+            .collect();
+        assert!(missing.is_empty(), "answered and not recorded: {missing:?}");
+        let counted = garbage.iter().map(|record| record.occurrences as usize).sum::<usize>();
+        let of_garbage = answered.values().filter(|answer| *answer == "counted").count();
+        let under_way = if kill_after == usize::MAX { 0 } else { WRITERS + 1 };
+        assert!((of_garbage..=of_garbage + under_way).contains(&counted), "{counted} of {of_garbage}");
+        assert!(kill_after == 2_000 || garbage.iter().any(|record| record.occurrences > 1));
     }
 }
 

@@ -7,6 +7,7 @@
 pub mod codec;
 mod counters;
 mod directory;
+mod flood;
 pub mod mover;
 pub mod record;
 mod scan;
@@ -18,7 +19,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use keywright_core::id::{IdEntropy, SegmentId};
@@ -29,6 +30,7 @@ use tracing::{error, info};
 use counters::DecisionCounters;
 pub use counters::DecisionCounts;
 pub use directory::ephemeral;
+use flood::Flood;
 pub use scan::{Hole, Scan, scan};
 use segment::Segment;
 use syncer::Syncer;
@@ -107,6 +109,10 @@ pub(crate) struct Inner {
     /// Of records, since the start.
     appended: AtomicU64,
     decisions: DecisionCounters,
+    /// How much of what was appended the store had when the mover looked last; below zero where an
+    /// earlier process left more.
+    settled: AtomicI64,
+    flood: Flood,
     files: Mutex<Files>,
     failing: AtomicBool,
     rejected: AtomicU64,
@@ -184,6 +190,8 @@ impl Journal {
             node,
             bytes: AtomicU64::new(segments.iter().map(|segment| segment.written()).sum()),
             appended: AtomicU64::new(0),
+            settled: AtomicI64::new(0),
+            flood: Flood::default(),
             damaged: segments.iter().filter_map(|segment| Damage::of(segment)).collect(),
             decisions: DecisionCounters::default(),
             files: Mutex::new(Files { segments, closed: false }),
@@ -196,6 +204,7 @@ impl Journal {
             options,
             _lock: lock,
         });
+        inner.settle();
         let handle = Arc::new(Handle(Arc::clone(&inner)));
         std::thread::Builder::new().name("journal-sync".to_owned()).spawn(move || inner.sync_forever())?;
         Ok(Self { handle })
@@ -216,11 +225,13 @@ impl Journal {
         let inner = self.inner();
         let segments = inner.segments();
         let pending = || segments.iter().filter(|segment| segment.is_pending());
+        let oldest = pending().map(|segment| segment.oldest_pending());
+        let oldest = oldest.chain(inner.counting().map(|(_, since)| since)).min();
         JournalStatus {
             bytes: inner.bytes.load(Ordering::Relaxed),
             max_bytes: inner.options.max_bytes,
-            pending_bytes: pending().map(|s| s.written().saturating_sub(s.moved())).sum(),
-            lag_micros: pending().map(|s| now.micros_since(s.oldest_pending()).max(0)).max().unwrap_or(0),
+            pending_bytes: inner.pending_bytes(),
+            lag_micros: oldest.map_or(0, |oldest| now.micros_since(oldest).max(0)),
             writable: !inner.failing.load(Ordering::Relaxed),
             rejected: inner.rejected.load(Ordering::Relaxed),
             counted: inner.counted.load(Ordering::Relaxed),
@@ -268,7 +279,22 @@ impl Inner {
     pub(crate) fn pending_bytes(&self) -> u64 {
         let segments = self.segments();
         let pending = segments.iter().filter(|segment| segment.is_pending());
-        pending.map(|segment| segment.written().saturating_sub(segment.moved())).sum()
+        let counting = self.counting().map_or(0, |(bytes, _)| bytes);
+        counting + pending.map(|segment| segment.written().saturating_sub(segment.moved())).sum::<u64>()
+    }
+
+    /// Notes what the store has by now.
+    pub(crate) fn settle(&self) {
+        // In this order: what is appended in between counts as waiting.
+        let appended = self.appended_bytes();
+        let settled = appended.cast_signed() - self.pending_bytes().cast_signed();
+        self.settled.store(settled, Ordering::Relaxed);
+    }
+
+    /// About how many bytes wait for the store, without a look at the segments.
+    fn backlog_bytes(&self) -> u64 {
+        let waiting = self.appended_bytes().cast_signed() - self.settled.load(Ordering::Relaxed);
+        u64::try_from(waiting).unwrap_or(0)
     }
 
     fn count_rejected(&self) {
@@ -374,6 +400,7 @@ impl Inner {
                 segment.seal();
             }
         }
+        self.seal_counts();
         self.syncer.stop();
         self.sync_all();
     }

@@ -80,6 +80,10 @@ pub async fn pass<S: EventSink>(journal: &Journal, sink: &S) -> Result<Moved, So
     let inner = journal.inner();
     let mut total = Moved::default();
     let mut fault = None;
+    if inner.counting().is_some() {
+        let own = Arc::clone(inner);
+        let _ = tokio::task::spawn_blocking(move || own.seal_counts_if_due()).await;
+    }
     let pending = batch::choose(inner.segments());
     let was_more = pending.len() == MAX_PIECES;
     if !pending.is_empty() {
@@ -93,6 +97,7 @@ pub async fn pass<S: EventSink>(journal: &Journal, sink: &S) -> Result<Moved, So
         total.more |= stored.elsewhere;
         fault = stored.fault;
     }
+    inner.settle();
     for segment in inner.segments() {
         tidy(inner, segment, sink).await;
     }

@@ -61,11 +61,6 @@ impl Segment {
         Ok(Self::new(header, path, file, HEADER_BYTES as u64, 0))
     }
 
-    /// A file of this process to which nothing is added any more.
-    pub(super) fn sealed(header: Header, path: PathBuf, file: File, end: u64) -> Self {
-        Self::new(header, path, file, end | SEALED, 0)
-    }
-
     /// Takes over the file of an earlier process: cuts a torn tail, and seals it. What is damaged and
     /// followed by whole records is left where it is and passed over. A file that is none of ours, or
     /// of a version that this one does not know, is left alone.
@@ -159,6 +154,26 @@ impl Segment {
             return Ok(None);
         }
         Ok(Some(end))
+    }
+
+    /// Overwrites a place, or writes one behind the end that nobody reads before [`Segment::finish`].
+    pub(super) fn write_at(&self, bytes: &[u8], at: u64) -> io::Result<()> {
+        write_all_at(&self.file, bytes, at)
+    }
+
+    /// Takes back what lies behind a place that nothing of which counts.
+    pub(super) fn cut(&self, end: u64) {
+        // If that fails, what is there is a whole record or none; and the next write goes over it.
+        let _ = self.file.set_len(end);
+    }
+
+    /// The records end here, and nothing is written any more.
+    pub(super) fn finish(&self, end: u64) {
+        self.end.store(end | SEALED, Ordering::Release);
+    }
+
+    pub(super) fn sync_data(&self) -> io::Result<()> {
+        self.file.sync_data()
     }
 
     /// What was written and does not count must not be taken for a record after a restart.

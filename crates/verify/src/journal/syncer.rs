@@ -4,7 +4,7 @@ use std::io;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use tokio::sync::watch;
 
 use super::writer::Written;
@@ -34,6 +34,16 @@ impl Syncer {
         self.alarm.notify_all();
     }
 
+    /// Nobody else syncs meanwhile.
+    pub(super) fn alone(&self) -> MutexGuard<'_, ()> {
+        self.round.lock()
+    }
+
+    /// Tells those who wait to look again.
+    pub(super) fn tell(&self) {
+        self.rounds.send_modify(|rounds| *rounds += 1);
+    }
+
     fn want(&self) {
         self.state.lock().wanted = true;
         self.alarm.notify_all();
@@ -59,17 +69,18 @@ impl Inner {
     }
 
     pub(super) fn sync_all(&self) {
-        let _alone = self.syncer.round.lock();
+        let _alone = self.syncer.alone();
+        let counts_failed = !self.sync_counts();
         let failures = self.segments().iter().filter(|segment| !segment.sync()).count();
-        self.sync_failures.fetch_add(failures as u64, Ordering::Relaxed);
-        self.syncer.rounds.send_modify(|rounds| *rounds += 1);
+        self.sync_failures.fetch_add(failures as u64 + u64::from(counts_failed), Ordering::Relaxed);
+        self.syncer.tell();
     }
 
     pub(super) async fn until_synced(&self, written: &Written) -> Result<(), JournalError> {
         // Subscribed before the first look: no round is missed in between.
         let mut rounds = self.syncer.rounds.subscribe();
         loop {
-            match written.segment.is_durable(written.end) {
+            match written.is_durable() {
                 Some(true) => return Ok(()),
                 Some(false) => return Err(io::Error::other("a record could not be synced to disk").into()),
                 None => self.syncer.want(),

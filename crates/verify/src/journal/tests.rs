@@ -12,6 +12,7 @@ use crate::source::{Appended, EventSink, Piece, Reject, SourceError};
 
 mod damage;
 mod faults;
+mod floods;
 mod moving;
 mod room;
 
@@ -37,7 +38,7 @@ fn record(request_id: &str) -> RecordRef<'_> {
     RecordRef {
         occurred_at: Timestamp::from_micros(1_000_000),
         kind: EventKind::Verify,
-        code: RecordCode::NotFound,
+        code: RecordCode::Valid,
         credential_id: None,
         token_name: None,
         principal_kind: None,

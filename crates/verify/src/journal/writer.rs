@@ -5,6 +5,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::codec;
+use super::flood::{Progress, compact};
 use super::record::RecordRef;
 use super::segment::Segment;
 use super::{Handle, JournalError};
@@ -21,10 +22,28 @@ struct Current {
     buffer: Vec<u8>,
 }
 
-/// Where a record ends; to wait until it is on disk.
-pub struct Written {
-    pub(super) segment: Arc<Segment>,
-    pub(super) end: u64,
+/// What was recorded; to wait until it is on disk.
+pub struct Written(pub(super) Place);
+
+pub(super) enum Place {
+    /// A record that ends here.
+    Appended { segment: Arc<Segment>, end: u64 },
+    /// The count of this number.
+    Counted { progress: Arc<Progress>, number: u64 },
+}
+
+impl Written {
+    pub(super) fn counted(progress: Arc<Progress>, number: u64) -> Self {
+        Self(Place::Counted { progress, number })
+    }
+
+    /// Whether it is on disk for certain; `None` while that is not known.
+    pub(super) fn is_durable(&self) -> Option<bool> {
+        match &self.0 {
+            Place::Appended { segment, end } => segment.is_durable(*end),
+            Place::Counted { progress, number } => progress.is_durable(*number),
+        }
+    }
 }
 
 impl Writer {
@@ -63,6 +82,11 @@ impl Writer {
 
     fn try_append(&self, record: &RecordRef<'_>) -> Result<Written, JournalError> {
         let inner = &self.handle.0;
+        let compacted = compact(record);
+        let record = compacted.as_ref().unwrap_or(record);
+        if compacted.is_some() && inner.only_counts(record) {
+            return inner.count(record);
+        }
         let mut current = self.current.lock();
         let Current { segment, buffer } = &mut *current;
         buffer.clear();
@@ -90,7 +114,7 @@ impl Writer {
             if let Some(segment) = current.as_ref().filter(|segment| fits(segment))
                 && let Some(end) = segment.append(bytes, record.occurred_at)?
             {
-                return Ok(Written { segment: Arc::clone(segment), end });
+                return Ok(Written(Place::Appended { segment: Arc::clone(segment), end }));
             }
             if let Some(full) = current.take() {
                 full.seal();

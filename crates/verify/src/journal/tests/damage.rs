@@ -2,12 +2,21 @@
 
 use super::*;
 
+/// Appends `r0` to `r5`, and tells where each ends.
+fn append_six(writer: &Writer) -> Vec<u64> {
+    let end = |written: Written| match written.0 {
+        writer::Place::Appended { end, .. } => end,
+        writer::Place::Counted { .. } => panic!("it was only counted"),
+    };
+    (0..6).map(|n| end(writer.append(&record(&format!("r{n}"))).unwrap())).collect()
+}
+
 #[tokio::test]
 async fn records_around_a_damaged_one_are_moved_and_the_file_is_kept() {
     let dir = tempfile::tempdir().unwrap();
     let crashed = open(dir.path());
     let writer = crashed.writer();
-    let ends: Vec<u64> = (0..6).map(|n| writer.append(&record(&format!("r{n}"))).unwrap().end).collect();
+    let ends = append_six(&writer);
     let copy = tempfile::tempdir().unwrap();
     let segment = crashed.inner().segments().remove(0);
     let left = copy.path().join(segment.path().file_name().unwrap());
@@ -36,7 +45,7 @@ async fn a_half_moved_segment_that_is_damaged_is_taken_up_behind_what_was_moved(
     let dir = tempfile::tempdir().unwrap();
     let crashed = open(dir.path());
     let writer = crashed.writer();
-    let ends: Vec<u64> = (0..6).map(|n| writer.append(&record(&format!("r{n}"))).unwrap().end).collect();
+    let ends = append_six(&writer);
     let segment = crashed.inner().segments().remove(0);
     let mut bytes = fs::read(segment.path()).unwrap();
     // One that had been moved and the next one, which had not.

@@ -213,7 +213,8 @@ async fn a_record_that_could_not_be_synced_is_not_answered() {
     let journal = open(dir.path());
     let writer = journal.writer();
     let written = writer.append(&record("r")).unwrap();
-    written.segment.doubt();
+    let writer::Place::Appended { segment, .. } = &written.0 else { panic!("it was only counted") };
+    segment.doubt();
     assert!(journal.inner().until_synced(&written).await.is_err());
     journal.inner().sync_all();
     assert!(journal.inner().until_synced(&written).await.is_err(), "a later sync proves nothing");
