@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 
 use crate::entropy;
 use crate::idempotency::Running;
-use crate::jobs::JobBoard;
+use crate::jobs::{EventKeeper, JobBoard};
 use crate::keys::Keys;
 use crate::nodes::Bulletin;
 
@@ -43,6 +43,7 @@ struct Inner {
     running: Running,
     bulletin: Bulletin,
     board: JobBoard,
+    event_keeper: EventKeeper,
     seal_wanted: Notify,
     mark_wanted: Notify,
 }
@@ -66,6 +67,7 @@ impl Authority {
                 running: Running::default(),
                 bulletin: Bulletin::default(),
                 board: JobBoard::default(),
+                event_keeper: EventKeeper::default(),
                 seal_wanted: Notify::new(),
                 mark_wanted: Notify::new(),
             }),
@@ -115,6 +117,10 @@ impl Authority {
     /// What the jobs did last.
     pub fn board(&self) -> &JobBoard {
         &self.inner.board
+    }
+
+    pub(crate) fn event_keeper(&self) -> &EventKeeper {
+        &self.inner.event_keeper
     }
 
     pub(crate) fn running(&self) -> &Running {

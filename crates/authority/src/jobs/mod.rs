@@ -1,6 +1,8 @@
 //! The jobs: idempotent reconcilers. Each looks at what is so and does what is missing; one that is
 //! killed at any step is taken up by the next run.
 
+mod event_keeper;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -11,6 +13,8 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tracing::warn;
 
+pub use self::event_keeper::{EventKeeper, keep_events};
+
 use crate::audit::chain;
 use crate::authority::Authority;
 use crate::fault::Fault;
@@ -20,6 +24,8 @@ use crate::idempotency::{LIFE_SECONDS, SECRET_LIFE_SECONDS};
 const SLICE: u32 = 2_000;
 /// A job that did not go through is not tried again sooner, however often it is woken.
 const AFTER_FAILURE: Duration = Duration::from_secs(5);
+/// Nor much later, however rarely it runs.
+const SOON_AFTER_FAILURE: Duration = Duration::from_mins(1);
 /// The reason in rows that an emergency revoked.
 pub(crate) const EMERGENCY: &str = "emergency revocation";
 const SWEEPER: &str = "idempotency sweeper";
@@ -73,16 +79,19 @@ enum Job {
     Mark,
     /// Erases secrets of idempotent answers, and the answers.
     Sweep,
+    /// Makes partitions of events, and forgets old ones.
+    KeepEvents,
 }
 
 impl Job {
-    const ALL: [Self; 3] = [Self::Seal, Self::Mark, Self::Sweep];
+    const ALL: [Self; 4] = [Self::Seal, Self::Mark, Self::Sweep, Self::KeepEvents];
 
     const fn name(self) -> &'static str {
         match self {
             Self::Seal => "security_event_sealer",
             Self::Mark => "revocation_marker",
             Self::Sweep => "idempotency_sweeper",
+            Self::KeepEvents => "event_keeper",
         }
     }
 
@@ -92,6 +101,7 @@ impl Job {
             Self::Seal => 1,
             Self::Mark => 30,
             Self::Sweep => 60,
+            Self::KeepEvents => 3_600,
         })
     }
 
@@ -99,7 +109,7 @@ impl Job {
         match self {
             Self::Seal => Some(authority.seal_wanted()),
             Self::Mark => Some(authority.mark_wanted()),
-            Self::Sweep => None,
+            Self::Sweep | Self::KeepEvents => None,
         }
     }
 
@@ -108,18 +118,22 @@ impl Job {
             Self::Seal => chain::seal(authority).await.map(|sealed| sealed as u64),
             Self::Mark => mark(authority).await,
             Self::Sweep => sweep(authority).await,
+            Self::KeepEvents => keep_events(authority).await,
         }
     }
 
     async fn repeat(self, authority: Authority) {
-        let every = self.interval();
-        let interval_micros = i64::try_from(every.as_micros()).unwrap_or(i64::MAX);
         loop {
             let (began_at, began) = (authority.now(), boot_micros());
             let outcome = self.work(&authority).await;
             if let Err(error) = &outcome {
                 warn!(job = self.name(), %error, "a job did not go through; it is tried again");
             }
+            let every = match outcome {
+                Ok(_) => self.interval(),
+                Err(_) => self.interval().clamp(AFTER_FAILURE, SOON_AFTER_FAILURE),
+            };
+            let interval_micros = i64::try_from(every.as_micros()).unwrap_or(i64::MAX);
             let run = JobRun {
                 began_at,
                 duration_micros: boot_micros() - began,
@@ -131,7 +145,7 @@ impl Job {
             };
             authority.board().keep(self.name(), run);
             match self.wake(&authority) {
-                _ if outcome.is_err() => tokio::time::sleep(every.max(AFTER_FAILURE)).await,
+                _ if outcome.is_err() => tokio::time::sleep(every).await,
                 Some(wake) => drop(tokio::time::timeout(every, wake.notified()).await),
                 None => tokio::time::sleep(every).await,
             }

@@ -9,6 +9,7 @@ mod chain_keys;
 mod cleanup;
 mod emergency;
 mod emergency_races;
+mod event_keeping;
 mod events;
 mod faults;
 mod grants;

@@ -4,6 +4,7 @@
 mod bulk;
 mod labels;
 mod record;
+pub(crate) mod retention;
 mod tally;
 
 use uuid::Uuid;
@@ -12,6 +13,7 @@ pub(crate) use labels::Labels;
 #[cfg(test)]
 pub(crate) use labels::STATEMENTS as LABEL_STATEMENTS;
 pub(crate) use record::record;
+pub use retention::{Rollup, delete_slice};
 
 /// Stands for the credentials of decisions about none that is known.
 pub const UNKNOWN: Uuid = Uuid::nil();
