@@ -6,7 +6,7 @@ use crate::{
     verify::TokenType,
 };
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, value::RawValue};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -58,6 +58,80 @@ pub struct SecurityEvent {
     /// What seals it and its place in the chain; null until it is sealed.
     #[schema(required = true)]
     pub mac: Option<String>,
+}
+
+/// A line of an export of security events: with all that it takes to check the chain over it.
+///
+/// `before`, `after` and `details` are the very bytes that were sealed: an object as it was written, or
+/// a string that holds what cannot stand in a line.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct ExportedSecurityEvent {
+    /// Its id.
+    pub id: Uuid,
+    /// Its place in the chain; null until it is sealed.
+    #[schema(required = true)]
+    pub seq: Option<u64>,
+    /// What happened.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// When.
+    #[schema(value_type = String, format = DateTime)]
+    pub occurred_at: Time,
+    /// Who did it.
+    pub actor: Actor,
+    /// What it was done to.
+    pub subject: ExportedSubject,
+    /// The publisher that it concerns.
+    #[schema(required = true)]
+    pub publisher_id: Option<Uuid>,
+    /// Where the call came from.
+    #[schema(required = true)]
+    pub ip_address: Option<String>,
+    /// The `User-Agent` of the call.
+    #[schema(required = true)]
+    pub user_agent: Option<String>,
+    /// The request that did it.
+    #[schema(required = true)]
+    pub request_id: Option<String>,
+    /// Why, in the actor's words.
+    #[schema(required = true)]
+    pub reason: Option<String>,
+    /// What changed, before.
+    #[schema(value_type = Option<Object>, required = true)]
+    pub before: Option<Box<RawValue>>,
+    /// What changed, afterwards.
+    #[schema(value_type = Option<Object>, required = true)]
+    pub after: Option<Box<RawValue>>,
+    /// What else is to be known.
+    #[schema(value_type = Option<Object>, required = true)]
+    pub details: Option<Box<RawValue>>,
+    /// The node that recorded it.
+    #[schema(required = true)]
+    pub node_id: Option<Uuid>,
+    /// The key that it was sealed with.
+    #[schema(required = true)]
+    pub key_id: Option<String>,
+    /// What seals it and its place in the chain.
+    #[schema(required = true)]
+    pub mac: Option<String>,
+    /// What seals the event before it in the chain; null for the first.
+    #[schema(required = true)]
+    pub previous_mac: Option<String>,
+}
+
+/// What a change was made to, as it is exported.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ExportedSubject {
+    /// Its kind.
+    #[serde(rename = "type")]
+    #[schema(required = true)]
+    pub kind: Option<String>,
+    /// Its id.
+    #[schema(required = true)]
+    pub id: Option<Uuid>,
+    /// Its name at that time.
+    #[schema(required = true)]
+    pub name: Option<String>,
 }
 
 /// One verification, or one refused request.

@@ -1,6 +1,7 @@
 //! Security events: written in the transaction of the change that they tell of, numbered and sealed
 //! into a chain afterwards.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 
 use keywright_core::{ActorRef, EventId, NodeId, Timestamp, principal::ActorKind};
@@ -26,6 +27,7 @@ statements! {
          details, node_id) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)"
     ];
+    BY_ID = ["SELECT ", event_columns!(), " FROM security_events WHERE id = $1"];
     UNSEALED = [
         "SELECT ", event_columns!(), " FROM security_events WHERE seq IS NULL ORDER BY occurred_at, id LIMIT $1"
     ];
@@ -222,6 +224,15 @@ pub async fn list(conn: Conn<'_>, filter: &EventFilter) -> Result<Vec<SecurityEv
     rows(raw)
 }
 
+/// An event.
+///
+/// # Errors
+/// As any query.
+pub async fn by_id(conn: Conn<'_>, id: EventId) -> Result<Option<SecurityEventRow>, StoreError> {
+    let raw = on!(conn, |c| sqlx::query_as::<DB, RawEvent>(BY_ID.text::<DB>()).bind(id.0).fetch_optional(c))?;
+    raw.map(TryInto::try_into).transpose()
+}
+
 /// Committed events that have no place in the chain yet, oldest first.
 ///
 /// # Errors
@@ -271,6 +282,25 @@ pub async fn sealed_range(
         .bind(i64::from(limit))
         .fetch_all(c))?;
     rows(raw)
+}
+
+/// What seals the events at these places.
+///
+/// # Errors
+/// As any query.
+pub async fn macs(
+    conn: Conn<'_>,
+    places: impl IntoIterator<Item = u64>,
+) -> Result<HashMap<u64, Vec<u8>>, StoreError> {
+    let places: Vec<_> = places.into_iter().map(to_i64).collect();
+    if places.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let mut sql = Sql::new("SELECT seq, mac FROM security_events WHERE mac IS NOT NULL AND seq IN ");
+    sql.bind_list(places);
+    let rows: Vec<(i64, Vec<u8>)> =
+        on!(conn, |c| async { builder!(sql).build_query_as::<(i64, Vec<u8>)>().fetch_all(c).await })?;
+    Ok(rows.into_iter().map(|(seq, mac)| (to_u64(seq), mac)).collect())
 }
 
 /// The head of the chain.

@@ -3,6 +3,7 @@
 
 pub mod chain;
 mod event;
+mod export;
 
 use keywright_core::CredentialId;
 use keywright_store::authentication_events::{self, AuthenticationEventFilter, AuthenticationEventRow};
@@ -10,6 +11,7 @@ use keywright_store::security_events::{self, EventFilter, SecurityEventRow};
 use keywright_store::service_tokens;
 
 pub use event::{Event, Subject};
+pub use export::{Linked, export_authentication, export_security};
 
 use crate::authority::Authority;
 use crate::call::Call;

@@ -35,12 +35,15 @@ use tracing::{debug, error};
 
 use super::App;
 use super::answer::{problem_body, problem_headers};
+use super::audit::export::Leaving;
 use super::auth::verify::{self, Asked};
 use super::client::{REQUEST_ID, client_address, request_id};
 use super::input::read_body;
 
 /// Most bytes of a request's line and headers; more are 431.
 const MAX_HEAD_BYTES: usize = 32 * 1024;
+/// How long what was sent may wait for the client to take it (RFC 5482), in milliseconds.
+const UNREAD_MILLIS: u32 = 60_000;
 /// Connections that a worker may have been given and not taken yet.
 const HANDOVER: usize = 1024;
 
@@ -164,6 +167,8 @@ impl Own {
     ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         let stream = TcpStream::from_std(stream)?;
         stream.set_nodelay(true)?;
+        // A client that takes nothing of its answer for so long is gone, or means to hold the connection.
+        rustix::net::sockopt::set_tcp_user_timeout(&stream, UNREAD_MILLIS)?;
         match self.edge.tls.clone() {
             None => self.speak(stream, peer).await,
             Some(tls) => {
@@ -256,6 +261,7 @@ impl Own {
     async fn route(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<EdgeBody> {
         let (method, mut request) = (request.method().clone(), request.map(Body::new));
         request.extensions_mut().insert(ConnectInfo(peer));
+        request.extensions_mut().insert(Leaving(self.edge.leaving.clone()));
         let router = self.edge.router.clone();
         match self.edge.main.spawn(router.oneshot(request)).await {
             Ok(Ok(response)) => response.map(EdgeBody::Routed),

@@ -18,6 +18,7 @@ mod harness;
 
 mod audit;
 mod audit_authentication_events;
+mod audit_exports;
 mod auth_emergency_revoke;
 mod auth_me;
 mod auth_tokens_cleanup;

@@ -11,6 +11,7 @@ use keywright_authority::audit;
 use keywright_core::CredentialId;
 use keywright_store::authentication_events::AuthenticationEventFilter;
 
+use super::export::{self, AuthenticationPages, Wanted};
 use super::{after, moment, order};
 use crate::http::App;
 use crate::http::answer::{Refused, json_no_store};
@@ -24,15 +25,22 @@ use crate::http::view;
 #[utoipa::path(
     get, path = "/audit/authentication-events", tag = "audit", operation_id = "list_authentication_events",
     params(EventQuery),
-    responses((status = 200, description = "A page of events", body = Page<AuthenticationEvent>),
+    responses((status = 200, description = "A page of events, or as the request accepts it an export of all of them, in which a limit bounds the whole: one object on each line, or CSV in which what a spreadsheet would run has an apostrophe before it",
+            content((Page<AuthenticationEvent> = "application/json"), (AuthenticationEvent = "application/x-ndjson"), (String = "text/csv"))),
         (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
         (status = "5XX", description = "Not available at the moment", body = keywright_api::problem::Document, content_type = "application/problem+json")),
 )]
 pub async fn list(
     State(app): State<App>,
     caller: Caller<AuditRead>,
+    wanted: Wanted,
     Query(query): Query<EventQuery>,
 ) -> Result<Response, Refused> {
+    if let Some(form) = wanted.form {
+        let most = query.limit;
+        let pages = AuthenticationPages { app, call: caller.call, filter: filter(query, 0)? };
+        return export::stream(pages, form, most, wanted).await;
+    }
     let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
     let filter = filter(query, limit + 1)?;
     let mut rows = audit::list_authentication(app.authority(), &caller.call, &filter).await?;

@@ -3,13 +3,14 @@
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
-use keywright_api::event::SecurityEvent;
+use keywright_api::event::{ExportedSecurityEvent, SecurityEvent};
 use keywright_api::event_query::EventQuery;
 use keywright_api::page::{DEFAULT_LIMIT, Page};
 use keywright_api::problem::{FieldCode, FieldError, Problem};
 use keywright_authority::audit;
 use keywright_store::security_events::{EventFilter, SecurityEventRow};
 
+use super::export::{self, SecurityPages, Wanted};
 use super::{after, moment, order};
 use crate::http::App;
 use crate::http::answer::{Refused, json_no_store};
@@ -22,15 +23,22 @@ use crate::http::view;
 #[utoipa::path(
     get, path = "/audit/security-events", tag = "audit", operation_id = "list_security_events",
     params(EventQuery),
-    responses((status = 200, description = "A page of events", body = Page<SecurityEvent>),
+    responses((status = 200, description = "A page of events, or as the request accepts it an export of all of them, in which a limit bounds the whole: one object on each line, or CSV in which what a spreadsheet would run has an apostrophe before it",
+            content((Page<SecurityEvent> = "application/json"), (ExportedSecurityEvent = "application/x-ndjson"), (String = "text/csv"))),
         (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
         (status = "5XX", description = "Not available at the moment", body = keywright_api::problem::Document, content_type = "application/problem+json")),
 )]
 pub async fn list(
     State(app): State<App>,
     caller: Caller<AuditRead>,
+    wanted: Wanted,
     Query(query): Query<EventQuery>,
 ) -> Result<Response, Refused> {
+    if let Some(form) = wanted.form {
+        let most = query.limit;
+        let pages = SecurityPages { app, call: caller.call, filter: filter(query, 0)? };
+        return export::stream(pages, form, most, wanted).await;
+    }
     let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
     let filter = filter(query, limit + 1)?;
     let rows = audit::list(app.authority(), &caller.call, &filter).await?;
