@@ -83,8 +83,12 @@ impl Setup {
 
     /// Starts a server and waits until it is ready.
     pub(crate) fn serve(&self) -> Result<Keywright> {
-        let address = free_address()?;
-        let log = std::fs::File::create(self.folder.path().join("log"))?;
+        self.serve_at(free_address()?)
+    }
+
+    /// The same at a certain address.
+    pub(crate) fn serve_at(&self, address: SocketAddr) -> Result<Keywright> {
+        let log = std::fs::File::options().create(true).append(true).open(self.folder.path().join("log"))?;
         let mut command = self.command(&["serve", "--listen", &address.to_string()]);
         let process = Process::start(command.stdout(Stdio::null()).stderr(log))?;
         let mut server = Keywright { process, address };

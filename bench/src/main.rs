@@ -15,6 +15,7 @@ mod process;
 mod report;
 mod script;
 mod sections;
+mod soak;
 mod stats;
 mod tokens;
 
@@ -51,6 +52,17 @@ enum Command {
         #[arg(long)]
         out: Option<PathBuf>,
     },
+    /// Tries what takes long or asserts times; see scripts/soak, which sets the stage.
+    Soak {
+        /// Cases; without any, all of them.
+        cases: Vec<String>,
+        /// Shorter: to see that everything works.
+        #[arg(long)]
+        quick: bool,
+        /// The program under test [default: `keywright` beside this one].
+        #[arg(long)]
+        program: Option<PathBuf>,
+    },
     /// Serves a constant answer by axum, on a port that it prints.
     Bare { bytes: usize },
     /// Serves a constant answer by one hyper listener for each core.
@@ -72,6 +84,7 @@ enum Command {
 fn main() -> Result<()> {
     match Arguments::parse().command {
         Command::Run { sections, quick, program, out } => run(&sections, quick, program, out),
+        Command::Soak { cases, quick, program } => soak::run(&cases, quick, &program_under_test(program)?),
         Command::Bare { bytes } => bare::axum(bare::answer(bytes)),
         Command::Edge { bytes } => bare::thread_per_core(&bare::answer(bytes)),
         Command::Load { address, token, connections, threads, seconds } => {
@@ -98,15 +111,7 @@ fn run(names: &[String], quick: bool, program: Option<PathBuf>, out: Option<Path
         anyhow::bail!("there is no section {unknown:?}; there are: {all}");
     }
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize()?;
-    let program = match program {
-        Some(program) => program.canonicalize()?,
-        None => std::env::current_exe()?.with_file_name("keywright"),
-    };
-    ensure!(
-        program.is_file(),
-        "{} is not there: cargo build --release -p keywright-server",
-        program.display()
-    );
+    let program = program_under_test(program)?;
     let busy = machine::load_average();
     let context = Context::new(program, root.clone(), quick);
     let mut texts = Vec::new();
@@ -124,4 +129,17 @@ fn run(names: &[String], quick: bool, program: Option<PathBuf>, out: Option<Path
         eprintln!("written to {}", out.display());
     }
     Ok(())
+}
+
+fn program_under_test(program: Option<PathBuf>) -> Result<PathBuf> {
+    let program = match program {
+        Some(program) => program.canonicalize()?,
+        None => std::env::current_exe()?.with_file_name("keywright"),
+    };
+    ensure!(
+        program.is_file(),
+        "{} is not there: cargo build --release -p keywright-server",
+        program.display()
+    );
+    Ok(program)
 }

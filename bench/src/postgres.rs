@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use sqlx::postgres::PgConnection;
@@ -143,4 +144,19 @@ impl Database<'_> {
 /// The id of the n-th token that [`Database::seed`] made.
 pub(crate) fn token_id(n: u32) -> String {
     format!("01980000-0000-7000-8000-{n:012x}")
+}
+
+/// CPU time that the server processes of a database have used by now.
+pub(crate) fn backend_cpu(database: &str) -> Result<Duration> {
+    let mut nanos = 0;
+    for entry in std::fs::read_dir("/proc")? {
+        let path = entry?.path();
+        // A process may end between the listing and the look.
+        let Ok(line) = std::fs::read_to_string(path.join("cmdline")) else { continue };
+        if line.starts_with("postgres: ") && line.split(' ').any(|word| word == database) {
+            let text = std::fs::read_to_string(path.join("schedstat")).unwrap_or_default();
+            nanos += text.split(' ').next().and_then(|n| n.parse::<u64>().ok()).unwrap_or(0);
+        }
+    }
+    Ok(Duration::from_nanos(nanos))
 }

@@ -68,6 +68,13 @@ impl Process {
         Ok(Used { cpu: Duration::from_nanos(nanos), resident: kib * 1024 })
     }
 
+    /// Kills it on the spot.
+    pub(crate) fn kill(&mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
     /// Asks it to leave, and waits.
     pub(crate) fn leave(&mut self) -> Result<()> {
         if self.has_ended()? {

@@ -15,15 +15,17 @@ mod mint;
 mod moving;
 mod open_loop;
 mod propagation;
+mod sink;
 mod start;
 
 /// A section by its name on the command line.
 pub(crate) type Measure = fn(&Context) -> Result<Section>;
 
 /// All sections, in the order of the page.
-pub(crate) const ALL: [(&str, Measure); 11] = [
+pub(crate) const ALL: [(&str, Measure); 12] = [
     ("cached", cached::run),
     ("moving", moving::run),
+    ("sink", sink::run),
     ("open-loop", open_loop::run),
     ("cold", cold::run),
     ("in-process", in_process::run),
