@@ -84,7 +84,7 @@ pub(super) fn outage(stage: &Stage) -> Result<Vec<String>> {
 /// The store away until the journal is full; then it comes back.
 pub(super) fn full(stage: &Stage) -> Result<Vec<String>> {
     let settings =
-        [("KEYWRIGHT_VERIFY__STALE_GRACE_SECONDS", "600"), ("KEYWRIGHT_JOURNAL__MAX_BYTES", "4MiB")];
+        [("KEYWRIGHT_VERIFY__STALE_GRACE_SECONDS", "600"), ("KEYWRIGHT_JOURNAL__MAX_BYTES", "8MiB")];
     let mut node = stage.node(Some(&stage.database()?), &settings)?;
     let port = port(&node)?;
     postgres_control("stop -m fast")?;
@@ -104,7 +104,7 @@ pub(super) fn full(stage: &Stage) -> Result<Vec<String>> {
     node.until_moved(MOVED)?;
     let rows = node.rows()?.check(&ledger)?;
     node.server.process.leave()?;
-    Ok(vec![rows, format!("full at 4 MiB; answers again {healed:?} after the store was back")])
+    Ok(vec![rows, format!("full at 8 MiB; answers again {healed:?} after the store was back")])
 }
 
 /// Ten minutes of load with the store away: memory stays flat.
