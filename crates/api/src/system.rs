@@ -106,6 +106,9 @@ pub struct SystemStatus {
     pub store: StoreStatus,
     /// Its journal.
     pub journal: JournalStatus,
+    /// The journals of all nodes; null while the store cannot be reached.
+    #[schema(required = true)]
+    pub journals: Option<JournalsStatus>,
     /// Its cache.
     pub cache: CacheStatus,
     /// All registered nodes.
@@ -162,6 +165,45 @@ pub struct JournalStatus {
     pub bytes: u64,
     /// Its size on disk at most.
     pub max_bytes: u64,
+    /// The id of its directory.
+    pub id: Uuid,
+    /// Records that the store refused since the start.
+    pub rejected: u64,
+    /// Decisions about nobody known that were only counted since the start, as the store was far behind.
+    pub counted: u64,
+    /// Segments that could not be synced to disk since the start.
+    pub sync_failures: u64,
+    /// Segments with a record that cannot be read: of an unknown version, or damaged since the start.
+    pub stuck_segments: u64,
+    /// Segments that were found damaged between their records at the start.
+    pub damaged_segments: u64,
+}
+
+/// The journals of all nodes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct JournalsStatus {
+    /// Those that fell silent with records that may not be in the store.
+    pub gaps: Vec<JournalGap>,
+    /// Records that could not be stored as events, and are kept raw.
+    pub rejects: u64,
+}
+
+/// A journal that fell silent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct JournalGap {
+    /// The id of its directory.
+    pub id: Uuid,
+    /// The node that had it last.
+    pub node_id: Uuid,
+    /// The address that that node listened on.
+    pub address: String,
+    /// The directory there.
+    pub dir: String,
+    /// When it was heard of last.
+    #[schema(value_type = String, format = DateTime)]
+    pub last_beat_at: Time,
+    /// What to do about it.
+    pub what_to_do: String,
 }
 
 /// A node's cache of grants.

@@ -1,6 +1,6 @@
 //! The authority of one node: the store, the verifier, the keys and the other nodes.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use keywright_core::id::ChangeId;
@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use crate::entropy;
 use crate::idempotency::Running;
 use crate::jobs::{EventKeeper, JobBoard};
+use crate::journals::OwnJournal;
 use crate::keys::Keys;
 use crate::nodes::Bulletin;
 
@@ -44,6 +45,7 @@ struct Inner {
     bulletin: Bulletin,
     board: JobBoard,
     event_keeper: EventKeeper,
+    journal: OnceLock<OwnJournal>,
     seal_wanted: Notify,
     mark_wanted: Notify,
 }
@@ -68,6 +70,7 @@ impl Authority {
                 bulletin: Bulletin::default(),
                 board: JobBoard::default(),
                 event_keeper: EventKeeper::default(),
+                journal: OnceLock::new(),
                 seal_wanted: Notify::new(),
                 mark_wanted: Notify::new(),
             }),
@@ -121,6 +124,10 @@ impl Authority {
 
     pub(crate) fn event_keeper(&self) -> &EventKeeper {
         &self.inner.event_keeper
+    }
+
+    pub(crate) fn own_journal(&self) -> &OnceLock<OwnJournal> {
+        &self.inner.journal
     }
 
     pub(crate) fn running(&self) -> &Running {

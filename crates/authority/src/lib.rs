@@ -15,6 +15,7 @@ pub mod entropy;
 mod fault;
 pub mod idempotency;
 pub mod jobs;
+pub mod journals;
 pub mod keys;
 pub mod nodes;
 pub mod service_tokens;

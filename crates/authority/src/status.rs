@@ -1,6 +1,7 @@
 //! How the authority is doing: for people and probes.
 
 use keywright_core::Timestamp;
+use keywright_store::journals::{self, JournalRow};
 use keywright_store::nodes::NodeRow;
 use keywright_store::service_tokens::{self, TokenTotals};
 use keywright_store::{PoolStatus, platform};
@@ -26,6 +27,10 @@ pub struct StoreAnswer {
     pub nodes: Vec<NodeRow>,
     /// How many tokens there are, by status.
     pub totals: TokenTotals,
+    /// The journals that fell silent.
+    pub gaps: Vec<JournalRow>,
+    /// How many records could not be stored.
+    pub rejects: u64,
 }
 
 /// How the authority is doing.
@@ -73,12 +78,14 @@ async fn ask_store(authority: &Authority) -> Result<StoreAnswer, Fault> {
     let latency_micros = boot_micros() - began;
     let totals = service_tokens::totals(reader.conn(), authority.now(), epochs.service).await?;
     let nodes = keywright_store::nodes::list(reader.conn()).await?;
+    let gaps = journals::gaps(reader.conn()).await?;
+    let rejects = journals::count_rejects(reader.conn()).await?;
     drop(reader);
     let schema_version = match store.schema_state().await? {
         keywright_store::SchemaState::Current { version } => Some(version),
         _ => None,
     };
-    Ok(StoreAnswer { latency_micros, schema_version, nodes, totals })
+    Ok(StoreAnswer { latency_micros, schema_version, nodes, totals, gaps, rejects })
 }
 
 /// Whether the store answers at all: one small query.

@@ -60,6 +60,8 @@ ids! {
     NodeId;
     /// One segment file of a journal.
     SegmentId;
+    /// A directory of journal segments, whoever has it.
+    JournalId;
     /// A change that nodes are asked to confirm.
     ChangeId;
 }

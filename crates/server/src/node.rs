@@ -2,7 +2,7 @@
 //! tasks behind them. The server, the command line's own authority and the tests open the same.
 
 use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use keywright_store::{
     Engine, SchemaState, Store, StoreError, StoreLock, StoreOptions, SuccessEvents, beside,
 };
 use keywright_verify::journal::mover;
-use keywright_verify::{Clock, Freshness, Journal, JournalOptions, Verifier, VerifierOptions};
+use keywright_verify::{Clock, Freshness, Verifier, VerifierOptions};
 use tokio::task::JoinHandle;
 use tracing::warn;
 use zeroize::Zeroizing;
@@ -23,6 +23,7 @@ use zeroize::Zeroizing;
 use crate::config::{self, Config, MasterKeys};
 use crate::http::App;
 use crate::http::app::DoorSettings;
+use crate::journal;
 
 /// Misses that may wait for the store.
 const MAX_WAITING: usize = 4_096;
@@ -154,7 +155,7 @@ impl Node {
             clock.follow(time, keywright_verify::clock::boot_micros());
         }
         let node = NodeId::generate(clock.now(), entropy::id());
-        let journal = open_journal(config, &part, node)?;
+        let journal = journal::open(config, &part, node)?;
         let verifier =
             Verifier::new(store.clone(), clock, freshness(&store), &verifier_options(config, &store));
         let settings = Settings {
@@ -166,6 +167,10 @@ impl Node {
         let authority = Authority::new(store.clone(), verifier, keys, node, settings);
         let mut tasks = vec![tokio::spawn(mover::run(journal.clone(), Arc::new(store)))];
         take_part(&authority, &part, &mut tasks).await?;
+        if let Part::Serves(address) = &part {
+            authority.open_journal(&journal, address).await?;
+            tasks.push(tokio::spawn(journal::adopt_left(config.journal.dir.clone(), authority.clone())));
+        }
         let jobs = jobs::Running::start(&authority);
         let app = App::new(authority, journal, door_settings(config)?);
         Ok(Self { app, jobs, tasks, part, _lock: lock })
@@ -191,7 +196,13 @@ impl Node {
         let authority = self.app.authority();
         let journal = self.app.journal();
         journal.close();
-        let drained = tokio::time::timeout(DRAIN, drain(journal, authority.store())).await;
+        let drained = tokio::time::timeout(DRAIN, journal::drain(journal, authority.store())).await;
+        let pending = journal.status(authority.now()).pending_bytes;
+        if pending == 0
+            && let Err(error) = authority.close_journal().await
+        {
+            warn!(%error, "that the journal is empty could not be told; it will be missed until it is opened again");
+        }
         let _ = chain::seal(authority).await;
         if matches!(self.part, Part::Serves(_))
             && let Err(error) = authority.leave().await
@@ -199,7 +210,6 @@ impl Node {
             warn!(%error, "the other nodes could not be told that this one leaves");
         }
         authority.store().close().await;
-        let pending = journal.status(authority.now()).pending_bytes;
         if let Part::Operator = self.part
             && pending == 0
         {
@@ -213,41 +223,6 @@ impl Node {
         }
         Ok(())
     }
-}
-
-async fn drain(journal: &Journal, store: &Store) {
-    loop {
-        match mover::pass(journal, store).await {
-            Ok(moved) if moved.more => {}
-            Ok(_) => return,
-            Err(error) => {
-                warn!(%error, "authentication events stay in the journal");
-                tokio::time::sleep(Duration::from_millis(200)).await;
-            }
-        }
-    }
-}
-
-fn open_journal(config: &Config, part: &Part, node: NodeId) -> anyhow::Result<Journal> {
-    let dir = match part {
-        Part::Serves(_) => config.journal.dir.clone(),
-        // A directory of its own beside the server's, which may be running.
-        Part::Operator => sibling(&config.journal.dir, &format!("operator-{node}")),
-    };
-    let options = JournalOptions {
-        dir,
-        max_bytes: config.journal.max_bytes.bytes(),
-        sync_interval: Duration::from_millis(config.journal.sync_interval_ms),
-        allow_ephemeral: config.journal.allow_ephemeral,
-    };
-    Ok(Journal::open(options, node, entropy::id)?)
-}
-
-fn sibling(dir: &Path, suffix: &str) -> PathBuf {
-    let mut name = dir.file_name().unwrap_or_default().to_owned();
-    name.push("-");
-    name.push(suffix);
-    dir.with_file_name(name)
 }
 
 fn freshness(store: &Store) -> Freshness {

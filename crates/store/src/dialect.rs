@@ -67,6 +67,7 @@ pub(crate) fn registry() -> Vec<&'static Statement> {
         crate::grants::STATEMENTS,
         crate::idempotency::STATEMENTS,
         crate::journal::STATEMENTS,
+        crate::journals::STATEMENTS,
         crate::leases::STATEMENTS,
         crate::nodes::STATEMENTS,
         crate::platform::STATEMENTS,

@@ -13,6 +13,7 @@ pub mod grants;
 mod holds;
 pub mod idempotency;
 mod journal;
+pub mod journals;
 pub mod leases;
 mod limits;
 mod link;

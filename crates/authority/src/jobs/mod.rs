@@ -19,6 +19,7 @@ use crate::audit::chain;
 use crate::authority::Authority;
 use crate::fault::Fault;
 use crate::idempotency::{LIFE_SECONDS, SECRET_LIFE_SECONDS};
+use crate::journals;
 
 /// Rows marked, or forgotten, in one transaction.
 const SLICE: u32 = 2_000;
@@ -81,10 +82,12 @@ enum Job {
     Sweep,
     /// Makes partitions of events, and forgets old ones.
     KeepEvents,
+    /// Beats for this node's journal, and misses those that fall silent.
+    Journals,
 }
 
 impl Job {
-    const ALL: [Self; 4] = [Self::Seal, Self::Mark, Self::Sweep, Self::KeepEvents];
+    const ALL: [Self; 5] = [Self::Seal, Self::Mark, Self::Sweep, Self::KeepEvents, Self::Journals];
 
     const fn name(self) -> &'static str {
         match self {
@@ -92,6 +95,7 @@ impl Job {
             Self::Mark => "revocation_marker",
             Self::Sweep => "idempotency_sweeper",
             Self::KeepEvents => "event_keeper",
+            Self::Journals => journals::WATCH,
         }
     }
 
@@ -102,6 +106,7 @@ impl Job {
             Self::Mark => 30,
             Self::Sweep => 60,
             Self::KeepEvents => 3_600,
+            Self::Journals => 5,
         })
     }
 
@@ -109,7 +114,7 @@ impl Job {
         match self {
             Self::Seal => Some(authority.seal_wanted()),
             Self::Mark => Some(authority.mark_wanted()),
-            Self::Sweep | Self::KeepEvents => None,
+            Self::Sweep | Self::KeepEvents | Self::Journals => None,
         }
     }
 
@@ -119,6 +124,7 @@ impl Job {
             Self::Mark => mark(authority).await,
             Self::Sweep => sweep(authority).await,
             Self::KeepEvents => keep_events(authority).await,
+            Self::Journals => journals::watch(authority).await,
         }
     }
 

@@ -15,6 +15,7 @@ mod faults;
 mod grants;
 mod grants_sequences;
 mod idempotency;
+mod journals;
 mod names;
 mod nodes;
 mod nodes_gaps;

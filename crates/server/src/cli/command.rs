@@ -8,7 +8,7 @@ use super::emergency::EmergencyRevoke;
 use super::globals::Globals;
 use super::serve::Serve;
 use super::verify::Verify;
-use super::{configuration, events, token};
+use super::{configuration, events, journal, token};
 
 /// What is said below the list of commands.
 const AFTER_HELP: &str = "\
@@ -58,6 +58,11 @@ pub(crate) enum Noun {
     Migrate,
     /// Make the first token, with all permissions
     Bootstrap(Bootstrap),
+    /// Journals of decisions: inspect, replay
+    Journal {
+        #[command(subcommand)]
+        verb: journal::Command,
+    },
     /// Look at this deployment, and say what to do about what is wrong
     Doctor,
     /// The configuration: show, check

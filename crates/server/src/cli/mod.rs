@@ -14,6 +14,7 @@ mod emergency;
 mod events;
 mod failure;
 mod globals;
+mod journal;
 pub mod migrate;
 mod output;
 mod paging;
@@ -116,6 +117,7 @@ fn dispatch(cli: &Cli, output: &Output) -> Outcome {
         Noun::Serve(serve) => serve.run(globals, output),
         Noun::Migrate => wait_for(migrate::run(globals, output)),
         Noun::Bootstrap(bootstrap) => wait_for(bootstrap.run(globals, output)),
+        Noun::Journal { verb } => wait_for(verb.run(globals, output)),
         Noun::Doctor => wait_for(doctor::run(globals, output)),
         Noun::Config { verb } => verb.run(&settings::load(globals, &[], false)?, output),
         Noun::Openapi => output.line(crate::http::openapi::document().trim_end()),

@@ -1,10 +1,13 @@
 //! The journal's directory: one process at a time, on a disk that outlives it.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use keywright_core::id::JournalId;
+use tracing::warn;
 
 use super::JournalError;
 use super::codec::{FRAME_BYTES, MAX_PAYLOAD_BYTES};
@@ -13,6 +16,8 @@ use super::segment::{EXTENSION, Segment};
 /// What must fit again before a journal that could not take a record says that it can.
 pub(super) const PROBE_BYTES: usize = FRAME_BYTES + MAX_PAYLOAD_BYTES;
 
+/// Holds the directory's id.
+pub(super) const IDENTITY: &str = "journal.id";
 /// How the name of a damaged file ends that is kept for somebody to look at.
 pub(super) const DAMAGED: &str = "damaged";
 
@@ -56,6 +61,39 @@ pub(super) fn lock(dir: &Path) -> Result<File, JournalError> {
         Err(fs::TryLockError::WouldBlock) => Err(JournalError::Locked(dir.to_owned())),
         Err(fs::TryLockError::Error(error)) => Err(naming(&path)(error).into()),
     }
+}
+
+/// The directory's own id: made at its first start, and kept for as long as it exists.
+pub(super) fn identity(dir: &Path, make: impl FnOnce() -> JournalId) -> io::Result<JournalId> {
+    let path = dir.join(IDENTITY);
+    match fs::read_to_string(&path) {
+        Ok(text) if text.trim().parse::<JournalId>().is_ok() => {
+            return text.trim().parse().map_err(io::Error::other);
+        }
+        Ok(_) => warn!(path = %path.display(), "not an id of a journal; it gets a new one"),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(naming(&path)(error)),
+    }
+    let (id, new) = (make(), dir.join("journal.id.new"));
+    // A half-written one must not be found after a power failure.
+    let mut file = File::create(&new).map_err(naming(&new))?;
+    file.write_all(format!("{id}\n").as_bytes()).and_then(|()| file.sync_all()).map_err(naming(&new))?;
+    fs::rename(&new, &path).and_then(|()| sync(dir)).map_err(naming(&path))?;
+    Ok(id)
+}
+
+/// The directory's id, if it has one.
+pub(super) fn known_identity(dir: &Path) -> Option<JournalId> {
+    fs::read_to_string(dir.join(IDENTITY)).ok()?.trim().parse().ok()
+}
+
+/// Whether a node has had its journal there.
+pub(super) fn is_journal(dir: &Path) -> bool {
+    let segments = || -> io::Result<bool> {
+        let mut entries = fs::read_dir(dir)?;
+        Ok(entries.any(|entry| entry.is_ok_and(|e| e.path().extension().is_some_and(|e| e == EXTENSION))))
+    };
+    dir.join(IDENTITY).is_file() || segments().unwrap_or(false)
 }
 
 /// What the file of a damaged segment is called once its records are stored.

@@ -8,10 +8,12 @@ pub mod codec;
 mod counters;
 mod directory;
 mod flood;
+mod inspect;
 pub mod mover;
 pub mod record;
 mod scan;
 pub mod segment;
+mod status;
 mod syncer;
 mod writer;
 
@@ -22,17 +24,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
-use keywright_core::id::{IdEntropy, SegmentId};
+use keywright_core::id::{IdEntropy, JournalId, SegmentId};
 use keywright_core::{NodeId, Timestamp};
 use parking_lot::Mutex;
 use tracing::{error, info};
+
+use crate::clock::wall_clock;
 
 use counters::DecisionCounters;
 pub use counters::DecisionCounts;
 pub use directory::ephemeral;
 use flood::Flood;
+pub use inspect::{Inspected, InspectedSegment, inspect};
 pub use scan::{Hole, Scan, scan};
 use segment::Segment;
+pub use status::{Damage, JournalStatus};
 use syncer::Syncer;
 pub use writer::{Writer, Written};
 
@@ -65,7 +71,7 @@ pub enum JournalError {
     Io(#[from] io::Error),
     /// Another process has it.
     #[error(
-        "the journal directory {0} is in use by another process; give each node a journal.dir of its own"
+        "the journal directory {0} is in use by another process, which moves what lies there itself; give each node a journal.dir of its own"
     )]
     Locked(PathBuf),
     /// It lies on a file system that a reboot empties.
@@ -73,35 +79,14 @@ pub enum JournalError {
         "the journal directory {0} is on {1}, which a restart of the machine or container empties; move journal.dir to a disk, or set journal.allow_ephemeral = true"
     )]
     Ephemeral(PathBuf, &'static str),
-}
-
-/// What the journal holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct JournalStatus {
-    /// Bytes of its files.
-    pub bytes: u64,
-    /// Its bound.
-    pub max_bytes: u64,
-    /// Bytes that the store does not have yet.
-    pub pending_bytes: u64,
-    /// Age of the oldest record that the store may not have, in microseconds.
-    pub lag_micros: i64,
-    /// Whether decisions can be recorded.
-    pub writable: bool,
-    /// Records that the store refused, since the start; it keeps them raw.
-    pub rejected: u64,
-    /// Decisions that were only counted, since the start.
-    pub counted: u64,
-    /// Segments that could not be synced to disk, since the start.
-    pub sync_failures: u64,
-    /// Segments with a record that cannot be read: of an unknown version, or damaged since the start.
-    pub stuck_segments: usize,
-    /// Segments that were found damaged between their records, at the start.
-    pub damaged_segments: usize,
+    /// There is no journal there.
+    #[error("{0} is not the directory of a journal: there is neither a journal.id nor a segment in it")]
+    NotAJournal(PathBuf),
 }
 
 pub(crate) struct Inner {
     options: JournalOptions,
+    id: JournalId,
     node: NodeId,
     segment_bytes: u64,
     /// Of all files, with what is being appended.
@@ -122,28 +107,6 @@ pub(crate) struct Inner {
     entropy: fn() -> IdEntropy,
     syncer: Syncer,
     _lock: File,
-}
-
-/// A segment that was found damaged between its records.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Damage {
-    /// The segment.
-    pub segment: SegmentId,
-    /// Where its file is kept once the records that can be read are stored.
-    pub kept_as: PathBuf,
-    /// How much of it cannot be read.
-    pub bytes: u64,
-}
-
-impl Damage {
-    fn of(segment: &Segment) -> Option<Self> {
-        let holes = segment.holes();
-        (!holes.is_empty()).then(|| Self {
-            segment: segment.id(),
-            kept_as: directory::damaged_name(segment.path()),
-            bytes: holes.iter().map(Hole::bytes).sum(),
-        })
-    }
 }
 
 #[derive(Default)]
@@ -183,10 +146,34 @@ impl Journal {
         {
             return Err(JournalError::Ephemeral(options.dir.clone(), kind));
         }
+        Self::take(options, node, entropy)
+    }
+
+    /// Opens the directory of a journal that another process left, to move what lies there.
+    ///
+    /// # Errors
+    /// [`JournalError::NotAJournal`], [`JournalError::Locked`] while somebody has it, or
+    /// [`JournalError::Io`].
+    pub fn adopt(dir: &Path, node: NodeId, entropy: fn() -> IdEntropy) -> Result<Self, JournalError> {
+        if !directory::is_journal(dir) {
+            return Err(JournalError::NotAJournal(dir.to_owned()));
+        }
+        let options = JournalOptions {
+            dir: dir.to_owned(),
+            max_bytes: u64::MAX,
+            sync_interval: Duration::from_secs(1),
+            allow_ephemeral: true,
+        };
+        Self::take(options, node, entropy)
+    }
+
+    fn take(options: JournalOptions, node: NodeId, entropy: fn() -> IdEntropy) -> Result<Self, JournalError> {
         let lock = directory::lock(&options.dir)?;
+        let id = directory::identity(&options.dir, || JournalId::generate(wall_clock(), entropy()))?;
         let segments = directory::left_behind(&options.dir)?;
         let inner = Arc::new(Inner {
             segment_bytes: (options.max_bytes / 16).clamp(64 * 1024, 64 * 1024 * 1024),
+            id,
             node,
             bytes: AtomicU64::new(segments.iter().map(|segment| segment.written()).sum()),
             appended: AtomicU64::new(0),
@@ -215,30 +202,14 @@ impl Journal {
         Writer::new(Arc::clone(&self.handle))
     }
 
+    /// The id of its directory, which is the same at each start.
+    pub fn id(&self) -> JournalId {
+        self.inner().id
+    }
+
     /// Its directory.
     pub fn dir(&self) -> &Path {
         &self.inner().options.dir
-    }
-
-    /// What it holds, at `now` of the authority's clock.
-    pub fn status(&self, now: Timestamp) -> JournalStatus {
-        let inner = self.inner();
-        let segments = inner.segments();
-        let pending = || segments.iter().filter(|segment| segment.is_pending());
-        let oldest = pending().map(|segment| segment.oldest_pending());
-        let oldest = oldest.chain(inner.counting().map(|(_, since)| since)).min();
-        JournalStatus {
-            bytes: inner.bytes.load(Ordering::Relaxed),
-            max_bytes: inner.options.max_bytes,
-            pending_bytes: inner.pending_bytes(),
-            lag_micros: oldest.map_or(0, |oldest| now.micros_since(oldest).max(0)),
-            writable: !inner.failing.load(Ordering::Relaxed),
-            rejected: inner.rejected.load(Ordering::Relaxed),
-            counted: inner.counted.load(Ordering::Relaxed),
-            sync_failures: inner.sync_failures.load(Ordering::Relaxed),
-            stuck_segments: segments.iter().filter(|segment| segment.is_stuck()).count(),
-            damaged_segments: inner.damaged.len(),
-        }
     }
 
     /// The segments that were found damaged when it was opened.

@@ -1,8 +1,6 @@
 //! Going through a segment file from its first record to its last, whatever lies between them.
 
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 
 use super::codec::{self, FRAME_BYTES, HEADER_BYTES, MAX_PAYLOAD_BYTES};
 
@@ -39,11 +37,17 @@ pub struct Scan {
 }
 
 /// Goes through the records of a file of `length` bytes, telling the place and the payload of each. It
-/// holds a part of the file at a time, however long that is.
+/// holds a part of the file at a time, however long that is. `read_at` fills the whole of what it is
+/// given from a place in the file, as `FileExt::read_exact_at` does.
 ///
 /// # Errors
-/// When the file cannot be read.
-pub fn scan(file: &File, length: u64, mut on_record: impl FnMut(u64, &[u8])) -> io::Result<Scan> {
+/// Those of `read_at`.
+pub fn scan(
+    read_at: impl Fn(&mut [u8], u64) -> io::Result<()>,
+    length: u64,
+    mut on_record: impl FnMut(u64, &[u8]),
+) -> io::Result<Scan> {
+    let file = &read_at;
     let mut buffer = vec![0; SCAN_BYTES];
     let mut found = Scan { end: HEADER_BYTES as u64, holes: Vec::new() };
     let mut at = found.end;
@@ -65,14 +69,16 @@ pub fn scan(file: &File, length: u64, mut on_record: impl FnMut(u64, &[u8])) -> 
     Ok(found)
 }
 
-fn read<'b>(file: &File, buffer: &'b mut [u8], at: u64, length: u64) -> io::Result<&'b [u8]> {
+type ReadAt<'f> = &'f dyn Fn(&mut [u8], u64) -> io::Result<()>;
+
+fn read<'b>(file: ReadAt<'_>, buffer: &'b mut [u8], at: u64, length: u64) -> io::Result<&'b [u8]> {
     let chunk = buffer.len().min(usize::try_from(length - at).unwrap_or(usize::MAX));
-    file.read_exact_at(&mut buffer[..chunk], at)?;
+    file(&mut buffer[..chunk], at)?;
     Ok(&buffer[..chunk])
 }
 
 /// Where the next whole record behind `from` begins.
-fn search(file: &File, buffer: &mut [u8], from: u64, length: u64) -> io::Result<Option<u64>> {
+fn search(file: ReadAt<'_>, buffer: &mut [u8], from: u64, length: u64) -> io::Result<Option<u64>> {
     let limit = length.min(from.saturating_add(SEARCH_BYTES));
     let mut at = from + 1;
     while at < limit {

@@ -83,7 +83,7 @@ impl Segment {
             }
             return Ok(None);
         };
-        let Scan { end, holes } = scan(&file, length, |_, _| {})?;
+        let Scan { end, holes } = scan(|bytes, at| file.read_exact_at(bytes, at), length, |_, _| {})?;
         if !holes.is_empty() {
             let damaged_bytes: u64 = holes.iter().map(Hole::bytes).sum();
             error!(

@@ -170,7 +170,8 @@ async fn a_crashed_process_leaves_every_answered_record() {
     let (journal, sink) = (open(copy.path()), Sink::default());
     drain(&journal, &sink).await;
     assert_eq!(sink.request_ids(), (0..10).map(|n| format!("r{n}")).collect::<Vec<_>>());
-    assert_eq!(fs::read_dir(copy.path()).unwrap().count(), 1, "only the lock is left");
+    assert_eq!(fs::read_dir(copy.path()).unwrap().count(), 2, "only the lock and the id are left");
+    assert_eq!(journal.id(), crashed.id());
     assert_eq!(journal.status(Timestamp::EPOCH).bytes, 0);
 }
 
@@ -225,6 +226,35 @@ async fn a_record_that_must_be_durable_is_on_disk_before_the_answer() {
     let segment = journal.inner().segments().remove(0);
     assert_eq!(segment.synced(), segment.written());
     assert!(segment.synced() > HEADER_BYTES as u64);
+}
+
+#[tokio::test]
+async fn a_directory_that_was_left_is_adopted_and_no_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = NodeId::generate(Timestamp::EPOCH, entropy());
+    let adopt = |dir: &Path| Journal::adopt(dir, node, entropy);
+    for other in [dir.path(), &dir.path().join("missing")] {
+        assert!(matches!(adopt(other), Err(JournalError::NotAJournal(_))));
+    }
+    let left = open(dir.path());
+    left.writer().append(&record("left")).unwrap();
+    assert!(matches!(adopt(dir.path()), Err(JournalError::Locked(_))));
+    let copy = tempfile::tempdir().unwrap();
+    for entry in fs::read_dir(dir.path()).unwrap() {
+        let path = entry.unwrap().path();
+        fs::copy(&path, copy.path().join(path.file_name().unwrap())).unwrap();
+    }
+    let (adopted, sink) = (adopt(copy.path()).unwrap(), Sink::default());
+    drain(&adopted, &sink).await;
+    assert_eq!((sink.request_ids(), adopted.id()), (vec!["left".to_owned()], left.id()));
+}
+
+#[test]
+fn an_id_that_cannot_be_read_is_replaced() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("journal.id"), "half an").unwrap();
+    let id = open(dir.path()).id();
+    assert_eq!(fs::read_to_string(dir.path().join("journal.id")).unwrap(), format!("{id}\n"));
 }
 
 #[test]

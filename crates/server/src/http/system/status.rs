@@ -4,8 +4,8 @@ use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use keywright_api::system::{
-    CacheStatus, HealthStatus, JobOutcome, JobStatus, JournalStatus, NodeStatus, StoreEngine, StoreStatus,
-    SystemStatus as Body, TokenTotals, VerificationStatus,
+    CacheStatus, HealthStatus, JobOutcome, JobStatus, JournalGap, JournalStatus, JournalsStatus, NodeStatus,
+    StoreEngine, StoreStatus, SystemStatus as Body, TokenTotals, VerificationStatus,
 };
 use keywright_authority::status::{Report, StoreAnswer, report};
 use keywright_core::Timestamp;
@@ -54,6 +54,7 @@ fn body(app: &App, health: Health, report: &Report) -> Body {
         },
         store: store(app, health, report),
         journal: journal(app),
+        journals: answer.map(journals),
         cache: CacheStatus {
             entries: report.verifier.entries,
             hits: report.verifier.hits,
@@ -97,7 +98,25 @@ fn journal(app: &App) -> JournalStatus {
         pending_bytes: status.pending_bytes,
         bytes: status.bytes,
         max_bytes: status.max_bytes,
+        id: app.journal().id().0,
+        rejected: status.rejected,
+        counted: status.counted,
+        sync_failures: status.sync_failures,
+        stuck_segments: status.stuck_segments as u64,
+        damaged_segments: status.damaged_segments as u64,
     }
+}
+
+fn journals(answer: &StoreAnswer) -> JournalsStatus {
+    let gap = |row: &keywright_store::journals::JournalRow| JournalGap {
+        id: row.id.0,
+        node_id: row.node.0,
+        address: row.address.clone(),
+        dir: row.dir.clone(),
+        last_beat_at: view::time(row.last_beat_at),
+        what_to_do: keywright_authority::journals::what_to_do(&row.dir),
+    };
+    JournalsStatus { gaps: answer.gaps.iter().map(gap).collect(), rejects: answer.rejects }
 }
 
 fn nodes(answer: &StoreAnswer, now: Timestamp, app: &App) -> Vec<NodeStatus> {

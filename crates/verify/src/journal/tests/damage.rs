@@ -60,3 +60,39 @@ async fn a_half_moved_segment_that_is_damaged_is_taken_up_behind_what_was_moved(
     drain(&journal, &sink).await;
     assert_eq!(sink.request_ids(), ["r3", "r4", "r5"]);
 }
+
+#[tokio::test]
+async fn what_lies_in_a_directory_is_told_without_touching_it() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(inspect(&dir.path().join("missing")).is_err());
+    assert_eq!(inspect(dir.path()).unwrap(), Inspected::default());
+    let journal = open(dir.path());
+    let writer = journal.writer();
+    let ends = append_six(&writer);
+    let other = RecordRef {
+        code: RecordCode::Expired,
+        occurred_at: Timestamp::from_micros(9),
+        occurrences: 3,
+        ..record("x")
+    };
+    writer.append(&other).unwrap();
+    let segment = journal.inner().segments().remove(0);
+    let mut bytes = fs::read(segment.path()).unwrap();
+    bytes[usize::try_from(ends[1]).unwrap() - 3] ^= 8;
+    bytes.extend([9, 0, 0, 0, 1]);
+    fs::write(segment.path(), &bytes).unwrap();
+    fs::copy(segment.path(), segment.path().with_extension("kwj.damaged")).unwrap();
+    fs::write(dir.path().join("notes.kwj"), "notes").unwrap();
+    let found = inspect(dir.path()).unwrap();
+    assert_eq!((found.id, found.segments.len()), (Some(journal.id()), 2));
+    assert_eq!(found.unreadable, [dir.path().join("notes.kwj")]);
+    let told = found.segments.iter().find(|segment| !segment.is_kept).unwrap();
+    assert_eq!((told.id, told.node), (segment.id(), segment.node()));
+    assert_eq!((told.records, told.decisions, told.unknown_records), (6, 8, 0));
+    assert_eq!((told.damaged_bytes, told.torn_bytes), (ends[1] - ends[0], 5));
+    assert_eq!((told.bytes, told.end), (bytes.len() as u64, bytes.len() as u64 - 5));
+    assert_eq!(told.codes, [("expired", 3), ("valid", 5)].into());
+    assert_eq!(told.first_at, Some(Timestamp::from_micros(9)));
+    assert_eq!(told.last_at, Some(Timestamp::from_micros(1_000_000)));
+    assert_eq!(fs::read(segment.path()).unwrap(), bytes);
+}
