@@ -131,6 +131,32 @@ impl Kind for Text {
     }
 }
 
+/// The most characters of a word.
+pub const MAX_WORD: usize = 64;
+
+/// A word: lower-case letters, digits, `_`, `-` and `.`, a letter or digit first.
+#[derive(Clone, Copy, Debug)]
+pub struct Word;
+
+/// A word.
+pub const fn word() -> Word {
+    Word
+}
+
+impl Kind for Word {
+    type Value = String;
+
+    fn read(&self, value: Value, at: &mut At<'_>) -> Option<String> {
+        let word = text(1, MAX_WORD).read(value, at)?;
+        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+        let mut bytes = word.bytes();
+        if bytes.next().is_some_and(plain) && bytes.all(|b| plain(b) || b"_-.".contains(&b)) {
+            return Some(word);
+        }
+        at.fail(FieldCode::InvalidFormat, "must be lower-case letters, digits, '_', '-' and '.'")
+    }
+}
+
 /// The plain text of a credential: any string, since a decision says what is wrong with it.
 #[derive(Clone, Copy, Debug)]
 pub struct Plain;

@@ -12,6 +12,7 @@ mod wire_enum;
 
 pub mod actor;
 pub mod bootstrap;
+pub mod cicd;
 pub mod emergency;
 pub mod event;
 pub mod event_query;

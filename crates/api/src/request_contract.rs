@@ -1,6 +1,7 @@
 //! The schema of each request says what its reader takes: no field more or less, the same bounds.
 
 use crate::{
+    cicd::RecordCicdEvent,
     emergency::EmergencyRevoke,
     event_query::EventQuery,
     problem::{FieldCode, FieldError},
@@ -92,6 +93,7 @@ fn every_contract() -> Vec<(&'static str, Contract)> {
         ("cleanup", of_body::<CleanupRequest>()),
         ("verify", of_body::<VerifyRequest>()),
         ("emergency", of_body::<EmergencyRevoke>()),
+        ("cicd event", of_body::<RecordCicdEvent>()),
         ("revoke query", of_query::<RevokeQuery>()),
         ("token query", of_query::<ServiceTokenQuery>()),
         ("event query", of_query::<EventQuery>()),
@@ -229,13 +231,22 @@ fn bounds_of_texts_are_those_of_the_schema() {
     for (_, contract) in every_contract() {
         for (name, schema) in &contract.properties {
             let Some(most) = schema["maxLength"].as_u64() else { continue };
-            let text = |length: u64| json!("é".repeat(usize::try_from(length).unwrap()));
+            let pattern = schema["pattern"].as_str().unwrap();
+            let is_word = pattern == r"^[a-z0-9][a-z0-9_.-]*$";
+            let letter = if is_word { "e" } else { "é" };
+            let text = |length: u64| json!(letter.repeat(usize::try_from(length).unwrap()));
             contract.takes(name, text(most));
             contract.refuses(name, text(most + 1), FieldCode::TooLong);
             let least = schema["minLength"].as_u64().unwrap();
             contract.takes(name, text(least));
             contract.refuses(name, text(least - 1), FieldCode::TooShort);
-            assert_eq!(schema["pattern"], r"^[^\x00-\x1f\x7f-\x9f]*$", "{name}");
+            if is_word {
+                for odd in ["A", "ä", "a b", ".a", "-a", "a/b", "a:b"] {
+                    contract.refuses(name, json!(odd), FieldCode::InvalidFormat);
+                }
+            } else {
+                assert_eq!(pattern, r"^[^\x00-\x1f\x7f-\x9f]*$", "{name}");
+            }
             for control in ['\0', '\n', '\x1b', '\x7f', '\u{85}'] {
                 contract.refuses(name, json!(format!("a{control}b")), FieldCode::InvalidFormat);
             }

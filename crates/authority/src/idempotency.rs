@@ -9,6 +9,8 @@ use keywright_store::Conn;
 use keywright_store::idempotency::{self, IdempotencyRow};
 use keywright_store::service_tokens::ServiceTokenRow;
 use parking_lot::Mutex;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
 use crate::authority::Authority;
@@ -117,7 +119,31 @@ impl Held {
     /// # Errors
     /// [`Fault::IdempotencyInProgress`] while its twin runs on another node,
     /// [`Fault::IdempotencyMismatch`] when it was for another request.
-    pub async fn repeated(&self, mut conn: Conn<'_>, now: Timestamp) -> Result<Option<Minted>, Fault> {
+    pub async fn repeated(&self, conn: Conn<'_>, now: Timestamp) -> Result<Option<Minted>, Fault> {
+        let Some(row) = self.first_answer(conn, now).await? else { return Ok(None) };
+        let token = read(&row.answer)?;
+        let in_time = !now.has_reached(Some(row.created_at.plus_seconds(SECRET_LIFE_SECONDS)));
+        let secret = row.sealed_secret.filter(|_| in_time).and_then(|sealed| self.open(&sealed));
+        Ok(Some(Minted { token, secret, repeated: true }))
+    }
+
+    /// The first answer of a request that makes no secret, if it was given already.
+    ///
+    /// # Errors
+    /// As [`Held::repeated`].
+    pub async fn repeated_answer<T: DeserializeOwned>(
+        &self,
+        conn: Conn<'_>,
+        now: Timestamp,
+    ) -> Result<Option<T>, Fault> {
+        self.first_answer(conn, now).await?.map(|row| read(&row.answer)).transpose()
+    }
+
+    async fn first_answer(
+        &self,
+        mut conn: Conn<'_>,
+        now: Timestamp,
+    ) -> Result<Option<IdempotencyRow>, Fault> {
         if !idempotency::try_lock(conn.reborrow(), &self.key_hash).await? {
             return Err(Fault::IdempotencyInProgress);
         }
@@ -129,10 +155,7 @@ impl Held {
         if row.body_hash != self.idempotency.body_hash {
             return Err(Fault::IdempotencyMismatch);
         }
-        let token = serde_json::from_str(&row.answer).map_err(|error| Fault::Internal(error.to_string()))?;
-        let in_time = !now.has_reached(Some(row.created_at.plus_seconds(SECRET_LIFE_SECONDS)));
-        let secret = row.sealed_secret.filter(|_| in_time).and_then(|sealed| self.open(&sealed));
-        Ok(Some(Minted { token, secret, repeated: true }))
+        Ok(Some(row))
     }
 
     fn open(&self, sealed: &[u8]) -> Option<PlainToken> {
@@ -154,21 +177,47 @@ impl Held {
         now: Timestamp,
     ) -> Result<(), Fault> {
         let keys = self.authority.keys();
+        let sealed = keys.seal(PURPOSE, self.idempotency.key.as_bytes(), secret.reveal().as_bytes());
+        self.keep_row(conn, actor, token, Some(sealed), now).await
+    }
+
+    /// The same for an answer without a secret.
+    ///
+    /// # Errors
+    /// As the store.
+    pub async fn keep_answer(
+        &self,
+        conn: Conn<'_>,
+        actor: &Actor,
+        answer: &impl Serialize,
+        now: Timestamp,
+    ) -> Result<(), Fault> {
+        self.keep_row(conn, actor, answer, None, now).await
+    }
+
+    async fn keep_row(
+        &self,
+        conn: Conn<'_>,
+        actor: &Actor,
+        answer: &impl Serialize,
+        sealed_secret: Option<Vec<u8>>,
+        now: Timestamp,
+    ) -> Result<(), Fault> {
         let record = IdempotencyRow {
             key_hash: self.key_hash.to_vec(),
             body_hash: self.idempotency.body_hash.to_vec(),
             actor_id: actor.credential_id().map(|id| id.0),
-            answer: serde_json::to_string(token).map_err(|error| Fault::Internal(error.to_string()))?,
-            sealed_secret: Some(keys.seal(
-                PURPOSE,
-                self.idempotency.key.as_bytes(),
-                secret.reveal().as_bytes(),
-            )),
+            answer: serde_json::to_string(answer).map_err(|error| Fault::Internal(error.to_string()))?,
+            sealed_secret,
             created_at: now,
         };
         idempotency::insert(conn, &record).await?;
         Ok(())
     }
+}
+
+fn read<T: DeserializeOwned>(answer: &str) -> Result<T, Fault> {
+    serde_json::from_str(answer).map_err(|error| Fault::Internal(error.to_string()))
 }
 
 #[cfg(test)]

@@ -50,6 +50,10 @@ fn derive(secret: &[u8], salt: &[u8], purpose: &str) -> Zeroizing<[u8; 32]> {
     out
 }
 
+fn chain_key(secret: &[u8]) -> Zeroizing<[u8; 32]> {
+    derive(secret, b"", "keywright security event chain v1")
+}
+
 impl Keys {
     /// Takes the master keys, the sealing one first.
     ///
@@ -60,10 +64,7 @@ impl Keys {
             .into_iter()
             .map(|secret| Master {
                 id: hex::encode(&derive(secret.as_slice(), b"", "keywright key id v1")[..4]),
-                chain: hmac::Key::new(
-                    hmac::HMAC_SHA256,
-                    derive(secret.as_slice(), b"", "keywright security event chain v1").as_slice(),
-                ),
+                chain: hmac::Key::new(hmac::HMAC_SHA256, chain_key(secret.as_slice()).as_slice()),
                 secret,
             })
             .collect();
@@ -82,6 +83,16 @@ impl Keys {
             .iter()
             .find(|master| master.id == key_id)
             .is_some_and(|master| subtle_eq(&mac(&master.chain, parts), expected))
+    }
+
+    /// The audit keys, one for each master key, in the form that [`AuditKeys::parse`] reads: enough to
+    /// check the chain, and nothing else follows from them.
+    pub fn audit_keys(&self) -> impl Iterator<Item = Zeroizing<String>> + '_ {
+        self.masters.iter().map(|master| {
+            let key = chain_key(master.secret.as_slice());
+            let digits = Zeroizing::new(hex::encode(key.as_slice()));
+            Zeroizing::new(format!("{}:{}", master.id, digits.as_str()))
+        })
     }
 
     /// Whether the key with this id is configured.
@@ -124,6 +135,50 @@ impl Keys {
                 Some(bytes)
             })
             .ok_or(KeyError::NotOurs)
+    }
+}
+
+/// Keys that check the chain of security events, and open nothing.
+///
+/// The chain is sealed by HMAC: who can check a MAC can also make one. Whoever holds an audit key could
+/// write an export that passes the check, but neither change what the store holds nor learn the master
+/// key.
+pub struct AuditKeys(Vec<(String, hmac::Key)>);
+
+impl AuditKeys {
+    /// Reads keys of the form `ID:HEX`, separated by commas or white space; lines that begin with `#`
+    /// are passed over.
+    ///
+    /// # Errors
+    /// In words, without repeating any of it.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        const WRONG: &str = "an audit key is an id of 8 hexadecimal digits, a colon, and 64 more";
+        let lines = text.lines().filter(|line| !line.trim_start().starts_with('#'));
+        let mut keys = Vec::new();
+        for word in lines.flat_map(|line| line.split([',', ' ', '\t'])).map(str::trim) {
+            if word.is_empty() {
+                continue;
+            }
+            let (id, digits) = word.split_once(':').ok_or(WRONG)?;
+            let secret = Zeroizing::new(hex::decode(digits).map_err(|_| WRONG)?);
+            if id.len() != 8 || !id.bytes().all(|b| b.is_ascii_hexdigit()) || secret.len() != 32 {
+                return Err(WRONG);
+            }
+            keys.push((id.to_ascii_lowercase(), hmac::Key::new(hmac::HMAC_SHA256, &secret)));
+        }
+        if keys.is_empty() { Err("there is no audit key in it") } else { Ok(Self(keys)) }
+    }
+
+    /// Checks a MAC made under the key `key_id`; `None` when that key is not among these.
+    pub(crate) fn holds(&self, key_id: &str, parts: &[&[u8]], expected: &[u8]) -> Option<bool> {
+        let (_, key) = self.0.iter().find(|(id, _)| id == key_id)?;
+        Some(subtle_eq(&mac(key, parts), expected))
+    }
+}
+
+impl fmt::Debug for AuditKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(id, _)| id)).finish()
     }
 }
 
@@ -171,6 +226,25 @@ mod tests {
             assert!(keys(&[seed]).open(purpose, salt.as_bytes(), &sealed).is_err());
         }
         assert!(keys(&[1]).open("p", b"salt", b"short").is_err());
+    }
+
+    #[test]
+    fn an_audit_key_checks_what_its_master_key_sealed_and_is_told_by_no_debug() {
+        let keys = keys(&[1, 2]);
+        let (id, mac) = keys.chain_mac(&[b"ab"]);
+        let texts: Vec<_> = keys.audit_keys().collect();
+        assert_eq!(texts.len(), 2);
+        let audit =
+            AuditKeys::parse(&format!("# kept by the auditor\n{}\n{}", *texts[1], *texts[0])).unwrap();
+        assert_eq!(audit.holds(id, &[b"ab"], &mac), Some(true));
+        assert_eq!(audit.holds(id, &[b"ac"], &mac), Some(false));
+        let other = AuditKeys::parse(&texts[1]).unwrap();
+        assert_eq!(other.holds(id, &[b"ab"], &mac), None);
+        let secret = texts[0].split(':').nth(1).unwrap();
+        assert!(!format!("{audit:?}").contains(secret) && !secret.contains("0101010101"));
+        for wrong in ["", "# nothing", secret, "0011223:00", "00112233:00", &texts[0][1..], "x0112233:00"] {
+            assert!(AuditKeys::parse(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

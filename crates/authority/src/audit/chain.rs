@@ -75,7 +75,7 @@ impl std::str::FromStr for SignedHead {
 }
 
 /// The event's bytes, the same on every engine and for ever: each field with its length.
-fn canonical(event: &NewSecurityEvent) -> Vec<u8> {
+pub(super) fn canonical(event: &NewSecurityEvent) -> Vec<u8> {
     let mut out = Vec::with_capacity(512);
     let mut put = |field: Option<&[u8]>| match field {
         None => out.push(0),
@@ -111,8 +111,8 @@ fn canonical(event: &NewSecurityEvent) -> Vec<u8> {
     out
 }
 
-const LINK: &[u8] = b"link";
-const HEAD: &[u8] = b"head";
+pub(super) const LINK: &[u8] = b"link";
+pub(super) const HEAD: &[u8] = b"head";
 
 /// The sealer's pass: numbers and MACs what is committed and has no place yet. Tells how many.
 ///

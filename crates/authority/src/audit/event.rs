@@ -1,5 +1,7 @@
 //! Security events being written.
 
+use std::borrow::Cow;
+
 use keywright_core::EventId;
 use keywright_store::security_events::{self, NewSecurityEvent};
 use keywright_store::service_tokens::ServiceTokenRow;
@@ -37,7 +39,7 @@ impl Subject {
 /// A change being told: who, what, from where, before and after.
 #[derive(Debug)]
 pub struct Event<'a> {
-    kind: &'static str,
+    kind: Cow<'static, str>,
     actor: ActorRef,
     call: Option<&'a Call>,
     subject: Subject,
@@ -49,7 +51,13 @@ pub struct Event<'a> {
 
 impl<'a> Event<'a> {
     /// An event of this kind, such as `token.created`.
-    pub fn new(kind: &'static str, actor: ActorRef, call: Option<&'a Call>, subject: Subject) -> Self {
+    pub fn new(
+        kind: impl Into<Cow<'static, str>>,
+        actor: ActorRef,
+        call: Option<&'a Call>,
+        subject: Subject,
+    ) -> Self {
+        let kind = kind.into();
         Self { kind, actor, call, subject, reason: None, before: None, after: None, details: None }
     }
 
@@ -91,7 +99,7 @@ impl<'a> Event<'a> {
         let event = NewSecurityEvent {
             id,
             occurred_at: authority.now(),
-            type_: self.kind.to_owned(),
+            type_: self.kind.into_owned(),
             actor: self.actor,
             subject_type: Some(self.subject.kind.to_owned()),
             subject_id: self.subject.id,

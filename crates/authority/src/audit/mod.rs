@@ -4,6 +4,7 @@
 pub mod chain;
 mod event;
 mod export;
+pub mod file;
 
 use keywright_core::CredentialId;
 use keywright_store::authentication_events::{self, AuthenticationEventFilter, AuthenticationEventRow};

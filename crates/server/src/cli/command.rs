@@ -8,7 +8,7 @@ use super::emergency::EmergencyRevoke;
 use super::globals::Globals;
 use super::serve::Serve;
 use super::verify::Verify;
-use super::{configuration, events, journal, token};
+use super::{ci_event::CiEvent, configuration, events, journal, keys, token};
 
 /// What is said below the list of commands.
 const AFTER_HELP: &str = "\
@@ -41,11 +41,13 @@ pub(crate) enum Noun {
     EmergencyRevoke(EmergencyRevoke),
     /// Decide on a credential, read from standard input or `KEYWRIGHT_CREDENTIAL`; exit code 3 when it is denied
     Verify(Verify),
-    /// The audit trail: list, verify
+    /// The audit trail and the record of decisions: list, tail, export, verify
     Events {
         #[command(subcommand)]
         verb: events::Command,
     },
+    /// Record what a pipeline did in the audit trail
+    CiEvent(CiEvent),
     /// Who I am to the API, and what I may do
     Me,
     /// How the authority fares, in detail
@@ -65,6 +67,11 @@ pub(crate) enum Noun {
     },
     /// Look at this deployment, and say what to do about what is wrong
     Doctor,
+    /// Keys that follow from the master key: audit-key
+    Keys {
+        #[command(subcommand)]
+        verb: keys::Command,
+    },
     /// The configuration: show, check
     Config {
         #[command(subcommand)]

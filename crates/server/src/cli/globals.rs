@@ -114,13 +114,14 @@ pub(crate) enum Caller {
     Nobody,
 }
 
-fn read_secret_file(source: &str, path: &Path) -> Result<Zeroizing<String>, Failure> {
+/// Reads a file that holds a secret.
+pub(crate) fn read_secret_file(source: &str, path: &Path) -> Result<Zeroizing<String>, Failure> {
     let wrong = |why: &dyn std::fmt::Display| Failure::Usage(format!("{source} {}: {why}", path.display()));
     let file = File::open(path).map_err(|error| wrong(&error))?;
     let mut text = Zeroizing::new(String::new());
     file.take(LONGEST_SECRET).read_to_string(&mut text).map_err(|error| wrong(&error))?;
     let secret = trimmed(&text);
-    if secret.is_empty() { Err(wrong(&"holds no token")) } else { Ok(secret) }
+    if secret.is_empty() { Err(wrong(&"is empty")) } else { Ok(secret) }
 }
 
 fn trimmed(text: &str) -> Zeroizing<String> {

@@ -5,6 +5,7 @@
 //! Exit codes: 0 done, 1 failed, 2 usage, 3 denied.
 
 mod bootstrap;
+mod ci_event;
 mod command;
 mod configuration;
 mod connect;
@@ -15,6 +16,7 @@ mod events;
 mod failure;
 mod globals;
 mod journal;
+mod keys;
 pub mod migrate;
 mod output;
 mod paging;
@@ -109,6 +111,11 @@ fn dispatch(cli: &Cli, output: &Output) -> Outcome {
             let caller = Caller::Itself(credential.clone());
             ask(globals, output, caller, async |session| verify.run(session, &credential, asker).await)
         }
+        Noun::Events { verb: events::Command::Verify(verify) } if verify.file().is_some() => {
+            verify.file().map_or(Ok(()), |path| verify.check(path, globals, output))
+        }
+        Noun::CiEvent(event) => ask(globals, output, Caller::Token, async |session| event.run(session).await),
+        Noun::Keys { verb } => verb.run(globals, output),
         Noun::Events { verb } => ask(globals, output, Caller::Token, async |session| verb.run(session).await),
         Noun::Me => ask(globals, output, Caller::Token, system::me),
         Noun::Status => ask(globals, output, Caller::Token, system::status),

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::failure::{Failure, Outcome};
 use super::output::Output;
-use super::transport::{Answer, Api, Request, idempotency_key};
+use super::transport::{Answer, Api, Request, Streamed, idempotency_key};
 
 /// What a command of the API works with.
 pub(crate) struct Session<'a> {
@@ -17,6 +17,11 @@ impl Session<'_> {
     pub(crate) async fn ask(&self, request: &Request) -> Result<Answer, Failure> {
         let answer = self.api.send(request).await?;
         if answer.status.is_success() { Ok(answer) } else { Err(Failure::Refused(Box::new(answer))) }
+    }
+
+    /// Asks for what comes in pieces, and takes nothing but success.
+    pub(crate) async fn stream(&self, request: &Request) -> Result<Streamed, Failure> {
+        self.api.stream(request).await?.map_err(|answer| Failure::Refused(Box::new(answer)))
     }
 
     /// Asks for something to be created or rotated, under a key of its own.

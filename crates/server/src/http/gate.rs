@@ -54,6 +54,8 @@ permissions! {
     EmergencyRevoke = Some("emergency:revoke");
     /// Read events.
     AuditRead = Some("audit:read");
+    /// Write CI/CD events.
+    AuditLog = Some("audit_log");
     /// Read the system's status.
     SystemStatus = Some("system_status");
 }

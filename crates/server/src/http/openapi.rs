@@ -63,6 +63,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(audit::authentication_events::list))
         .routes(routes!(audit::security_events::list))
         .routes(routes!(audit::verify::verify))
+        .routes(routes!(audit::cicd_event::record))
         .routes(routes!(system::status::status))
         .routes(routes!(system::health::health))
         .routes(routes!(serve))

@@ -77,7 +77,7 @@ fn every_command_named_is_one() {
             ("```sh\necho x | sudo -u kw keywright token rotate \\\n  --identifier a\n```", "--reason"),
             ("```sh\nT=$(cargo run -- token create --name x)\n```", "--permissions"),
             ("```ini\nExecStart=/usr/bin/keywright server\n```", "server"),
-            ("Say `keywright events tail`.", "tail"),
+            ("Say `keywright events watch`.", "watch"),
         ],
     );
 }

@@ -37,6 +37,7 @@ const PERMISSIONS: &[(&str, &str)] = &[
     ("list_authentication_events", "audit:read"),
     ("list_security_events", "audit:read"),
     ("verify_security_events", "audit:read"),
+    ("record_cicd_event", "audit_log"),
     ("get_system_status", "system_status"),
     ("get_metrics", "system_status"),
 ];
@@ -83,6 +84,7 @@ fn body(operation: &Operation, token: &Minted, number: usize) -> Option<Value> {
     Some(match operation.id.as_str() {
         "verify" => json!({"token": token.secret}),
         "emergency_revoke" => json!({"reason": "r", "scope": {"all": true}, "include": ["personal"]}),
+        "record_cicd_event" => json!({"event_type": "deployment", "status": "success"}),
         "create_service_token" => json!({"token_name": format!("made {number}"), "permissions": []}),
         "update_service_token" | "clean_up_service_tokens" => json!({}),
         "rotate_service_token" | "rotate_own_service_token" => json!({"reason": "r"}),

@@ -18,6 +18,7 @@ mod harness;
 
 mod audit;
 mod audit_authentication_events;
+mod audit_cicd_event;
 mod audit_exports;
 mod auth_emergency_revoke;
 mod auth_me;
@@ -30,6 +31,7 @@ mod auth_tokens_update;
 mod auth_verify;
 mod authorization;
 mod cli;
+mod cli_events;
 mod credentials;
 mod faults;
 mod idempotency;

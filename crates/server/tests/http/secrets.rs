@@ -111,8 +111,10 @@ async fn misplace(server: &Server, admin: &Caller, secret: &str) {
                 .to_string(),
             json!({"reason": {secret: 1}, "scope": {secret: true}, "include": [secret]}).to_string(),
             json!({"token_hash": secret, "id": secret, "metadata": secret}).to_string(),
+            json!({"event_type": "scan", "status": secret, "repository": secret, "details": {"a": secret, secret: 1}})
+                .to_string(),
         ] {
-            for path in ["/auth/verify", "/auth/tokens", "/auth/emergency-revoke", "/auth/tokens/self/rotate"]
+            for path in ["/auth/verify", "/auth/tokens", "/auth/emergency-revoke", "/auth/tokens/self/rotate", "/audit/cicd-event"]
             {
                 check(&body, &json.send_bytes("POST", path, body.clone().into_bytes()).await);
             }

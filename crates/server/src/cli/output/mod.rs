@@ -88,6 +88,17 @@ impl Output {
         self.line(&text::escape_json(&json.map_err(io::Error::other)?))
     }
 
+    /// Prints an object on a line of its own, whoever reads it.
+    pub(crate) fn json_line(&self, value: &impl Serialize) -> Outcome {
+        self.line(&text::escape_json(&serde_json::to_string(value).map_err(io::Error::other)?))
+    }
+
+    /// Passes bytes on as they are.
+    pub(crate) fn raw(&self, bytes: &[u8]) -> io::Result<()> {
+        let mut results = self.results.borrow_mut();
+        results.write_all(bytes).and_then(|()| results.flush())
+    }
+
     /// Prints bytes and one newline. A reader that left (`keywright … | head`) has what it wanted.
     pub(crate) fn bytes(&self, bytes: &[u8]) -> Outcome {
         let mut results = self.results.borrow_mut();

@@ -16,6 +16,19 @@ pub(crate) fn spinner(output: &Output, what: &'static str) -> ProgressBar {
     bar
 }
 
+/// Work of which is told how much is done and how fast, but not how much there is.
+pub(crate) fn counter(output: &Output) -> ProgressBar {
+    if output.quiet {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new_spinner();
+    bar.enable_steady_tick(Duration::from_millis(100));
+    match ProgressStyle::with_template("{spinner} {human_pos} events, {per_sec}, {elapsed}") {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}
+
 /// Work in steps.
 pub(crate) fn bar(output: &Output) -> ProgressBar {
     if output.quiet {

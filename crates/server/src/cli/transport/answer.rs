@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
 use serde_json::Value;
 
-use super::TransportError;
+use super::{Request, TransportError};
 
 /// An answer with a JSON body, or none.
 #[derive(Clone)]
@@ -45,6 +45,14 @@ impl Answer {
                 content_type: content_type.to_owned(),
             }),
         }
+    }
+
+    /// Whether what answers is in the form that was asked for.
+    pub(super) fn is_streamed(status: StatusCode, headers: &HeaderMap, request: &Request) -> bool {
+        let said =
+            headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let essence = said.split(';').next().unwrap_or_default().trim();
+        status.is_success() && request.accept.is_some_and(|wanted| wanted.eq_ignore_ascii_case(essence))
     }
 
     /// The problem's stable code, or the decision's.

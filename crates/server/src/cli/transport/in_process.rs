@@ -4,13 +4,13 @@ use std::future::Future;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use futures::FutureExt;
 use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt};
 use http::header;
 use tower::ServiceExt;
 
 use super::wire::{LARGEST_ANSWER, base_url};
-use super::{Answer, Request, TransportError};
+use super::{Answer, Request, Streamed, TransportError};
 
 /// What messages call it.
 const ADDRESS: &str = "the authority in this process";
@@ -44,11 +44,7 @@ impl InProcess {
         let router = self.router.clone();
         // A task of its own: a panic in a handler is an answer that did not come, not ours.
         let answering = tokio::spawn(async move {
-            let response = match router.oneshot(request).await {
-                Ok(response) => response,
-                Err(never) => match never {},
-            };
-            let (head, body) = response.into_parts();
+            let (head, body) = answer(router, request).await.into_parts();
             (head, to_bytes(body, LARGEST_ANSWER).await)
         });
         let (head, body) = answering.await.map_err(|_| TransportError::Aborted)?;
@@ -56,8 +52,28 @@ impl InProcess {
         Answer::take(ADDRESS, head.status, &head.headers, body)
     }
 
+    pub(super) async fn stream(&self, request: &Request) -> Result<Result<Streamed, Answer>, TransportError> {
+        let call = to_http(request)?;
+        let answering = tokio::spawn(answer(self.router.clone(), call));
+        let (head, body) = answering.await.map_err(|_| TransportError::Aborted)?.into_parts();
+        if Answer::is_streamed(head.status, &head.headers, request) {
+            let chunks = body.into_data_stream();
+            let chunks = chunks.map(|chunk| chunk.map_err(|_| TransportError::Aborted));
+            return Ok(Ok(Streamed::new(ADDRESS, chunks)));
+        }
+        let body = to_bytes(body, LARGEST_ANSWER).await.map_err(|_| TransportError::Aborted)?;
+        Answer::take(ADDRESS, head.status, &head.headers, body).map(Err)
+    }
+
     pub(super) async fn close(self) -> anyhow::Result<()> {
         self.close.await
+    }
+}
+
+async fn answer(router: Router, request: http::Request<Body>) -> axum::response::Response {
+    match router.oneshot(request).await {
+        Ok(response) => response,
+        Err(never) => match never {},
     }
 }
 
@@ -71,6 +87,9 @@ fn to_http(request: &Request) -> Result<http::Request<Body>, TransportError> {
     let mut call = http::Request::builder().method(request.method.clone()).uri(target);
     if let Some(key) = &request.idempotency_key {
         call = call.header("idempotency-key", key);
+    }
+    if let Some(media_type) = request.accept {
+        call = call.header(header::ACCEPT, media_type);
     }
     let body = match &request.body {
         None => Body::empty(),

@@ -5,6 +5,7 @@ mod answer;
 mod error;
 mod in_process;
 mod request;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod wire;
@@ -15,6 +16,7 @@ pub(crate) use answer::Answer;
 pub(crate) use error::TransportError;
 pub use in_process::{InProcess, OpenError};
 pub(crate) use request::{Request, idempotency_key};
+pub(crate) use stream::{CSV, NDJSON, Streamed};
 pub(crate) use wire::{Remote, Wire, base_url};
 
 /// How often a repeated request is sent again while the first one still runs.
@@ -45,6 +47,14 @@ impl Api {
             tokio::time::sleep(TWIN_PAUSE).await;
         }
         self.send_once(request).await
+    }
+
+    /// Asks for what comes in pieces; a refusal is an answer as any other.
+    pub(crate) async fn stream(&self, request: &Request) -> Result<Result<Streamed, Answer>, TransportError> {
+        match self {
+            Self::Wire(wire) => wire.stream(request).await,
+            Self::InProcess(router) => router.stream(request).await,
+        }
     }
 
     async fn send_once(&self, request: &Request) -> Result<Answer, TransportError> {

@@ -15,13 +15,23 @@ pub(crate) struct Request {
     pub(crate) query: Vec<(&'static str, String)>,
     pub(crate) body: Option<Value>,
     pub(crate) idempotency_key: Option<String>,
+    /// The media type that is wanted; JSON when nothing is said.
+    pub(crate) accept: Option<&'static str>,
     /// Whether it may be sent again when nobody knows what became of it: twice does no more than once.
     pub(crate) repeatable: bool,
 }
 
 impl Request {
     fn new(method: Method, path: impl Into<String>, repeatable: bool) -> Self {
-        Self { method, path: path.into(), query: Vec::new(), body: None, idempotency_key: None, repeatable }
+        Self {
+            method,
+            path: path.into(),
+            query: Vec::new(),
+            body: None,
+            idempotency_key: None,
+            accept: None,
+            repeatable,
+        }
     }
 
     /// Reads.
@@ -61,6 +71,11 @@ impl Request {
             Some(value) => self.with(name, value.to_string()),
             None => self,
         }
+    }
+
+    /// Asks for another form than JSON.
+    pub(crate) fn accepting(self, media_type: &'static str) -> Self {
+        Self { accept: Some(media_type), ..self }
     }
 
     /// Says whether sending it twice does no more than sending it once.

@@ -4,12 +4,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use futures::StreamExt;
 use http::header::{self, HeaderValue};
 use reqwest::{Client, ClientBuilder, Url, redirect};
 use zeroize::Zeroizing;
 
 use super::request::BASE_PATH;
-use super::{Answer, Request, TransportError};
+use super::{Answer, Request, Streamed, TransportError};
 
 /// Longer than any answer of the API that is not a stream.
 pub(super) const LARGEST_ANSWER: usize = 64 << 20;
@@ -77,7 +78,29 @@ impl Wire {
     }
 
     pub(super) async fn send(&self, request: &Request) -> Result<Answer, TransportError> {
-        let fail = |error| TransportError::from_reqwest(&self.address, error);
+        let response = self.call(request).await?;
+        self.whole(response).await
+    }
+
+    pub(super) async fn stream(&self, request: &Request) -> Result<Result<Streamed, Answer>, TransportError> {
+        let response = self.call(request).await?;
+        if !Answer::is_streamed(response.status(), response.headers(), request) {
+            return self.whole(response).await.map(Err);
+        }
+        let address = self.address.clone();
+        let chunks = response.bytes_stream();
+        let chunks =
+            chunks.map(move |chunk| chunk.map_err(|error| TransportError::from_reqwest(&address, error)));
+        Ok(Ok(Streamed::new(&self.address, chunks)))
+    }
+
+    async fn whole(&self, response: reqwest::Response) -> Result<Answer, TransportError> {
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = self.read(response).await?;
+        Answer::take(&self.address, status, &headers, body)
+    }
+
+    async fn call(&self, request: &Request) -> Result<reqwest::Response, TransportError> {
         let mut call = self.client.request(request.method.clone(), request.url(&self.base));
         if let Some(value) = &self.authorization {
             call = call.header(header::AUTHORIZATION, value.clone());
@@ -85,13 +108,13 @@ impl Wire {
         if let Some(key) = &request.idempotency_key {
             call = call.header("idempotency-key", key);
         }
+        if let Some(media_type) = request.accept {
+            call = call.header(header::ACCEPT, media_type);
+        }
         if let Some(body) = &request.body {
             call = call.json(body);
         }
-        let response = call.send().await.map_err(fail)?;
-        let (status, headers) = (response.status(), response.headers().clone());
-        let body = self.read(response).await?;
-        Answer::take(&self.address, status, &headers, body)
+        call.send().await.map_err(|error| TransportError::from_reqwest(&self.address, error))
     }
 
     async fn read(&self, mut response: reqwest::Response) -> Result<Bytes, TransportError> {

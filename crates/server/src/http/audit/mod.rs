@@ -1,6 +1,7 @@
 //! `/audit`: the audit trail.
 
 pub mod authentication_events;
+pub mod cicd_event;
 pub mod export;
 pub mod security_events;
 pub mod verify;
