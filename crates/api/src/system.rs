@@ -60,6 +60,8 @@ pub struct AuthHealth {
     pub store_reachable: bool,
     /// Age of the oldest record that the journal still has to move to the store.
     pub journal_lag_seconds: f64,
+    /// What a recorded decision survives.
+    pub journal_mode: JournalMode,
 }
 
 /// The answer of `GET /system/health`, which is public.

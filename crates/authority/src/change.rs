@@ -9,6 +9,7 @@ use keywright_core::{
 };
 use keywright_store::service_tokens::{self, ServiceTokenRow};
 use keywright_store::{CommitError, Tx, grants, nodes, notify, platform};
+use tracing::Instrument as _;
 use uuid::Uuid;
 
 use crate::authority::Authority;
@@ -118,7 +119,9 @@ impl Authority {
         T: Send + 'static,
         F: Future<Output = Result<T, Fault>> + Send + 'static,
     {
-        tokio::spawn(change).await.unwrap_or_else(|error| Err(Fault::Internal(error.to_string())))
+        tokio::spawn(change.in_current_span())
+            .await
+            .unwrap_or_else(|error| Err(Fault::Internal(error.to_string())))
     }
 
     /// Commits. When this returns, no verification on this node is answered from before the change;

@@ -9,3 +9,4 @@ pub mod local;
 pub mod metrics;
 pub mod node;
 pub mod serve;
+pub mod telemetry;

@@ -19,13 +19,13 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tracing::{info, warn};
-use tracing_subscriber::EnvFilter;
 
-use crate::config::{Config, Loaded, LogFormat, MasterKeys, check_files};
+use crate::config::{Config, Loaded, MasterKeys, check_files};
 use crate::http;
 use crate::http::edge::{Edge, Workers};
 use crate::http::operator::OperatorSocket;
 use crate::node::{self, Node, Part};
+use crate::telemetry;
 
 /// What is in flight when the server leaves has this long.
 const LEAVE: Duration = Duration::from_secs(4);
@@ -36,25 +36,21 @@ const LEAVE: Duration = Duration::from_secs(4);
 /// When it cannot start, with what to do about it.
 pub fn run(loaded: &Loaded, dev: bool) -> anyhow::Result<()> {
     let config = loaded.config.as_ref().context("the configuration has mistakes")?;
-    init_log(config);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("main").build()?;
+    let traces = {
+        let _within = runtime.enter();
+        telemetry::begin(config)?
+    };
     let mistakes: Vec<_> = check_files(loaded).into_iter().map(|finding| finding.to_string()).collect();
     for mistake in &mistakes {
         warn!("{mistake}");
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("main").build()?;
     let outcome = runtime.block_on(serve(config, dev));
+    if let Some(traces) = traces {
+        traces.end();
+    }
     runtime.shutdown_timeout(Duration::from_secs(1));
     outcome
-}
-
-fn init_log(config: &Config) {
-    let filter = EnvFilter::new(format!("{},sqlx=warn,hyper=warn", config.log.level.name()));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    // A second initialization, in tests, changes nothing.
-    let _ = match config.log.format {
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
-        LogFormat::Text => builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).try_init(),
-    };
 }
 
 async fn serve(config: &Config, dev: bool) -> anyhow::Result<()> {

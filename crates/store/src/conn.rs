@@ -1,6 +1,7 @@
 //! [`Conn`]: what every query function takes, so that a reader and a transaction share them.
 
 use sqlx::{Postgres, Sqlite};
+use tracing::Instrument as _;
 
 use crate::engine::Engine;
 use crate::link::Link;
@@ -40,7 +41,7 @@ macro_rules! call {
             Ok(limit) => {
                 let result = {
                     let $c = link.connection();
-                    $crate::conn::within(limit, $body).await
+                    $crate::conn::within(limit, module_path!(), $body).await
                 };
                 link.leave(result)
             }
@@ -77,13 +78,25 @@ macro_rules! change {
 
 pub(crate) use {call, change, on};
 
-/// Awaits a call for at most `limit`; `None` when it took longer.
+/// Awaits a call for at most `limit`; `None` when it took longer. In a trace it is a span, named after the
+/// module that makes it.
 pub(crate) async fn within<T>(
     limit: Option<std::time::Duration>,
+    module: &'static str,
     call: impl Future<Output = Result<T, sqlx::Error>>,
 ) -> Option<Result<T, sqlx::Error>> {
-    match limit {
-        Some(limit) => tokio::time::timeout(limit, call).await.ok(),
-        None => Some(call.await),
+    let span = tracing::trace_span!(
+        target: "keywright_trace",
+        "store",
+        otel.name = module.strip_prefix("keywright_").unwrap_or(module),
+        otel.kind = "client",
+    );
+    async {
+        match limit {
+            Some(limit) => tokio::time::timeout(limit, call).await.ok(),
+            None => Some(call.await),
+        }
     }
+    .instrument(span)
+    .await
 }

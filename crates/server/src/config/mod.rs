@@ -29,7 +29,7 @@ pub use files::check_files;
 pub use finding::{Finding, HIDDEN, Severity, ShowRow};
 pub use kinds::{
     Argv, ByteSize, DatabaseUrl, JwtAlgorithm, LogFormat, LogLevel, MasterKeyError, MasterKeys, Networks,
-    PublicUrl, RateLimitBackend, SecretUrl, SuccessEvents,
+    PublicUrl, RateLimitBackend, Ratio, SecretUrl, SuccessEvents,
 };
 pub use load::{DEFAULT_FILE, LoadInput, Loaded, load};
 pub use master_key_source::MasterKeySourceError;
@@ -37,5 +37,5 @@ pub use reference::{example_file, reference_page};
 pub use setting::{Availability, Section, Setting};
 pub use table::{
     Audit, Cloudflare, Config, Database, Geoip, Journal, Jwt, Keys, Log, Mail, Monitoring, RateLimit,
-    Rotation, SECTIONS, Server, Tokens, Verify, all, find,
+    Rotation, SECTIONS, Server, Telemetry, Tokens, Verify, all, find,
 };

@@ -104,7 +104,7 @@ fn example_value(setting: &Setting) -> String {
         format!("[{}]", elements.join(", "))
     };
     match setting.shape {
-        Shape::Flag | Shape::Number => value.to_owned(),
+        Shape::Flag | Shape::Number | Shape::Fraction => value.to_owned(),
         Shape::Numbers => list(&str::to_owned),
         Shape::Texts if value.contains(',') => list(&quoted),
         Shape::Size | Shape::Text | Shape::Texts => quoted(value),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::kinds::{
     Argv, ByteSize, DatabaseUrl, JwtAlgorithm, LogFormat, LogLevel, MasterKeys, Networks, PublicUrl,
-    RateLimitBackend, SecretUrl, SuccessEvents,
+    RateLimitBackend, Ratio, SecretUrl, SuccessEvents,
 };
 use super::setting::{Setting, settings};
 
@@ -28,7 +28,7 @@ settings! {
         tls_key: Option<PathBuf> = "", example("/etc/keywright/tls.key");
         /// Address and port on which `GET /metrics` alone is served, over plain HTTP and to anybody who can connect.
         /// Default: beside the rest, for bearers of `system_status`.
-        metrics_listen: Option<SocketAddr> = "", example("127.0.0.1:9090");
+        metrics_listen: Option<SocketAddr> = "", example("127.0.0.1:9464");
         /// Threads that answer verifications; 0: one for each core.
         workers: usize = "0", bounds(0, 1024);
     }
@@ -116,6 +116,14 @@ settings! {
         format: LogFormat = "text";
         /// `error`, `warn`, `info`, `debug` or `trace`.
         level: LogLevel = "info";
+    }
+
+    /// What the server tells of its requests to a receiver of traces.
+    telemetry: Telemetry {
+        /// A receiver of OTLP over HTTP; `/v1/traces` is added. Default: none, and nothing is traced.
+        otlp_endpoint: Option<PublicUrl> = "", schemes(&["http", "https"]), example("http://127.0.0.1:4318");
+        /// Share of the verifications that are traced; management requests all are.
+        sample_ratio: Ratio = "0.001";
     }
 
     /// Places of addresses.

@@ -26,6 +26,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use keywright_api::problem::Problem;
 use keywright_api::problem_code::Refusal;
 use keywright_verify::journal::Writer;
+use opentelemetry_sdk::trace::SdkTracer;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
@@ -39,6 +40,7 @@ use super::audit::export::Leaving;
 use super::auth::verify::{self, Asked};
 use super::client::{REQUEST_ID, client_address, request_id};
 use super::input::read_body;
+use crate::telemetry::trace;
 
 /// Most bytes of a request's line and headers; more are 431.
 const MAX_HEAD_BYTES: usize = 32 * 1024;
@@ -82,7 +84,11 @@ impl Workers {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             let (sender, receiver) = mpsc::channel(HANDOVER);
             let connections = Arc::new(AtomicUsize::new(0));
-            let own = Arc::new(Own { edge: edge.clone(), writer: edge.app.journal().writer() });
+            let own = Arc::new(Own {
+                edge: edge.clone(),
+                writer: edge.app.journal().writer(),
+                tracer: trace::verifications(),
+            });
             let counted = Arc::clone(&connections);
             let thread = std::thread::Builder::new()
                 .name(format!("edge-{number}"))
@@ -135,6 +141,7 @@ impl Workers {
 struct Own {
     edge: Edge,
     writer: Writer,
+    tracer: Option<&'static SdkTracer>,
 }
 
 impl Own {
@@ -253,6 +260,9 @@ impl Own {
         let micros = app.authority().clock().boot_micros() - at;
         app.requests().verified(response.status(), micros);
         let status = response.status().as_u16();
+        if let Some(tracer) = self.tracer {
+            trace::verified(tracer, &parts.headers, id, status, micros);
+        }
         debug!(request_id = id, method = "POST", route = verify::PATH, status, micros, "answered");
         response
     }

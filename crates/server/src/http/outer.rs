@@ -22,6 +22,8 @@ use super::client::{self, REQUEST_ID, user_agent};
 use super::gate::unrecorded;
 use super::metrics;
 use super::shown::shown;
+use crate::metrics::Requests;
+use crate::telemetry::trace;
 
 /// What is known of a request before anybody looks at it.
 #[derive(Clone, Debug)]
@@ -59,7 +61,12 @@ pub async fn layer(State(app): State<App>, mut request: Request, next: Next) -> 
     let matched = request.extensions().get::<MatchedPath>().cloned();
     let began = boot_micros();
     let span = info_span!("request", %request_id);
-    let answering = tokio::time::timeout(app.settings().request_timeout, next.run(request)).instrument(span);
+    let template = matched.as_ref().map(MatchedPath::as_str);
+    let route = app.requests().route(template);
+    let traced = trace::request(Requests::method(&facts.method), route, &request_id, request.headers());
+    let answering = tokio::time::timeout(app.settings().request_timeout, next.run(request))
+        .instrument(span)
+        .instrument(traced.clone());
     let response = answering.await.unwrap_or_else(|_| {
         let detail = "The request took too long. A change that it asked for may still be carried out.";
         Refused::from(Problem::new(Refusal::Unavailable, detail)).into_response()
@@ -71,7 +78,7 @@ pub async fn layer(State(app): State<App>, mut request: Request, next: Next) -> 
         _ => response,
     };
     let response = finish(response, &request_id);
-    let template = matched.as_ref().map(MatchedPath::as_str);
+    trace::answered(&traced, response.status().as_u16());
     let micros = boot_micros() - began;
     app.requests().answered(&facts.method, template, response.status(), micros);
     tell(&app, template, &arrived, &facts.method, &response, micros);

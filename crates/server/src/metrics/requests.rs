@@ -142,6 +142,11 @@ impl Requests {
         route.durations.note(micros);
     }
 
+    /// The method's name in metrics and traces: one of a few.
+    pub fn method(method: &Method) -> &'static str {
+        METHODS.iter().find(|known| **known == method.as_str()).unwrap_or(&OTHER)
+    }
+
     /// The route's name in metrics and log: never what the client wrote.
     pub fn route<'a>(&'a self, template: Option<&str>) -> &'a str {
         let at = template.and_then(|template| self.by_template.get(template).copied());

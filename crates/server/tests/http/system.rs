@@ -23,8 +23,16 @@ async fn health_is_public_and_says_little(app: &TestApp) {
     let auth = nobody.get("/auth/health").await.expect(200);
     assert_eq!((&auth["status"], &auth["verification_able"]), (&json!("ok"), &json!(true)));
     assert_eq!(auth["store_reachable"], true);
+    assert_eq!(auth["journal_mode"], if is_ephemeral() { "ephemeral" } else { "interval" });
+    assert!(auth["journal_lag_seconds"].as_f64().unwrap() >= 0.0);
     // A credential that is no good changes nothing for who needs none.
     app.bearing("nonsense").get("/auth/health").await.expect(200);
+}
+
+/// Whether the folders of tests lie where a reboot empties them.
+fn is_ephemeral() -> bool {
+    let folder = tempfile::tempdir().unwrap();
+    keywright_verify::journal::ephemeral(folder.path()).unwrap().is_some()
 }
 
 async fn probes_are_public(app: &TestApp) {

@@ -5,6 +5,7 @@ mod finding;
 mod places;
 mod server;
 mod store;
+mod telemetry;
 
 use super::failure::{Failure, Outcome};
 use super::globals::Globals;
@@ -41,6 +42,7 @@ async fn look(loaded: &Loaded) -> Vec<Finding> {
         findings.push(configuration::look_at_keys(config));
         findings.extend(places::look(config));
         findings.extend(look_at_the_store(config).await);
+        findings.extend(telemetry::look(config).await);
     }
     findings
 }

@@ -33,7 +33,44 @@ fn add(table: &mut Table, name: &str, value: &Json, now: Timestamp) {
             }
             _ => table.pair(name, plain(scalar)),
         },
+        Json::Number(number) => table.pair(name, measured(name, number)),
         scalar => table.pair(name, plain(scalar)),
+    }
+}
+
+/// A number, with its unit where the name tells it.
+fn measured(name: &str, number: &serde_json::Number) -> String {
+    let value = number.as_f64().unwrap_or(f64::NAN);
+    let readable = if name.ends_with("bytes") && value >= 1024.0 {
+        Some(bytes(value))
+    } else if name.ends_with("_seconds") {
+        seconds(value)
+    } else {
+        None
+    };
+    readable.map_or_else(|| number.to_string(), |readable| format!("{number} ({readable})"))
+}
+
+fn bytes(value: f64) -> String {
+    let (mut value, mut unit) = (value, "B");
+    for larger in ["KiB", "MiB", "GiB", "TiB"] {
+        if value < 1024.0 {
+            break;
+        }
+        (value, unit) = (value / 1024.0, larger);
+    }
+    format!("{value:.1} {unit}")
+}
+
+/// What is less than a second, or more than a few minutes, in units that one reads without counting digits.
+fn seconds(value: f64) -> Option<String> {
+    match value.abs() {
+        below if below > 0.0 && below < 0.001 => Some(format!("{:.0} µs", value * 1e6)),
+        below if below > 0.0 && below < 1.0 => Some(format!("{:.1} ms", value * 1e3)),
+        above if above >= 86_400.0 => Some(format!("{:.1} days", value / 86_400.0)),
+        above if above >= 3_600.0 => Some(format!("{:.1} hours", value / 3_600.0)),
+        above if above >= 300.0 => Some(format!("{:.1} minutes", value / 60.0)),
+        _ => None,
     }
 }
 
@@ -68,7 +105,8 @@ mod tests {
         let now = "2026-11-21T12:00:00Z".parse().unwrap();
         let object = json!({
             "name": "ci", "expires_at": "2026-11-24T12:00:00Z", "revoked_at": null, "permissions": ["a", "b"],
-            "is_active": true, "nodes": [{"id": "n1"}], "metadata": {}, "context": {"inner": {"deep": 1}}
+            "is_active": true, "max_bytes": 1_073_741_824, "bytes": 12, "lag_seconds": 0.0125,
+            "uptime_seconds": 7200, "stale_grace_seconds": 60, "size": 5000, "nodes": [{"id": "n1"}], "metadata": {}, "context": {"inner": {"deep": 1}}
         });
         let text = details(&object, now).render(Look { terminal: false, colour: false });
         for line in [
@@ -77,6 +115,12 @@ mod tests {
             ["revoked_at", NOTHING],
             ["permissions", "a, b"],
             ["is_active", "yes"],
+            ["max_bytes", "1073741824 (1.0 GiB)"],
+            ["bytes", "12"],
+            ["lag_seconds", "0.0125 (12.5 ms)"],
+            ["uptime_seconds", "7200 (2.0 hours)"],
+            ["stale_grace_seconds", "60"],
+            ["size", "5000"],
             ["nodes[0].id", "n1"],
             ["metadata", NOTHING],
             ["context.inner.deep", "1"],

@@ -4,6 +4,7 @@ mod choice;
 mod database_url;
 mod master_keys;
 mod networks;
+mod ratio;
 mod scalar;
 mod size;
 mod url;
@@ -14,6 +15,7 @@ pub use choice::{JwtAlgorithm, LogFormat, LogLevel, RateLimitBackend, SuccessEve
 pub use database_url::DatabaseUrl;
 pub use master_keys::{MasterKeyError, MasterKeys};
 pub use networks::Networks;
+pub use ratio::Ratio;
 pub use scalar::Argv;
 pub use size::ByteSize;
 pub use url::{PublicUrl, SecretUrl};
@@ -27,6 +29,8 @@ pub(crate) enum Shape {
     Flag,
     /// `5`
     Number,
+    /// `0.5`
+    Fraction,
     /// `"1GiB"`, or a number
     Size,
     /// `"text"`
@@ -97,9 +101,11 @@ impl Raw {
         let element = |value: &Value, shape| match (value, shape) {
             (Value::String(_, text), _) => Some(text.trim().to_owned()),
             (Value::Bool(_, flag), Shape::Flag) => Some(flag.to_string()),
-            (Value::Num(_, Num::I64(number)), Shape::Number | Shape::Size | Shape::Numbers) => {
-                Some(number.to_string())
-            }
+            (
+                Value::Num(_, Num::I64(number)),
+                Shape::Number | Shape::Size | Shape::Numbers | Shape::Fraction,
+            ) => Some(number.to_string()),
+            (Value::Num(_, Num::F64(number)), Shape::Fraction) => Some(number.to_string()),
             _ => None,
         };
         let read = match (value, shape) {

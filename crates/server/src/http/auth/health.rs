@@ -26,6 +26,7 @@ pub async fn health(State(app): State<App>, _: NoQuery) -> Response {
         verification_able: able,
         store_reachable: health.store == HealthStatus::Ok,
         journal_lag_seconds: health.journal_lag_seconds,
+        journal_mode: app.settings().journal_mode,
     };
     json_no_store(status, &body)
 }
