@@ -64,9 +64,10 @@ pub async fn layer(State(app): State<App>, mut request: Request, next: Next) -> 
     let template = matched.as_ref().map(MatchedPath::as_str);
     let route = app.requests().route(template);
     let traced = trace::request(Requests::method(&facts.method), route, &request_id, request.headers());
+    // The trace's span within: it is the one that a change takes along into a task of its own.
     let answering = tokio::time::timeout(app.settings().request_timeout, next.run(request))
-        .instrument(span)
-        .instrument(traced.clone());
+        .instrument(traced.clone())
+        .instrument(span);
     let response = answering.await.unwrap_or_else(|_| {
         let detail = "The request took too long. A change that it asked for may still be carried out.";
         Refused::from(Problem::new(Refusal::Unavailable, detail)).into_response()

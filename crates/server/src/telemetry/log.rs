@@ -1,5 +1,6 @@
 //! The log: one line for each thing that happened, whatever stands in it.
 
+use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use tracing::Subscriber;
@@ -19,7 +20,11 @@ where
     // The spans of traces are for the receiver of traces.
     let filter = format!("{},sqlx=warn,hyper=warn,{}=off", log.level.name(), trace::TARGET);
     let filter = EnvFilter::new(filter);
-    let lines = Lines { writer, colours: terminal && log.format == LogFormat::Text };
+    let lines = match log.format {
+        LogFormat::Json => Lines { writer, style: Style::Json },
+        LogFormat::Text if terminal => Lines { writer, style: Style::Colours },
+        LogFormat::Text => Lines { writer, style: Style::Plain },
+    };
     match log.format {
         LogFormat::Json => fmt::layer()
             .json()
@@ -33,27 +38,52 @@ where
 }
 
 /// Sees to it that an event is one line: the formatter writes each with one call, and what was sent from
-/// outside may hold line breaks, or sequences that a terminal obeys.
+/// outside may hold line breaks, or sequences that a terminal obeys. JSON escapes some of them, not all.
 struct Lines<W> {
     writer: W,
-    /// Whether the formatter itself writes escape sequences.
-    colours: bool,
+    style: Style,
 }
 
 struct Line<W> {
     writer: W,
-    colours: bool,
+    style: Style,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Style {
+    Json,
+    Plain,
+    /// The formatter itself writes escape sequences.
+    Colours,
+}
+
+impl Style {
+    /// Line and paragraph separators are the end of a line to some readers of logs.
+    fn is_harmless(self, c: char) -> bool {
+        !matches!(c, '\u{2028}' | '\u{2029}') && (!c.is_control() || (c == '\x1b' && self == Self::Colours))
+    }
+
+    /// In JSON these stand within its strings only, so that it stays the same document.
+    fn escape(self, c: char, into: &mut String) {
+        if self == Self::Json {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                let _ = write!(into, "\\u{unit:04x}");
+            }
+        } else {
+            into.extend(c.escape_default());
+        }
+    }
 }
 
 impl<'a, W: MakeWriter<'a>> MakeWriter<'a> for Lines<W> {
     type Writer = Line<W::Writer>;
 
     fn make_writer(&'a self) -> Self::Writer {
-        Line { writer: self.writer.make_writer(), colours: self.colours }
+        Line { writer: self.writer.make_writer(), style: self.style }
     }
 
     fn make_writer_for(&'a self, meta: &tracing::Metadata<'_>) -> Self::Writer {
-        Line { writer: self.writer.make_writer_for(meta), colours: self.colours }
+        Line { writer: self.writer.make_writer_for(meta), style: self.style }
     }
 }
 
@@ -61,16 +91,15 @@ impl<W: Write> Write for Line<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(bytes);
         let line = text.strip_suffix('\n').unwrap_or(&text);
-        let harmless = |c: char| !breaks_a_line(c) && (!c.is_control() || (c == '\x1b' && self.colours));
-        if line.chars().all(harmless) {
+        if line.chars().all(|c| self.style.is_harmless(c)) {
             self.writer.write_all(bytes)?;
         } else {
             let mut escaped = String::with_capacity(text.len() + 16);
             for c in line.chars() {
-                if harmless(c) {
+                if self.style.is_harmless(c) {
                     escaped.push(c);
                 } else {
-                    escaped.extend(c.escape_default());
+                    self.style.escape(c, &mut escaped);
                 }
             }
             escaped.push('\n');
@@ -82,11 +111,6 @@ impl<W: Write> Write for Line<W> {
     fn flush(&mut self) -> io::Result<()> {
         self.writer.flush()
     }
-}
-
-/// Line and paragraph separators, which some readers of logs take for the end of a line.
-const fn breaks_a_line(c: char) -> bool {
-    matches!(c, '\n' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}')
 }
 
 #[cfg(test)]
@@ -162,13 +186,22 @@ mod tests {
         assert!(written.contains("seen") && !written.contains("hidden"), "{written}");
     }
 
+    /// Texts in which what is dangerous is not rare.
+    fn texts() -> impl Strategy<Value = String> {
+        let dangerous =
+            ['\n', '\r', '\u{0}', '\u{1b}', '\u{7f}', '\u{85}', '\u{9b}', '\u{2028}', '\u{2029}', '"', '\\'];
+        let character = prop_oneof![any::<char>(), proptest::sample::select(dangerous.to_vec())];
+        proptest::collection::vec(character, 0..40).prop_map(String::from_iter)
+    }
+
     proptest! {
         #[test]
-        fn whatever_a_client_sends_is_one_line(path in any::<String>(), agent in any::<String>(), terminal: bool) {
+        fn whatever_a_client_sends_is_one_line(path in texts(), agent in texts(), terminal: bool) {
             for format in [LogFormat::Text, LogFormat::Json] {
                 let written = written(format, terminal, &path, &agent);
                 let line = written.strip_suffix('\n').unwrap();
-                prop_assert!(!line.chars().any(breaks_a_line), "{line:?}");
+                let breaks = |c| matches!(c, '\n' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}');
+                prop_assert!(!line.contains(breaks), "{line:?}");
                 if format == LogFormat::Json {
                     let read: serde_json::Value = serde_json::from_str(line).unwrap();
                     prop_assert_eq!(&read["path"], &serde_json::Value::from(path.as_str()));
