@@ -1,5 +1,7 @@
 //! [`Conn`]: what every query function takes, so that a reader and a transaction share them.
 
+use std::pin::Pin;
+
 use sqlx::{Postgres, Sqlite};
 use tracing::Instrument as _;
 
@@ -79,24 +81,24 @@ macro_rules! change {
 pub(crate) use {call, change, on};
 
 /// Awaits a call for at most `limit`; `None` when it took longer. In a trace it is a span, named after the
-/// module that makes it.
-pub(crate) async fn within<T>(
+/// module that makes it. Boxed, so that the futures of those who call a store stay small.
+pub(crate) fn within<'a, T: 'a>(
     limit: Option<std::time::Duration>,
     module: &'static str,
-    call: impl Future<Output = Result<T, sqlx::Error>>,
-) -> Option<Result<T, sqlx::Error>> {
+    call: impl Future<Output = Result<T, sqlx::Error>> + Send + 'a,
+) -> impl Future<Output = Option<Result<T, sqlx::Error>>> + Send + 'a {
+    let call: Pin<Box<dyn Future<Output = Result<T, sqlx::Error>> + Send + 'a>> = Box::pin(call);
     let span = tracing::trace_span!(
         target: "keywright_trace",
         "store",
         otel.name = module.strip_prefix("keywright_").unwrap_or(module),
         otel.kind = "client",
     );
-    async {
+    async move {
         match limit {
             Some(limit) => tokio::time::timeout(limit, call).await.ok(),
             None => Some(call.await),
         }
     }
     .instrument(span)
-    .await
 }

@@ -68,7 +68,9 @@ mod tests {
                 std::thread::spawn(move || (0..1_000).for_each(|_| count(counter.own())))
             })
             .collect();
-        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        for thread in threads {
+            thread.join().unwrap();
+        }
         assert_eq!(counter.sum(|own| own), 64_000);
     }
 

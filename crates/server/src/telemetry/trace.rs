@@ -14,7 +14,8 @@ use bytes::Bytes;
 use http::HeaderMap;
 use opentelemetry::propagation::TextMapPropagator as _;
 use opentelemetry::trace::{
-    Link, Span as _, SpanKind, Status, TraceContextExt as _, TraceId, Tracer as _, TracerProvider as _,
+    Link, Span as _, SpanContext, SpanKind, Status, TraceContextExt as _, TraceId, Tracer as _,
+    TracerProvider as _,
 };
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_http::{HeaderExtractor, HttpClient, HttpError};
@@ -185,7 +186,7 @@ impl ShouldSample for Share {
         attributes: &[KeyValue],
         links: &[Link],
     ) -> SamplingResult {
-        let span = parent.map(|parent| parent.span().span_context().clone()).filter(|span| span.is_valid());
+        let span = parent.map(|parent| parent.span().span_context().clone()).filter(SpanContext::is_valid);
         let result = |decision| SamplingResult {
             decision,
             attributes: Vec::new(),
