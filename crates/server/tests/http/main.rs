@@ -38,6 +38,7 @@ mod faults;
 mod idempotency;
 mod input_bodies;
 mod input_requests;
+mod journals;
 mod logs;
 mod metrics;
 mod openapi;

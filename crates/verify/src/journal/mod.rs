@@ -281,10 +281,11 @@ impl Inner {
         self.appended.load(Ordering::Relaxed)
     }
 
-    /// Whether room is getting short: then a segment that is moved whole goes, though its writer has
-    /// not filled it, and perhaps never will.
+    /// Whether room is getting short, here or on the disk: then a segment that is moved whole goes, though
+    /// its writer has not filled it, and perhaps never will.
     pub(crate) fn is_crowded(&self) -> bool {
-        self.bytes.load(Ordering::Relaxed) > self.options.max_bytes / 2
+        self.failing.load(Ordering::Relaxed)
+            || self.bytes.load(Ordering::Relaxed) > self.options.max_bytes / 2
     }
 
     /// Removes the file of a sealed segment, for good: one that came back after a power failure would
