@@ -11,6 +11,7 @@
 mod wire_enum;
 
 pub mod actor;
+pub mod analytics;
 pub mod bootstrap;
 pub mod cicd;
 pub mod emergency;

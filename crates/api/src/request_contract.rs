@@ -1,6 +1,7 @@
 //! The schema of each request says what its reader takes: no field more or less, the same bounds.
 
 use crate::{
+    analytics::AnalyticsQuery,
     cicd::RecordCicdEvent,
     emergency::EmergencyRevoke,
     event_query::EventQuery,
@@ -97,6 +98,7 @@ fn every_contract() -> Vec<(&'static str, Contract)> {
         ("revoke query", of_query::<RevokeQuery>()),
         ("token query", of_query::<ServiceTokenQuery>()),
         ("event query", of_query::<EventQuery>()),
+        ("analytics query", of_query::<AnalyticsQuery>()),
     ]
 }
 

@@ -1,7 +1,9 @@
 //! The schema of each answer says what is sent: what it calls required is always there, what it calls
 //! nullable may be null, and it names every member.
 
-use crate::{actor, bootstrap, emergency, event, me, page, problem, service_token, system, verify};
+use crate::{
+    actor, analytics, bootstrap, emergency, event, me, page, problem, service_token, system, verify,
+};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
@@ -87,6 +89,8 @@ fn agrees<T: ToSchema + Serialize + DeserializeOwned>() {
 fn schema_and_serialisation_of_every_answer_agree() {
     agrees::<actor::Actor>();
     agrees::<actor::Subject>();
+    agrees::<analytics::AnalyticsSummary>();
+    agrees::<analytics::TokenAnalytics>();
     agrees::<bootstrap::Bootstrap>();
     agrees::<emergency::EmergencyRevoked>();
     agrees::<emergency::EmergencyScope>();

@@ -5,6 +5,7 @@
 //! are told. Commit and invalidation run in a task of their own ([`change`]), so that a client that
 //! hangs up cannot separate them.
 
+pub mod analytics;
 pub mod audit;
 mod authority;
 pub mod bootstrap;

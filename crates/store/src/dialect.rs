@@ -76,6 +76,7 @@ pub(crate) fn registry() -> Vec<&'static Statement> {
         crate::service_tokens::STATEMENTS,
         crate::service_tokens::list::STATEMENTS,
         crate::service_tokens::sweep::STATEMENTS,
+        crate::usage::read::STATEMENTS,
         crate::usage::retention::STATEMENTS,
         crate::usage::LABEL_STATEMENTS,
     ]

@@ -17,6 +17,7 @@ pub mod openapi;
 pub mod operator;
 pub mod view;
 
+pub mod analytics;
 pub mod audit;
 pub mod auth;
 pub mod outer;

@@ -11,7 +11,7 @@ use utoipa_axum::routes;
 
 use super::answer::json;
 use super::input::NoQuery;
-use super::{App, BASE, audit, auth, metrics, system, tokens};
+use super::{App, BASE, analytics, audit, auth, metrics, system, tokens};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -25,6 +25,7 @@ use super::{App, BASE, audit, auth, metrics, system, tokens};
     tags(
         (name = "verification", description = "The decision about a credential, and who the caller is"),
         (name = "service tokens", description = "API keys: create, rotate, revoke"),
+        (name = "analytics", description = "How credentials are used"),
         (name = "audit", description = "Who changed what, and who used what"),
         (name = "system", description = "How the authority is doing"),
     ),
@@ -60,6 +61,8 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(tokens::get::get, tokens::update::update, tokens::revoke::revoke))
         .routes(routes!(tokens::rotate::rotate))
         .routes(routes!(tokens::security_events::list))
+        .routes(routes!(analytics::of_token))
+        .routes(routes!(analytics::summary))
         .routes(routes!(audit::authentication_events::list))
         .routes(routes!(audit::security_events::list))
         .routes(routes!(audit::verify::verify))

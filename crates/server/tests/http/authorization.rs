@@ -28,6 +28,8 @@ const PERMISSIONS: &[(&str, &str)] = &[
     ("list_service_tokens", "tokens:read"),
     ("get_service_token", "tokens:read"),
     ("list_service_token_security_events", "tokens:read"),
+    ("get_service_token_analytics", "tokens:read"),
+    ("get_analytics_summary", "tokens:read"),
     ("create_service_token", "tokens:admin"),
     ("update_service_token", "tokens:admin"),
     ("revoke_service_token", "tokens:admin"),

@@ -16,6 +16,7 @@
 
 mod harness;
 
+mod analytics;
 mod audit;
 mod audit_authentication_events;
 mod audit_cicd_event;

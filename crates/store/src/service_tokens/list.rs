@@ -115,18 +115,22 @@ pub struct TokenTotals {
     pub revoked: u64,
     /// Usable ones whose life ends within seven days.
     pub expiring_7_days: u64,
+    /// Usable ones whose life ends within thirty days.
+    pub expiring_30_days: u64,
 }
 
 #[derive(sqlx::FromRow)]
 struct TotalsRow {
     status: String,
     tokens: i64,
-    expiring: i64,
+    soon: i64,
+    later: i64,
 }
 
 statements! {
     TOTALS = [
-        "SELECT status, COUNT(*) AS tokens, COUNT(CASE WHEN expires_at <= $3 THEN 1 END) AS expiring FROM (\
+        "SELECT status, COUNT(*) AS tokens, COUNT(CASE WHEN expires_at <= $3 THEN 1 END) AS soon, \
+         COUNT(CASE WHEN expires_at <= $4 THEN 1 END) AS later FROM (\
          SELECT expires_at, CASE WHEN revoked_at IS NOT NULL OR epoch < $2 THEN 'revoked' \
          WHEN expires_at <= $1 OR grace_expires_at <= $1 THEN 'expired' \
          WHEN NOT is_active THEN 'inactive' \
@@ -144,6 +148,7 @@ pub async fn totals(conn: Conn<'_>, now: Timestamp, epoch: u64) -> Result<TokenT
         .bind(Time(now))
         .bind(to_i64(epoch))
         .bind(Time(now.plus_days(7)))
+        .bind(Time(now.plus_days(30)))
         .fetch_all(c))?;
     let mut totals = TokenTotals::default();
     for row in rows {
@@ -159,7 +164,8 @@ pub async fn totals(conn: Conn<'_>, now: Timestamp, epoch: u64) -> Result<TokenT
             Status::Revoked => totals.revoked = tokens,
         }
         if status.is_usable() {
-            totals.expiring_7_days += to_u64(row.expiring);
+            totals.expiring_7_days += to_u64(row.soon);
+            totals.expiring_30_days += to_u64(row.later);
         }
     }
     Ok(totals)

@@ -51,8 +51,9 @@ async fn fill(store: &Store, facts: &[Facts]) -> Vec<ServiceTokenRow> {
 
 fn count(rows: &[ServiceTokenRow], epochs: Epochs, now: Timestamp) -> TokenTotals {
     let of = |status| rows.iter().filter(|row| row.status(epochs, now) == status).count() as u64;
-    let soon = |row: &&ServiceTokenRow| {
-        row.status(epochs, now).is_usable() && row.expires_at.is_some_and(|end| end <= now.plus_days(7))
+    let expiring = |days| {
+        let ends = |row: &&ServiceTokenRow| row.expires_at.is_some_and(|end| end <= now.plus_days(days));
+        rows.iter().filter(|row| row.status(epochs, now).is_usable()).filter(ends).count() as u64
     };
     TokenTotals {
         total: rows.len() as u64,
@@ -61,7 +62,8 @@ fn count(rows: &[ServiceTokenRow], epochs: Epochs, now: Timestamp) -> TokenTotal
         inactive: of(Status::Inactive),
         expired: of(Status::Expired),
         revoked: of(Status::Revoked),
-        expiring_7_days: rows.iter().filter(soon).count() as u64,
+        expiring_7_days: expiring(7),
+        expiring_30_days: expiring(30),
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod bulk;
 mod labels;
+pub(crate) mod read;
 mod record;
 pub(crate) mod retention;
 mod tally;
@@ -12,6 +13,10 @@ use uuid::Uuid;
 pub(crate) use labels::Labels;
 #[cfg(test)]
 pub(crate) use labels::STATEMENTS as LABEL_STATEMENTS;
+pub use read::{
+    CredentialCount, GroupCount, HourCount, SourceCount, failing_addresses, first_use, groups, hours,
+    most_used, sources,
+};
 pub(crate) use record::record;
 pub use retention::{Rollup, delete_slice};
 

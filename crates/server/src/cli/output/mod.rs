@@ -1,5 +1,6 @@
 //! What a command prints: results on standard output, everything else on standard error.
 
+pub(crate) mod chart;
 pub(crate) mod details;
 pub(crate) mod moment;
 pub(crate) mod problem;

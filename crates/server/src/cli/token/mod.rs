@@ -1,5 +1,6 @@
 //! `keywright token …`: service tokens.
 
+mod analytics;
 mod cleanup;
 mod create;
 mod fields;
@@ -33,6 +34,8 @@ pub(crate) enum Command {
     Rotate(rotate::Rotate),
     /// Revoke a token, for good and at once
     Revoke(revoke::Revoke),
+    /// How a token was used, or all of them
+    Analytics(analytics::Analytics),
     /// Deactivate expired tokens, and remove those past the audit retention
     Cleanup(cleanup::Cleanup),
 }
@@ -47,6 +50,7 @@ impl Command {
             Self::Update(command) => command.run(session).await,
             Self::Rotate(command) => command.run(session).await,
             Self::Revoke(command) => command.run(session).await,
+            Self::Analytics(command) => command.run(session).await,
             Self::Cleanup(command) => command.run(session).await,
         }
     }

@@ -210,6 +210,7 @@ fn fits_pattern(text: &str, pattern: &str) -> bool {
 fn fits_format(text: &str, format: &str) -> bool {
     match format {
         "uuid" => text.len() == 36 && text.parse::<uuid::Uuid>().is_ok_and(|id| id.to_string() == text),
+        "date" => format!("{text}T00:00:00Z").parse::<keywright_core::Timestamp>().is_ok(),
         "date-time" => text.ends_with('Z') && text.parse::<keywright_core::Timestamp>().is_ok(),
         "uri" => text.parse::<url::Url>().is_ok(),
         other => panic!("the format {other} is not known to this check"),
