@@ -50,6 +50,8 @@ pub struct TokenAnalytics {
     /// The decisions about it.
     #[serde(flatten)]
     pub course: Course,
+    /// The 24 hours of the day (UTC).
+    pub by_hour_of_day: Vec<HourOfDayCount>,
     /// Endpoints asked for, ids in their paths as `{id}`.
     pub endpoints: Ranking,
     /// Addresses of clients.
@@ -122,8 +124,6 @@ pub struct Course {
     pub denials_by_code: Vec<CodeCount>,
     /// Every day, the oldest first.
     pub by_day: Vec<DayCount>,
-    /// The 24 hours of the day (UTC).
-    pub by_hour_of_day: Vec<HourOfDayCount>,
     /// The last 48 hours, whatever the number of days; the last one is under way.
     pub last_48_hours: Vec<HourCount>,
 }

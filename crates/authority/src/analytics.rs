@@ -77,7 +77,7 @@ pub struct Course {
     pub denials_by_code: Vec<(String, u64)>,
     /// Every day, also those without a decision.
     pub by_day: Vec<Since>,
-    /// By hour of the day.
+    /// By hour of the day; of no use where days alone were read.
     pub by_hour_of_day: [Tally; 24],
     /// The last 48 hours, the current one last, whatever the number of days.
     pub last_48_hours: Vec<Since>,
@@ -140,7 +140,7 @@ pub async fn of_token(
     Ok(TokenAnalytics {
         token,
         first_used_at,
-        course: course(&hours, since, now),
+        course: course(&hours, &hours, since, now),
         endpoints: rank(groups.iter().map(|group| (group.endpoint_group.as_str(), of_group(group)))),
         countries: rank(groups.iter().map(|group| (group.country.as_str(), of_group(group)))),
         addresses: ranked(&sources, usage::ADDRESS),
@@ -160,7 +160,8 @@ pub async fn summary(authority: &Authority, call: &Call, days: u32) -> Result<Su
     let mut reader = authority.store().read().await?;
     let epochs = platform::epochs(reader.conn()).await?;
     let totals = service_tokens::totals(reader.conn(), now, epochs.service).await?;
-    let hours = usage::hours(reader.conn(), usage::ALL, first_hour(now, since)).await?;
+    let days = usage::days(reader.conn(), since).await?;
+    let hours = usage::hours(reader.conn(), usage::ALL, first_hour(now, now)).await?;
     let most_used = usage::most_used(reader.conn(), since, TOP).await?;
     let failing = usage::failing_addresses(reader.conn(), since, TOP).await?;
     let tally = |source: SourceCount| {
@@ -168,7 +169,7 @@ pub async fn summary(authority: &Authority, call: &Call, days: u32) -> Result<Su
         (source.label.unwrap_or_default(), tally)
     };
     let failing_addresses = failing.into_iter().map(tally).collect();
-    Ok(Summary { totals, course: course(&hours, since, now), most_used, failing_addresses })
+    Ok(Summary { totals, course: course(&days, &hours, since, now), most_used, failing_addresses })
 }
 
 fn first_day(now: Timestamp, days: u32) -> Timestamp {
@@ -180,19 +181,21 @@ fn first_hour(now: Timestamp, since: Timestamp) -> Timestamp {
     since.min(now.start_of_hour().plus_seconds(-(RECENT_HOURS - 1) * HOUR_SECONDS))
 }
 
-fn course(hours: &[HourCount], since: Timestamp, until: Timestamp) -> Course {
+/// From hours, or days, for the days, and from hours for the recent ones.
+fn course(counts: &[HourCount], recent_hours: &[HourCount], since: Timestamp, until: Timestamp) -> Course {
     let mut by_day = slots(since, until, 24 * HOUR_SECONDS);
     let recent = until.start_of_hour().plus_seconds(-(RECENT_HOURS - 1) * HOUR_SECONDS);
     let mut last_48_hours = slots(recent, until, HOUR_SECONDS);
     let mut by_hour_of_day = [Tally::default(); 24];
     let (mut total, mut codes) = (Tally::default(), BTreeMap::<&str, u64>::new());
     // What a node whose clock was ahead has stored in the future belongs to no day that is told.
-    for hour in hours.iter().filter(|hour| hour.hour <= until) {
-        let denials = if hour.success() { 0 } else { hour.decisions };
-        let add = |tally: &mut Tally| tally.add(hour.decisions, denials);
+    for hour in recent_hours.iter().filter(|hour| hour.hour <= until) {
         if let Some(slot) = slot(&mut last_48_hours, hour.hour, HOUR_SECONDS) {
-            add(slot);
+            slot.add(hour.decisions, hour.denials());
         }
+    }
+    for hour in counts.iter().filter(|hour| hour.hour <= until) {
+        let add = |tally: &mut Tally| tally.add(hour.decisions, hour.denials());
         let Some(day) = slot(&mut by_day, hour.hour, 24 * HOUR_SECONDS) else { continue };
         add(day);
         add(&mut total);

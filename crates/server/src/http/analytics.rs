@@ -33,12 +33,18 @@ pub async fn of_token(
     let days = query.days.unwrap_or(DEFAULT_DAYS);
     let found = analytics::of_token(app.authority(), &caller.call, id, days).await?;
     let decisions = found.course.total.decisions;
+    let of_day = |(hour, tally): (u8, &Tally)| HourOfDayCount {
+        hour,
+        decisions: tally.decisions,
+        denials: tally.denials,
+    };
     let body = TokenAnalytics {
         token_id: found.token.id.0,
         token_name: found.token.token_name.as_str().to_owned(),
         usage_count: found.token.usage_count,
         first_used_at: found.first_used_at.map(view::time),
         last_used_at: found.token.last_used_at.map(view::time),
+        by_hour_of_day: (0..24).zip(&found.course.by_hour_of_day).map(of_day).collect(),
         course: course(found.course, days),
         endpoints: ranking(found.endpoints, decisions),
         addresses: ranking(found.addresses, decisions),
@@ -107,11 +113,6 @@ fn course(course: analytics::Course, days: u32) -> Course {
         decisions: day.tally.decisions,
         denials: day.tally.denials,
     };
-    let of_day = |(hour, tally): (u8, &Tally)| HourOfDayCount {
-        hour,
-        decisions: tally.decisions,
-        denials: tally.denials,
-    };
     let hour = |hour: &analytics::Since| HourCount {
         hour: view::time(hour.begin),
         decisions: hour.tally.decisions,
@@ -127,7 +128,6 @@ fn course(course: analytics::Course, days: u32) -> Course {
         success_rate: (decisions > 0).then(|| share(successes, decisions)),
         denials_by_code: course.denials_by_code.into_iter().map(code).collect(),
         by_day: course.by_day.iter().map(day).collect(),
-        by_hour_of_day: (0..24).zip(&course.by_hour_of_day).map(of_day).collect(),
         last_48_hours: course.last_48_hours.iter().map(hour).collect(),
     }
 }

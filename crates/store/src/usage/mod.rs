@@ -14,7 +14,7 @@ pub(crate) use labels::Labels;
 #[cfg(test)]
 pub(crate) use labels::STATEMENTS as LABEL_STATEMENTS;
 pub use read::{
-    CredentialCount, GroupCount, HourCount, SourceCount, failing_addresses, first_use, groups, hours,
+    CredentialCount, GroupCount, HourCount, SourceCount, days, failing_addresses, first_use, groups, hours,
     most_used, sources,
 };
 pub(crate) use record::record;

@@ -19,6 +19,11 @@ statements! {
         "SELECT hour, code, CAST(SUM(decisions) AS BIGINT) AS decisions FROM usage_hourly \
          WHERE credential_id = $1 AND hour >= $2 GROUP BY hour, code ORDER BY hour, code"
     ];
+    /// Of the few rows of each credential, and not of the many of all together.
+    DAYS = [
+        "SELECT day, code, CAST(SUM(decisions) AS BIGINT) AS decisions FROM usage_daily \
+         WHERE day >= $1 GROUP BY day, code ORDER BY day, code"
+    ];
     GROUPS = [
         "SELECT endpoint_group, country, CAST(SUM(decisions) AS BIGINT) AS decisions, \
          CAST(SUM(CASE WHEN code = $3 THEN 0 ELSE decisions END) AS BIGINT) AS failures, \
@@ -73,6 +78,11 @@ impl HourCount {
     /// Whether they were accepted.
     pub fn success(&self) -> bool {
         self.code == ACCEPTED
+    }
+
+    /// How many were not.
+    pub fn denials(&self) -> u64 {
+        if self.success() { 0 } else { self.decisions }
     }
 }
 
@@ -168,6 +178,22 @@ pub async fn hours(conn: Conn<'_>, credential: Uuid, since: Timestamp) -> Result
         .fetch_all(c))?;
     let count = |(hour, code, decisions): (Time, _, _)| HourCount {
         hour: hour.into(),
+        code,
+        decisions: to_u64(decisions),
+    };
+    Ok(rows.into_iter().map(count).collect())
+}
+
+/// Decisions about all credentials by day and code, from a day on; the oldest first. Each is told as the
+/// first hour of its day.
+///
+/// # Errors
+/// As any query.
+pub async fn days(conn: Conn<'_>, since: Timestamp) -> Result<Vec<HourCount>, StoreError> {
+    let rows: Vec<(Time, String, i64)> =
+        on!(conn, |c| sqlx::query_as::<DB, _>(DAYS.text::<DB>()).bind(Time(since)).fetch_all(c))?;
+    let count = |(day, code, decisions): (Time, _, _)| HourCount {
+        hour: day.into(),
         code,
         decisions: to_u64(decisions),
     };

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use super::super::failure::{Failure, Outcome};
 use super::super::output::chart::{sparkline, understands_unicode};
 use super::super::output::table::{NOTHING, Table, Tone, Value};
-use super::super::output::text::{escape, redact};
+use super::super::output::text::redact;
 use super::super::output::{Output, moment};
 use super::super::session::Session;
 use super::super::transport::{Answer, Request};
@@ -38,7 +38,7 @@ impl Analytics {
             Some(token) => format!("{}/analytics", resolve::path(session, token).await?),
             None => "/analytics/summary".to_owned(),
         };
-        let answer = session.ask(&Request::get(path).with("days", self.days)).await?;
+        let answer = session.ask(&Request::get(path).with("days", self.days.to_string())).await?;
         if output.json {
             return output.answer(&answer);
         }
@@ -70,6 +70,8 @@ fn show_token(output: &Output, shown: &TokenAnalytics, unicode: bool) -> Outcome
         return nothing_decided(output, &shown.course);
     }
     add_course(&mut table, &shown.course, unicode);
+    let hours: Vec<u64> = shown.by_hour_of_day.iter().map(|hour| hour.decisions).collect();
+    table.pair("by hour of the day (UTC)", chart(&hours, unicode));
     if let Some(latency) = &shown.latency {
         let told = [latency.p50_ms, latency.p95_ms, latency.p99_ms].map(millis).join(" / ");
         table.pair("latency p50 / p95 / p99", format!("{told} (estimated)"));
@@ -154,8 +156,6 @@ fn add_course(table: &mut Table, course: &Course, unicode: bool) {
     table.pair("by day", chart(&days, unicode));
     let hours: Vec<u64> = course.last_48_hours.iter().map(|hour| hour.decisions).collect();
     table.pair("last 48 hours", chart(&hours, unicode));
-    let hours: Vec<u64> = course.by_hour_of_day.iter().map(|hour| hour.decisions).collect();
-    table.pair("by hour of the day (UTC)", chart(&hours, unicode));
 }
 
 /// Between bars, so that slots of nothing at either end are seen too.
@@ -185,7 +185,7 @@ fn show_ranking(output: &Output, name: &'static str, ranking: &Ranking) -> Outco
 
 /// A name as a client told it is no secret of ours, but it may hold one that was sent in the wrong place.
 fn named(count: &RankedCount) -> String {
-    count.name.as_deref().map_or_else(|| "not known".to_owned(), |name| escape(&redact(name).0))
+    count.name.as_deref().map_or_else(|| "not known".to_owned(), |name| redact(name).0)
 }
 
 fn percent(share: f64) -> String {
@@ -214,7 +214,6 @@ mod tests {
             success_rate: (decisions > 0).then_some(0.75),
             denials_by_code: vec![CodeCount { code: "expired".to_owned(), denials: decisions / 4 }],
             by_day: vec![day("2026-11-20", decisions / 2), day("2026-11-21", decisions / 4)],
-            by_hour_of_day: Vec::new(),
             last_48_hours: Vec::new(),
         }
     }
@@ -237,6 +236,7 @@ mod tests {
             first_used_at: None,
             last_used_at: Some("2026-11-19T12:00:00Z".to_owned()),
             course: course(decisions),
+            by_hour_of_day: Vec::new(),
             endpoints: ranking(Some("/works/{id}"), 4),
             addresses: ranking(Some("192.0.2.7"), 0),
             countries: ranking(None, 0),
@@ -245,19 +245,24 @@ mod tests {
         }
     }
 
+    /// Without the spaces that line columns up.
+    fn words(text: &str) -> String {
+        text.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
     #[test]
     fn a_token_is_told_in_numbers_shares_and_lines() {
         let (output, results, notes) = captured::output();
         show_token(&output, &token(8), true).unwrap();
-        let text = results.text();
+        let text = words(&results.text());
         for expected in [
-            "accepted                 6 (75.0 %)",
-            "  expired                2",
-            "by day                   |█▄| at most 4",
-            "latency p50 / p95 / p99  35 µs / 90 µs / 1.2 ms (estimated)",
-            "last use                 2026-11-19 (2 days ago)",
-            "/works/{id}  4          50.0 %  1",
-            "all others   4          50.0 %  1",
+            "accepted 6 (75.0 %)",
+            "expired 2",
+            "by day |█▄| at most 4",
+            "latency p50 / p95 / p99 35 µs / 90 µs / 1.2 ms (estimated)",
+            "last use 2026-11-19 (2 days ago)",
+            "/works/{id} 4 50.0 % 1",
+            "all others 4 50.0 % 1",
         ] {
             assert!(text.contains(expected), "{expected:?} in\n{text}");
         }
@@ -301,7 +306,7 @@ mod tests {
         };
         let (output, results, notes) = captured::output();
         show_summary(&output, &summary, true).unwrap();
-        assert!(results.text().starts_with("tokens                   3\nactive"), "{}", results.text());
+        assert!(words(&results.text()).starts_with("tokens 3 active 2"), "{}", results.text());
         assert!(notes.text().starts_with("no decisions in the last 2 days"), "{}", notes.text());
     }
 }
