@@ -121,8 +121,8 @@ impl Network {
                 Self::V4([a, b, c])
             }
             Some(IpAddr::V6(v6)) => {
-                let [a, b, c, d, e, f, g, h, ..] = v6.octets();
-                Self::V6([a, b, c, d, e, f, g, h])
+                // Its upper half: all of it fits.
+                Self::V6(u64::try_from(v6.to_bits() >> 64).unwrap_or_default().to_be_bytes())
             }
             None => Self::Unknown,
         }
