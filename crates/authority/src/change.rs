@@ -131,6 +131,16 @@ impl Authority {
     /// As the commit. A commit whose outcome is unknown invalidates too.
     pub async fn commit(
         &self,
+        tx: Tx,
+        invalidation: Invalidation,
+        confirm: bool,
+    ) -> Result<Confirmations, Fault> {
+        // Boxed, so that the futures of all changes stay small.
+        Box::pin(self.commit_and_tell(tx, invalidation, confirm)).await
+    }
+
+    async fn commit_and_tell(
+        &self,
         mut tx: Tx,
         invalidation: Invalidation,
         confirm: bool,

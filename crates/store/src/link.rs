@@ -122,7 +122,8 @@ impl<DB: Database> Drop for Purge<'_, DB> {
 /// Lends a connection from `pool`, waiting at most for `limit`.
 pub(crate) async fn lend<DB: Database>(pool: &Pool<DB>, limit: Duration) -> Result<Link<DB>, StoreError> {
     let mut purge = Purge(Some(pool));
-    let lent = tokio::time::timeout(limit, pool.get()).await;
+    // Boxed: making a connection takes a large future, which every query would carry along.
+    let lent = tokio::time::timeout(limit, Box::pin(pool.get())).await;
     if lent.is_ok() {
         purge.0 = None;
     }

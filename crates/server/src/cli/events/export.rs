@@ -86,7 +86,7 @@ async fn copy(
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => break,
             other => other?,
         }
-        let count = chunk.iter().filter(|byte| **byte == b'\n').count() as u64;
+        let count = chunk.split(|byte| *byte == b'\n').count().saturating_sub(1) as u64;
         lines += count;
         bar.inc(count);
     }

@@ -53,9 +53,14 @@ impl Tail {
             }
         }
         seen.begin(session.output.now);
-        while self.follow {
+        if self.follow { self.watch(session, &request, &mut seen).await } else { Ok(()) }
+    }
+
+    /// Looks again and again, until interrupted or refused.
+    async fn watch(&self, session: &Session<'_>, request: &Request, seen: &mut Seen) -> Outcome {
+        loop {
             tokio::time::sleep(PAUSE).await;
-            match self.look(session, &request, &mut seen).await {
+            match self.look(session, request, seen).await {
                 Ok(()) => {}
                 // A server that restarts comes back, and nothing is missed meanwhile.
                 Err(failure) if passes(&failure) => {
@@ -65,7 +70,6 @@ impl Tail {
                 Err(failure) => return Err(failure),
             }
         }
-        Ok(())
     }
 
     /// Prints what has come since the last look.

@@ -99,12 +99,10 @@ impl Verify {
 
     fn keys(&self, globals: &Globals) -> Result<AuditKeys, Failure> {
         let environment = Environment(&process_environment);
-        let (source, given) = match &self.key_file {
-            Some(path) => ("--key-file", Some(read_secret_file("--key-file", path)?)),
-            None => {
-                let given = environment.first(&["KEYWRIGHT_AUDIT_KEY"]).map(Zeroizing::new);
-                ("KEYWRIGHT_AUDIT_KEY", given)
-            }
+        let (source, given) = if let Some(path) = &self.key_file {
+            ("--key-file", Some(read_secret_file("--key-file", path)?))
+        } else {
+            ("KEYWRIGHT_AUDIT_KEY", environment.first(&["KEYWRIGHT_AUDIT_KEY"]).map(Zeroizing::new))
         };
         if let Some(text) = given {
             return AuditKeys::parse(&text).map_err(|why| Failure::Usage(format!("{source}: {why}")));

@@ -38,7 +38,7 @@ use crate::http::answer::Refused;
 /// Rows read at once.
 const PAGE: u32 = 500;
 /// How long a client may take nothing of what waits for it.
-const IDLE: Duration = Duration::from_secs(60);
+const IDLE: Duration = Duration::from_mins(1);
 
 /// The form of an export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
