@@ -17,8 +17,8 @@ const READY: Duration = Duration::from_secs(2);
 const MOVED: Duration = Duration::from_mins(3);
 
 /// `kill -9` under load, again and again on the same directory.
-pub(super) fn kills(stage: &Stage, database: Option<String>) -> Result<Vec<String>> {
-    let mut node = stage.node(database.as_deref(), &[])?;
+pub(super) fn kills(stage: &Stage, database: Option<&str>) -> Result<Vec<String>> {
+    let mut node = stage.node(database, &[])?;
     let (mut ledger, mut slowest) = (Ledger::default(), Duration::ZERO);
     let kills = stage.pick(20, 3);
     for round in 0..kills {

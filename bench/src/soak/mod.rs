@@ -8,6 +8,7 @@ mod volume;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -26,7 +27,7 @@ type Case = (&'static str, fn(&Stage) -> Result<Vec<String>>);
 
 const ALL: [Case; 7] = [
     ("kills-sqlite", |stage| cases::kills(stage, None)),
-    ("kills-postgres", |stage| cases::kills(stage, Some(stage.database()?))),
+    ("kills-postgres", |stage| cases::kills(stage, Some(&stage.database()?))),
     ("outage", cases::outage),
     ("full", cases::full),
     ("memory", cases::memory),
@@ -61,7 +62,9 @@ pub(crate) fn run(names: &[String], quick: bool, program: &Path) -> Result<()> {
         match outcome {
             Ok(lines) => {
                 println!("PASS {name} ({seconds} s)");
-                lines.iter().for_each(|line| println!("     {line}"));
+                for line in lines {
+                    println!("     {line}");
+                }
             }
             Err(error) => {
                 failed += 1;
@@ -80,17 +83,11 @@ impl Stage {
 
     /// A new database of the cluster; its URL.
     fn database(&self) -> Result<String> {
-        let name = format!("soak_{}", std::process::id() as usize * 100 + self.next());
+        let name = format!("soak_{}", std::process::id() as usize * 100 + next_number());
         let rows = rows::Rows::of(&self.postgres)?;
         rows.execute(&format!("CREATE DATABASE {name}"))?;
         let (server, _) = self.postgres.rsplit_once('/').context("a URL without a database")?;
         Ok(format!("{server}/{name}"))
-    }
-
-    fn next(&self) -> usize {
-        use std::sync::atomic::{AtomicUsize, Ordering};
-        static NEXT: AtomicUsize = AtomicUsize::new(0);
-        NEXT.fetch_add(1, Ordering::Relaxed)
     }
 
     /// A node with its first token and [`TOKENS`] more that are cached.
@@ -114,6 +111,11 @@ impl Stage {
         }
         Ok(Node { setup, server, root, tokens })
     }
+}
+
+fn next_number() -> usize {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
 /// A running node.

@@ -111,7 +111,9 @@ impl Rows {
             ),
             (
                 "daily roll-ups",
-                "SELECT CAST(COALESCE(SUM(decisions), 0) AS BIGINT) FROM usage_daily".to_owned(),
+                format!(
+                    "SELECT CAST(COALESCE(SUM(decisions), 0) AS BIGINT) FROM usage_daily WHERE credential_id = {max}"
+                ),
                 total,
             ),
             (

@@ -11,6 +11,9 @@ use crate::script::Request;
 const BOUND: Duration = Duration::from_millis(50);
 const DAYS: i64 = 30;
 
+/// What is asked, and its path for a credential.
+type Question = (&'static str, fn(&str) -> String);
+
 /// On PostgreSQL.
 pub(super) fn postgres(stage: &Stage) -> Result<Vec<String>> {
     let node = stage.node(Some(&stage.database()?), &[])?;
@@ -49,7 +52,7 @@ fn measured(stage: &Stage, mut node: Node, filled: Duration, events: i64) -> Res
         .filter_map(|item| item["id"].as_str().map(str::to_owned))
         .collect();
     let mut lines = vec![format!("{events} events, made in {filled:?}")];
-    let paths: [(&str, fn(&str) -> String); 7] = [
+    let paths: [Question; 7] = [
         ("newest events", |_| "/api/v1/audit/authentication-events".to_owned()),
         ("events of a credential", |id| {
             format!("/api/v1/audit/authentication-events?credential_id={id}&limit=200")
@@ -124,8 +127,7 @@ const ROLL_UP_POSTGRES: &str = "WITH e AS (SELECT c.credential_id, e.occurred_at
      SELECT credential_id, date_trunc('hour', occurred_at, 'UTC'), '/works/{id}', code, '', COUNT(*), 0, COUNT(*), 0, 0, \
      0, 0, 0, 0, MIN(occurred_at), MAX(occurred_at) FROM e GROUP BY 1, 2, 4 ON CONFLICT DO NOTHING), \
      daily AS (INSERT INTO usage_daily (day, credential_id, code, decisions, last_at) \
-     SELECT date_trunc('day', occurred_at, 'UTC'), credential_id, code, COUNT(*), MAX(occurred_at) FROM e \
-     WHERE credential_id <> 'ffffffff-ffff-ffff-ffff-ffffffffffff' GROUP BY 1, 2, 3 ON CONFLICT DO NOTHING), \
+     SELECT date_trunc('day', occurred_at, 'UTC'), credential_id, code, COUNT(*), MAX(occurred_at) FROM e GROUP BY 1, 2, 3 ON CONFLICT DO NOTHING), \
      addresses AS (INSERT INTO usage_sources (credential_id, day, kind, label, decisions, failures, first_at, last_at) \
      SELECT credential_id, date_trunc('day', occurred_at, 'UTC'), 'address', address, COUNT(*), \
      COUNT(*) FILTER (WHERE NOT success), MIN(occurred_at), MAX(occurred_at) FROM e GROUP BY 1, 2, 4 \
@@ -144,8 +146,7 @@ const ROLL_UP_SQLITE: &str = "CREATE TEMP TABLE e AS SELECT credential_id, occur
      SELECT credential_id, occurred_at / 3600000000 * 3600000000, '/works/{id}', code, '', COUNT(*), 0, COUNT(*), 0, 0, 0, 0, \
      0, 0, MIN(occurred_at), MAX(occurred_at) FROM temp.e GROUP BY 1, 2, 4; \
      INSERT OR IGNORE INTO usage_daily (day, credential_id, code, decisions, last_at) \
-     SELECT occurred_at / 86400000000 * 86400000000, credential_id, code, COUNT(*), MAX(occurred_at) FROM temp.e \
-     WHERE credential_id <> unhex('ffffffffffffffffffffffffffffffff') GROUP BY 1, 2, 3; \
+     SELECT occurred_at / 86400000000 * 86400000000, credential_id, code, COUNT(*), MAX(occurred_at) FROM temp.e GROUP BY 1, 2, 3; \
      INSERT OR IGNORE INTO usage_sources (credential_id, day, kind, label, decisions, failures, first_at, last_at) \
      SELECT credential_id, occurred_at / 86400000000 * 86400000000, 'address', ip_address, COUNT(*), \
      SUM(NOT success), MIN(occurred_at), MAX(occurred_at) FROM temp.e GROUP BY 1, 2, 4; \

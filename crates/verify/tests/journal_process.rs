@@ -4,7 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends where something goes wrong")]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::net::IpAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -15,8 +15,8 @@ use keywright_core::id::{IdEntropy, SegmentId};
 use keywright_core::{NodeId, Timestamp};
 use keywright_verify::journal::mover::pass;
 use keywright_verify::{
-    Appended, DecisionRecord, EventKind, EventSink, Journal, JournalOptions, Piece, RecordCode, RecordRef,
-    Reject, SourceError,
+    Appended, DecisionRecord, EventKind, EventSink, Journal, JournalError, JournalOptions, Piece, RecordCode,
+    RecordRef, Reject, SourceError,
 };
 use parking_lot::Mutex;
 
@@ -115,6 +115,42 @@ fn child_is_flooded_and_answers() {
     });
 }
 
+/// In a mount namespace of its own: a disk of 1 MiB that fills, and is emptied by nobody but the mover.
+#[tokio::test]
+#[ignore = "it is started by the others"]
+async fn child_fills_its_disk() {
+    let Some(dir) = std::env::var_os(DIRECTORY) else { return };
+    let (journal, sink) = (open_with(Path::new(&dir), 64 << 20), Sink::default());
+    let (writer, mut answered) = (journal.writer(), BTreeSet::new());
+    for round in 0..3 {
+        let refused = loop {
+            let request_id = format!("{round}-{}", answered.len());
+            match writer.append(&record(&request_id)) {
+                Ok(_) => answered.insert(request_id),
+                Err(error) => break error,
+            };
+        };
+        assert!(
+            matches!(&refused, JournalError::Io(error) if error.kind() == ErrorKind::StorageFull),
+            "{refused}"
+        );
+        assert!(answered.len() > 1_000 && !journal.status(Timestamp::EPOCH).writable);
+        // The syncer goes on by itself, and finds that there is room once the mover has made some.
+        while !journal.status(Timestamp::EPOCH).writable {
+            pass(&journal, &sink).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+    journal.close();
+    while journal.status(Timestamp::EPOCH).bytes > 0 {
+        pass(&journal, &sink).await.unwrap();
+    }
+    let stored: Vec<_> = sink.stored.into_inner();
+    let distinct: BTreeSet<String> = stored.iter().map(|record| record.request_id.to_string()).collect();
+    assert_eq!((distinct.len(), &distinct), (stored.len(), &answered));
+    println!("\nhealed {}", answered.len());
+}
+
 fn record(request_id: &str) -> RecordRef<'_> {
     RecordRef {
         occurred_at: Timestamp::from_micros(1_000_000),
@@ -160,7 +196,7 @@ fn words(child: &mut Child, kill_after: usize) -> BTreeMap<String, String> {
     // The last line may be cut off by the kill.
     while let Some(Ok(line)) = lines.next() {
         let (answer, request_id) = line.split_once(' ').unwrap_or_default();
-        if matches!(answer, "recorded" | "counted" | "refused") {
+        if matches!(answer, "recorded" | "counted" | "refused" | "healed") {
             answers.insert(request_id.to_owned(), answer.to_owned());
         }
         if answers.len() == kill_after {
@@ -261,6 +297,28 @@ async fn a_killed_process_that_was_flooded_leaves_each_answered_decision_counted
         assert!((of_garbage..=of_garbage + under_way).contains(&counted), "{counted} of {of_garbage}");
         assert!(kill_after == 2_000 || garbage.iter().any(|record| record.occurrences > 1));
     }
+}
+
+/// A file system of its own takes a mount namespace, which a user may make for himself on most Linux
+/// systems; where not, the limit on files below is what is left.
+#[tokio::test]
+async fn a_full_disk_refuses_and_heals_once_the_store_has_taken_the_records() {
+    let dir = tempfile::tempdir().unwrap();
+    let mounted = r#"mount -t tmpfs -o size=1m none "$0" && exec "$@""#;
+    let may_mount = |script: &str| {
+        let mut unshare = Command::new("unshare");
+        unshare.args(["--user", "--map-root-user", "--mount", "sh", "-c", script]).arg(dir.path());
+        unshare
+    };
+    let allowed = may_mount(mounted).arg("true").stderr(Stdio::null()).status();
+    if !allowed.is_ok_and(|status| status.success()) {
+        return;
+    }
+    let mut command = may_mount(mounted);
+    command.arg(std::env::current_exe().unwrap());
+    command.args(["--exact", "child_fills_its_disk", "--ignored", "--nocapture"]);
+    let said = words(&mut start(&mut command, dir.path()), usize::MAX);
+    assert_eq!(said.values().collect::<Vec<_>>(), ["healed"]);
 }
 
 #[tokio::test]

@@ -200,9 +200,9 @@ async fn sums_go_with_their_hours_and_days_and_groups_with_their_last_use() {
         for (sql, rows) in [
             // Of the credential, and of all together.
             ("SELECT COUNT(*) FROM usage_hourly", 2),
-            ("SELECT COUNT(*) FROM usage_daily", 1),
+            ("SELECT COUNT(*) FROM usage_daily", 2),
             ("SELECT COUNT(*) FROM usage_sources", 2),
-            ("SELECT SUM(decisions) FROM usage_daily", 3),
+            ("SELECT SUM(decisions) FROM usage_daily", 6),
             ("SELECT COUNT(*) FROM endpoint_groups WHERE endpoint_group = '/gone'", 0),
             ("SELECT COUNT(*) FROM endpoint_groups WHERE endpoint_group = '/kept'", 2),
         ] {

@@ -1,6 +1,7 @@
 //! `keywright journal …`: what a directory of decisions holds, and bringing it into the store.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
@@ -211,10 +212,10 @@ fn told(replayed: &Replayed) -> String {
         ),
     };
     if replayed.rejected > 0 {
-        told.push_str(&format!("\nthe store refused {}: look into journal_rejects", replayed.rejected));
+        let _ = write!(told, "\nthe store refused {}: look into journal_rejects", replayed.rejected);
     }
     for path in &replayed.damaged {
-        told.push_str(&format!("\ndamaged between its records, and kept: {}", path.display()));
+        let _ = write!(told, "\ndamaged between its records, and kept: {}", path.display());
     }
     told
 }

@@ -15,7 +15,7 @@ use std::net::IpAddr;
 use super::answer::{Refused, denied};
 use super::client::{Presented, presented, user_agent};
 use super::outer::Arrived;
-use super::shown::shown;
+use super::shown::{details, shown};
 use super::{App, etag};
 
 /// Marks requests of the local operator: over the operator's socket, or in the operator's own process.
@@ -138,19 +138,29 @@ impl Door<'_> {
             }
             Err(denial) => {
                 let problem = problem_of(&denial);
-                self.refuse(denial.code.into(), Some(&known), problem).await
+                self.refuse_for(denial.code.into(), Some(&known), details(&denial), problem).await
             }
         }
     }
 
-    /// Every refused request is recorded before it is answered.
     async fn refuse<T>(
         &self,
         code: RecordCode,
         known: Option<&Known>,
         problem: Problem,
     ) -> Result<T, Refused> {
-        let record = record(self, code, known);
+        self.refuse_for(code, known, None, problem).await
+    }
+
+    /// Every refused request is recorded before it is answered.
+    async fn refuse_for<T>(
+        &self,
+        code: RecordCode,
+        known: Option<&Known>,
+        details: Option<String>,
+        problem: Problem,
+    ) -> Result<T, Refused> {
+        let record = RecordRef { error_details: details.as_deref(), ..record(self, code, known) };
         match self.app.writer().append_durably(&record).await {
             Ok(()) => Err(problem.into()),
             Err(_) => Err(unrecorded().into()),

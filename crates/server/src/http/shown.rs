@@ -3,6 +3,8 @@
 //! Callers put credentials where they do not belong, into paths and user agents; the log and the events
 //! must not become a place to find them in.
 
+use keywright_core::{Denial, Scope};
+
 /// As many hexadecimal digits in a row are a secret: those that a shorter run leaves open are too many
 /// to be tried, and no id has as many.
 const SECRET_DIGITS: usize = 48;
@@ -12,6 +14,19 @@ const SECRET_DIGITS: usize = 48;
 pub(crate) fn shown(text: &str) -> &str {
     let end = digits(text.as_bytes()).into_iter().chain(jwt(text)).min();
     end.and_then(|end| text.get(..end)).unwrap_or(text)
+}
+
+/// Scopes that an event names; more are only counted.
+const MAX_SCOPES: usize = 10;
+
+/// The details of a denial as its event keeps them: the scopes that were missing.
+pub(crate) fn details(denial: &Denial) -> Option<String> {
+    let missing = &denial.missing_scopes;
+    let named = missing.iter().map(Scope::as_str).filter(|scope| shown(scope).len() == scope.len());
+    (!missing.is_empty()).then(|| {
+        let named: Vec<&str> = named.take(MAX_SCOPES).collect();
+        serde_json::json!({"missing_scopes": named, "missing": missing.len()}).to_string()
+    })
 }
 
 /// Where the first run of so many digits begins. It holds one of every so many bytes, so that few are

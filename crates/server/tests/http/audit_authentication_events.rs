@@ -54,6 +54,7 @@ async fn a_decision_is_shown_with_all_that_was_recorded(app: &TestApp) {
         ("request_id", json!("asked-1")),
         ("node_id", json!(app.authority().node())),
         ("stale", json!(false)),
+        ("error_details", json!({"missing_scopes": ["b"], "missing": 1})),
     ] {
         assert_eq!(event[field], value, "{field} of {event}");
     }

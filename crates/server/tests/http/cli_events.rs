@@ -158,7 +158,7 @@ async fn an_export_is_checked_without_a_server_and_every_tampering_is_named(app:
     assert_eq!(check(&other, &file, &[]).await.1["found"], 7, "another key checks nothing");
     let unknown = format!("00000000:{}", "00".repeat(32));
     assert_eq!(check(&unknown, &file, &[]).await.1["findings"][0]["problem"], "unknown_key");
-    std::fs::write(&tampered, &whole.join("\n")).unwrap();
+    std::fs::write(&tampered, whole.join("\n")).unwrap();
     let (code, why) = check(&key, &tampered, &[]).await;
     assert_eq!(code, 1);
     assert!(why.as_str().unwrap().contains("in the middle of a line"), "{why}");

@@ -19,10 +19,8 @@ statements! {
         "SELECT hour, code, CAST(SUM(decisions) AS BIGINT) AS decisions FROM usage_hourly \
          WHERE credential_id = $1 AND hour >= $2 GROUP BY hour, code ORDER BY hour, code"
     ];
-    /// Of the few rows of each credential, and not of the many of all together.
     DAYS = [
-        "SELECT day, code, CAST(SUM(decisions) AS BIGINT) AS decisions FROM usage_daily \
-         WHERE day >= $1 GROUP BY day, code ORDER BY day, code"
+        "SELECT day, code, decisions FROM usage_daily WHERE day >= $1 AND credential_id = $2 ORDER BY day, code"
     ];
     GROUPS = [
         "SELECT endpoint_group, country, CAST(SUM(decisions) AS BIGINT) AS decisions, \
@@ -51,7 +49,7 @@ statements! {
         "SELECT d.credential_id, t.token_name, d.successes, d.decisions - d.successes AS failures, d.last_at FROM (\
          SELECT credential_id, CAST(SUM(CASE WHEN code = $3 THEN decisions ELSE 0 END) AS BIGINT) AS successes, \
          CAST(SUM(decisions) AS BIGINT) AS decisions, MAX(last_at) AS last_at \
-         FROM usage_daily WHERE day >= $1 AND credential_id <> $2 GROUP BY credential_id \
+         FROM usage_daily WHERE day >= $1 AND credential_id NOT IN ($2, $5) GROUP BY credential_id \
          ORDER BY successes DESC, credential_id LIMIT $4) d \
          LEFT JOIN service_tokens t ON t.id = d.credential_id \
          WHERE d.successes > 0 ORDER BY d.successes DESC, d.credential_id"
@@ -191,7 +189,7 @@ pub async fn hours(conn: Conn<'_>, credential: Uuid, since: Timestamp) -> Result
 /// As any query.
 pub async fn days(conn: Conn<'_>, since: Timestamp) -> Result<Vec<HourCount>, StoreError> {
     let rows: Vec<(Time, String, i64)> =
-        on!(conn, |c| sqlx::query_as::<DB, _>(DAYS.text::<DB>()).bind(Time(since)).fetch_all(c))?;
+        on!(conn, |c| sqlx::query_as::<DB, _>(DAYS.text::<DB>()).bind(Time(since)).bind(ALL).fetch_all(c))?;
     let count = |(day, code, decisions): (Time, _, _)| HourCount {
         hour: day.into(),
         code,
@@ -271,6 +269,7 @@ pub async fn most_used(
             .bind(UNKNOWN)
             .bind(ACCEPTED)
             .bind(i64::from(limit))
+            .bind(ALL)
             .fetch_all(c))?;
     let count = |(id, token_name, successes, failures, last_at): (_, _, _, _, Time)| CredentialCount {
         credential_id: CredentialId(id),

@@ -156,8 +156,9 @@ impl<'a> Tally<'a> {
         let mut hourly: HashMap<HourKey<'a>, Hourly> = HashMap::new();
         for (key, sum) in &self.hourly {
             let day = floor(key.hour, DAY_MICROS);
-            let daily = self.daily.entry((day, key.credential, key.code)).or_insert_with(Count::nothing);
-            daily.add(sum.count);
+            for credential in [key.credential, ALL] {
+                self.daily.entry((day, credential, key.code)).or_insert_with(Count::nothing).add(sum.count);
+            }
             let key = HourKey { credential: ALL, ..key.clone() };
             hourly.entry(key).or_insert_with(Hourly::nothing).add(sum);
         }

@@ -427,7 +427,7 @@ mod tests {
                 principal_kind: id.map(|_| PrincipalKind::ServiceToken), principal_id: id.map(Uuid::from_u128), asked_by: None,
                 ip_address: ip, user_agent: agent.as_deref(), method: Some("GET"), endpoint: endpoint.as_deref(),
                 cloudflare_ray_id: None, request_id: "r", latency_micros: 9, stale, error_details: details.as_deref(),
-                publisher_id: id.map(Uuid::from_u128), user_email: name.as_deref(), occurrences: code as u32,
+                publisher_id: id.map(Uuid::from_u128), user_email: name.as_deref(), occurrences: u32::try_from(code).unwrap(),
             };
             let mut out = vec![1, 2, 3];
             encode(&record, &mut out);

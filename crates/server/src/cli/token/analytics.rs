@@ -67,7 +67,8 @@ fn show_token(output: &Output, shown: &TokenAnalytics, unicode: bool) -> Outcome
     table.pair("last use", moment(&shown.last_used_at));
     if shown.course.decisions == 0 {
         output.table(&table)?;
-        return nothing_decided(output, &shown.course);
+        nothing_decided(output, &shown.course);
+        return Ok(());
     }
     add_course(&mut table, &shown.course, unicode);
     let hours: Vec<u64> = shown.by_hour_of_day.iter().map(|hour| hour.decisions).collect();
@@ -105,7 +106,8 @@ fn show_summary(output: &Output, shown: &AnalyticsSummary, unicode: bool) -> Out
     }
     if shown.course.decisions == 0 {
         output.table(&table)?;
-        return nothing_decided(output, &shown.course);
+        nothing_decided(output, &shown.course);
+        return Ok(());
     }
     add_course(&mut table, &shown.course, unicode);
     output.table(&table)?;
@@ -136,10 +138,9 @@ fn show_summary(output: &Output, shown: &AnalyticsSummary, unicode: bool) -> Out
     Ok(())
 }
 
-fn nothing_decided(output: &Output, course: &Course) -> Outcome {
+fn nothing_decided(output: &Output, course: &Course) {
     let days = if course.days == 1 { "day".to_owned() } else { format!("{} days", course.days) };
     output.note(&format!("no decisions in the last {days}; they appear within seconds of a verification"));
-    Ok(())
 }
 
 fn add_course(table: &mut Table, course: &Course, unicode: bool) {

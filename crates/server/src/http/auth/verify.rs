@@ -30,7 +30,7 @@ use crate::http::gate::{
 };
 use crate::http::input::{self, NoQuery, is_json, read_body, rules};
 use crate::http::outer::Arrived;
-use crate::http::shown::shown;
+use crate::http::shown::{details, shown};
 
 /// The path, for the edge.
 pub const PATH: &str = "/api/v1/auth/verify";
@@ -222,6 +222,19 @@ fn scopes(texts: &[&str]) -> Result<ScopeSet, Problem> {
     ScopeSet::parse(texts).map_err(|(_, error)| input::invalid("required_scopes", &error.to_string()))
 }
 
+/// What is recorded of a decision.
+struct Verdict {
+    kind: EventKind,
+    code: RecordCode,
+    details: Option<String>,
+}
+
+impl Verdict {
+    fn verify(code: RecordCode) -> Self {
+        Self { kind: EventKind::Verify, code, details: None }
+    }
+}
+
 struct Verification<'a> {
     app: &'a App,
     writer: &'a Writer,
@@ -263,19 +276,21 @@ impl Verification<'_> {
             Looked::Known(known, at) => {
                 let decision = self.decide_known(&known, &question.wanted, at);
                 let code = decision.as_ref().map_or_else(|denial| denial.code.into(), |()| RecordCode::Valid);
-                self.record(EventKind::Verify, code, Some(&known), question, asked_by, at).await?;
+                let details = decision.as_ref().err().and_then(details);
+                let verdict = Verdict { kind: EventKind::Verify, code, details };
+                self.record(&verdict, Some(&known), question, asked_by, at).await?;
                 Ok(match decision {
                     Ok(()) => verify_write::valid(&known.entry.grant, self.asked.request_id),
                     Err(denial) => verify_write::denied(&known.entry.grant, &denial, self.asked.request_id),
                 })
             }
             Looked::Denied(code) => {
-                self.record(EventKind::Verify, code.into(), None, question, asked_by, self.now).await?;
+                self.record(&Verdict::verify(code.into()), None, question, asked_by, self.now).await?;
                 let decision = Err(Denial::from(code));
                 Ok(verify_write::bare(code_of(&decision), self.asked.request_id))
             }
             Looked::Unavailable => {
-                self.record(EventKind::Verify, RecordCode::Unavailable, None, question, asked_by, self.now)
+                self.record(&Verdict::verify(RecordCode::Unavailable), None, question, asked_by, self.now)
                     .await?;
                 Err(unavailable())
             }
@@ -296,7 +311,8 @@ impl Verification<'_> {
             endpoint: Some(PATH),
             cloudflare_ray_id: None,
         };
-        self.record(EventKind::Gate, code, known, &question, None, self.now).await?;
+        let verdict = Verdict { kind: EventKind::Gate, code, details: None };
+        self.record(&verdict, known, &question, None, self.now).await?;
         Err(problem)
     }
 
@@ -308,8 +324,7 @@ impl Verification<'_> {
     /// No answer without a record.
     async fn record(
         &self,
-        kind: EventKind,
-        code: RecordCode,
+        verdict: &Verdict,
         known: Option<&Known>,
         question: &Question<'_>,
         asked_by: Option<CredentialId>,
@@ -318,8 +333,8 @@ impl Verification<'_> {
         let grant = known.map(|known| &known.entry.grant);
         let record = RecordRef {
             occurred_at: self.app.authority().clock().at(at),
-            kind,
-            code,
+            kind: verdict.kind,
+            code: verdict.code,
             credential_id: grant.map(|grant| grant.credential_id),
             token_name: grant.map(|grant| &*grant.name),
             principal_kind: grant.map(|grant| grant.principal),
@@ -333,7 +348,7 @@ impl Verification<'_> {
             request_id: self.asked.request_id,
             latency_micros: u32::try_from(at - self.asked.at).unwrap_or(u32::MAX),
             stale: known.is_some_and(|known| known.stale),
-            error_details: None,
+            error_details: verdict.details.as_deref(),
             publisher_id: None,
             user_email: None,
             occurrences: 1,
