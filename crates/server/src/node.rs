@@ -151,8 +151,9 @@ impl Node {
         part: Part,
     ) -> anyhow::Result<Self> {
         let clock = Arc::new(Clock::from_wall_clock());
+        let asked_at = clock.boot_micros();
         if let Some(time) = store.now().await? {
-            clock.follow(time, keywright_verify::clock::boot_micros());
+            clock.follow_within(time, asked_at, clock.boot_micros());
         }
         let node = NodeId::generate(clock.now(), entropy::id());
         let journal = journal::open(config, &part, node)?;
@@ -167,6 +168,10 @@ impl Node {
         let authority = Authority::new(store.clone(), verifier, keys, node, settings);
         let mut tasks = vec![tokio::spawn(mover::run(journal.clone(), Arc::new(store)))];
         take_part(&authority, &part, &mut tasks).await?;
+        if let Part::Serves(_) = part {
+            let (store, count) = (authority.store().clone(), config.database.pool_size);
+            tasks.push(tokio::spawn(async move { store.warm(usize::try_from(count).unwrap_or(1)).await }));
+        }
         if let Part::Serves(address) = &part {
             authority.open_journal(&journal, address).await?;
             tasks.push(tokio::spawn(journal::adopt_left(config.journal.dir.clone(), authority.clone())));

@@ -19,8 +19,9 @@ const TRUSTED_IDLE: Duration = Duration::from_secs(1);
 /// A connection is not lent any more beyond this age.
 const MAX_AGE: Duration = Duration::from_mins(30);
 
-/// How often work is taken up again before the others have their turn.
-const TURNS: usize = 32;
+/// How often work is taken up again before the others have their turn: the hashes of a handshake, about
+/// a millisecond, go in one.
+const TURNS: usize = 1_024;
 
 /// A pool of connections to one engine.
 pub(crate) type Pool<DB> = managed::Pool<Maker<DB>>;

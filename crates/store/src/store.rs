@@ -95,6 +95,19 @@ impl Store {
         Ok(())
     }
 
+    /// Opens so many connections to PostgreSQL ahead of need, so that a first burst does not wait for
+    /// them; fewer when it does not answer. Nothing to do on SQLite.
+    pub async fn warm(&self, count: usize) {
+        let Engines::Postgres { pool, .. } = self.engines() else { return };
+        let mut lent = Vec::new();
+        for _ in 0..count.min(pool.status().max_size) {
+            match lend(pool, self.inner.acquire_timeout).await {
+                Ok(link) => lent.push(link),
+                Err(_) => return,
+            }
+        }
+    }
+
     /// Closes connections that have rested long, as long as the pool exists.
     fn close_rested(&self) {
         let Engines::Postgres { pool, .. } = self.engines() else { return };

@@ -83,6 +83,18 @@ impl Clock {
         self.offset_micros.store(time.as_micros() - at_boot_micros, Ordering::Relaxed);
     }
 
+    /// Follows another clock that showed `time` at some moment between two of the boot-time clock. As
+    /// long as what this one shows may be right, it stays as it is: with each answer that took longer
+    /// than the last it would step, and later changes would bear earlier times.
+    pub fn follow_within(&self, time: Timestamp, asked_at: i64, answered_at: i64) {
+        let least = time.as_micros() - answered_at.max(asked_at);
+        let most = time.as_micros() - asked_at;
+        let offset = self.offset_micros.load(Ordering::Relaxed);
+        if !(least..=most).contains(&offset) {
+            self.offset_micros.store(offset.clamp(least, most), Ordering::Relaxed);
+        }
+    }
+
     /// How far the authority time is ahead of this machine's wall clock, in microseconds.
     pub fn skew_micros(&self) -> i64 {
         self.now().micros_since(wall_clock())
@@ -103,6 +115,22 @@ mod tests {
         let latest = 5_000_000 + boot_micros() - at;
         assert!((earliest..=latest).contains(&shown), "{shown} is not within {earliest}..={latest}");
         assert!(clock.skew_micros() < 0);
+    }
+
+    #[test]
+    fn a_clock_that_may_be_right_is_not_moved_and_one_that_is_wrong_no_further_than_needed() {
+        let clock = Clock::manual(Timestamp::from_micros(1_000));
+        for (time, asked_at, answered_at, shown) in [
+            (1_000, 0, 0, 1_000),
+            // Somewhere between 900 and 1,200 by the other clock: it may be right.
+            (1_200, 0, 300, 1_000),
+            // Behind by at least 100, ahead by at least 50.
+            (1_400, 0, 300, 1_100),
+            (1_050, 0, 300, 1_050),
+        ] {
+            clock.follow_within(Timestamp::from_micros(time), asked_at, answered_at);
+            assert_eq!(clock.now(), Timestamp::from_micros(shown), "{time} {asked_at} {answered_at}");
+        }
     }
 
     #[test]

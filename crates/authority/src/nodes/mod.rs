@@ -145,8 +145,7 @@ impl Authority {
 
     /// Follows the store's clock, which showed `time` somewhere between `asked_at` and now.
     fn follow(&self, time: Timestamp, asked_at: i64) {
-        let now = self.clock().boot_micros();
-        self.clock().follow(time, asked_at + (now - asked_at) / 2);
+        self.clock().follow_within(time, asked_at, self.clock().boot_micros());
     }
 
     /// Registers this node, at the store's time; doing so again changes nothing.

@@ -81,6 +81,8 @@ async fn keep_minting(
 
 async fn minted_at_that_moment(minters: usize, pause: Duration) {
     for world in worlds().await {
+        // Making connections is not what is tried.
+        world.store.warm(minters + 2).await;
         let (world, stop) = (Arc::new(world), Arc::new(AtomicBool::new(false)));
         let begun = Arc::new(AtomicU64::new(0));
         let workers: Vec<_> = (0..minters)

@@ -11,8 +11,17 @@ use crate::shell::commands;
 const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
 /// What begins with a slash and is no route of ours: places on a machine, the API that is protected, a receiver of traces,
 /// and the one route that cannot describe itself.
-const ELSEWHERE: [&str; 8] =
-    ["/etc/", "/var/", "/usr/", "/dev/", "/backup/", "/v1/traces", "/works/", "/api/v1/openapi.json"];
+const ELSEWHERE: [&str; 9] = [
+    "/etc/",
+    "/mnt/",
+    "/var/",
+    "/usr/",
+    "/dev/",
+    "/backup/",
+    "/v1/traces",
+    "/works/",
+    "/api/v1/openapi.json",
+];
 
 type Routes = BTreeMap<String, BTreeSet<String>>;
 

@@ -98,9 +98,17 @@ async fn the_store_goes_away(mode: Mode) {
     assert_eq!((&status["status"], &status["store"]["reachable"]), (&json!("degraded"), &json!(false)));
     cut.proxy.set(Mode::Pass);
     cut.healed().await;
-    eventually("what was unseen is known", async || app.verify(&unseen.secret).await.status == 200).await;
-    app.verify(&unseen.secret).await.decided("valid");
-    app.verify(&unknown).await.decided("not_found");
+    // A starved machine may be a heartbeat late once more: no answer then, but never a wrong one.
+    for (secret, code) in [(&unseen.secret, "valid"), (&unknown, "not_found")] {
+        eventually("what was unseen is known", async || {
+            let answer = app.verify(secret).await;
+            if answer.status == 200 {
+                answer.decided(code);
+            }
+            answer.status == 200
+        })
+        .await;
+    }
     let seen = app.admin().get(&known.path()).await.expect(200);
     assert_eq!((&seen["status"], &seen["token_name"]), (&json!("active"), &json!("known")));
     let list = app.admin().get("/auth/tokens?q=made%20without").await.expect(200);

@@ -76,7 +76,9 @@ pub(super) fn identity(dir: &Path, make: impl FnOnce() -> JournalId) -> io::Resu
     }
     let (id, new) = (make(), dir.join("journal.id.new"));
     // A half-written one must not be found after a power failure.
-    let mut file = File::create(&new).map_err(naming(&new))?;
+    let mut options = OpenOptions::new();
+    let file = options.write(true).create(true).truncate(true).mode(0o600).open(&new);
+    let mut file = file.map_err(naming(&new))?;
     file.write_all(format!("{id}\n").as_bytes()).and_then(|()| file.sync_all()).map_err(naming(&new))?;
     fs::rename(&new, &path).and_then(|()| sync(dir)).map_err(naming(&path))?;
     Ok(id)

@@ -292,7 +292,9 @@ impl Inner {
     /// be moved again, as its position is forgotten next. A damaged one is kept under another name.
     pub(crate) fn remove(&self, segment: &Segment) -> io::Result<()> {
         let removed = if segment.holes().is_empty() {
-            fs::remove_file(segment.path())
+            // Its writer may have it open for long yet, and with it the room on the disk that others
+            // wait for.
+            fs::remove_file(segment.path()).inspect(|()| segment.free())
         } else {
             fs::rename(segment.path(), directory::damaged_name(segment.path()))
         };

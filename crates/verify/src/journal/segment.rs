@@ -247,6 +247,11 @@ impl Segment {
         self.moved.store(position.max(HEADER_BYTES as u64), Ordering::Release);
     }
 
+    /// Frees the room of a file that has been removed, whoever still has it open.
+    pub(super) fn free(&self) {
+        let _ = self.file.set_len(0);
+    }
+
     /// Nothing is appended from now on.
     pub fn seal(&self) {
         self.end.fetch_or(SEALED, Ordering::AcqRel);
