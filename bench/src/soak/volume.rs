@@ -110,7 +110,7 @@ fn fill_sqlite(events: i64) -> String {
          SELECT CAST(unixepoch('subsec') * 1000000 AS INTEGER) - ({events} - n) * ({DAYS} * 86400000000 / {events}), \
          randomblob(16), 'verify', n % 50 <> 0, \
          CASE WHEN n % 50 <> 0 THEN 'valid' WHEN n % 100 = 0 THEN 'expired' ELSE 'revoked' END, 1, t.id, 'soak', \
-         'service_token', t.id, '10.0.' || n % 4 || '.' || n % 17, 'agent/' || n % 5, 'GET', '/works/' || n % 7, \
+         'service_token', t.id, '10.0.' || (n % 4) || '.' || (n % 17), 'agent/' || (n % 5), 'GET', '/works/' || (n % 7), \
          'filled-' || n, 10 + n % 400, 0, randomblob(16) \
          FROM n JOIN t ON t.place = n % t.count"
     )
