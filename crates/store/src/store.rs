@@ -270,7 +270,11 @@ fn sqlite(path: PathBuf, options: &StoreOptions) -> Result<Engines, StoreError> 
         // Batches of events touch pages all over the indexes: with the 2 MiB that SQLite takes by
         // itself they are written to disk and read back before the commit, at a third of the speed.
         writer: pool(Maker::new(sqlite.clone().pragma("cache_size", "-8192"), None), 1)?,
-        readers: pool(Maker::new(sqlite.pragma("query_only", "ON"), None), readers)?,
+        // A reader that closes has nothing to optimize: it may not write.
+        readers: pool(
+            Maker::new(sqlite.pragma("query_only", "ON").optimize_on_close(false, None), None),
+            readers,
+        )?,
         path,
     })
 }
