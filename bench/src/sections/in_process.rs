@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail, ensure};
 use keywright_core::{
     Bearer, CredentialId, CredentialKind, Epochs, Grant, NodeId, PrincipalKind, Requirements, ScopeSet,
-    Timestamp, TokenHash,
+    Timestamp, TokenHash, Wanted,
 };
 use keywright_verify::{
     Clock, EventKind, Freshness, GrantSource, Journal, JournalOptions, Loaded, Lookup, RecordCode, RecordRef,
@@ -70,9 +70,11 @@ enum Depth {
 struct Source(HashMap<[u8; 32], u32>);
 
 impl GrantSource for Source {
-    async fn load(&self, hash: TokenHash) -> Result<Option<Loaded>, SourceError> {
-        let loaded =
-            self.0.get(hash.as_bytes()).map(|n| Loaded { grant: grant(*n), epochs: Epochs { service: 1 } });
+    async fn load(&self, wanted: &Wanted) -> Result<Option<Loaded>, SourceError> {
+        let loaded = self
+            .0
+            .get(wanted.key().as_bytes())
+            .map(|n| Loaded { grant: grant(*n), epochs: Epochs { service: 1, ..Epochs::default() } });
         Ok(loaded)
     }
 }
@@ -94,6 +96,7 @@ fn grant(n: u32) -> Grant {
         superseded_by: None,
         grace_expires_at: None,
         epoch: 1,
+        bonds: None,
     }
 }
 
@@ -126,7 +129,7 @@ impl Bench {
         let verifier = runtime.block_on(async {
             let verifier = Verifier::new(source, clock, Freshness::alone(), &options);
             for token in &tokens {
-                verifier.resolve(TokenHash::of(token), None).await;
+                verifier.resolve(&Wanted::token(TokenHash::of(token)), None).await;
             }
             verifier
         });
@@ -174,7 +177,7 @@ impl Bench {
                     black_box(hash);
                     continue;
                 }
-                let Some(Lookup::Known(known)) = self.verifier.peek(&hash) else {
+                let Some(Lookup::Known(known)) = self.verifier.peek(&hash.into()) else {
                     bail!("a token is not cached")
                 };
                 let decision = self.verifier.decide(&known, &wanted);

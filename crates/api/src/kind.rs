@@ -346,10 +346,13 @@ impl Kind for Id {
 
     fn read(&self, value: Value, at: &mut At<'_>) -> Option<Uuid> {
         let text = at.text(value)?;
-        // The hyphenated form only: it is what every answer shows.
-        let id = if text.len() == 36 { Uuid::try_parse(&text).ok() } else { None };
-        id.or_else(|| at.fail(FieldCode::InvalidFormat, "must be a UUID"))
+        id(&text).or_else(|| at.fail(FieldCode::InvalidFormat, "must be a UUID"))
     }
+}
+
+/// Reads an id. The hyphenated form only: it is what every answer shows.
+pub(crate) fn id(text: &str) -> Option<Uuid> {
+    if text.len() == 36 { Uuid::try_parse(text).ok() } else { None }
 }
 
 /// An IP address of either family.

@@ -1,7 +1,7 @@
 //! What may be asked about a credential.
 
 use crate::{
-    kind::{Fact, MAX_SCOPE_LENGTH, MAX_SCOPES, Plain, Scopes, integer},
+    kind::{self, Fact, Id, MAX_SCOPE_LENGTH, MAX_SCOPES, Plain, Scopes, integer},
     request::{Fields, Format, Formats, FromFields, Refused},
     secret::Secret,
 };
@@ -10,6 +10,7 @@ use utoipa::{
     ToSchema,
     openapi::{RefOr, Schema},
 };
+use uuid::Uuid;
 
 /// The most units that one verification takes from a limit.
 pub const MAX_COST: u32 = 10_000;
@@ -36,6 +37,9 @@ pub struct VerifyRequest {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(schema_with = any_scopes_schema)]
     pub any_scopes: Option<Vec<String>>,
+    /// The publisher to decide for. Left out: the credential's only one, else its owner's default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub publisher_id: Option<Uuid>,
     /// The address that the original request came from. One that is malformed counts as unknown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ip_address: Option<String>,
@@ -71,6 +75,7 @@ impl FromFields for VerifyRequest {
             token: fields.optional("token", Plain),
             required_scopes: fields.optional("required_scopes", Scopes(0)).unwrap_or_default(),
             any_scopes: fields.optional("any_scopes", Scopes(1)),
+            publisher_id: fields.optional("publisher_id", Id),
             ip_address: fields.optional("ip_address", IP_ADDRESS),
             user_agent: fields.optional("user_agent", USER_AGENT),
             method: fields.optional("method", METHOD),
@@ -78,7 +83,6 @@ impl FromFields for VerifyRequest {
             cloudflare_ray_id: fields.optional("cloudflare_ray_id", CLOUDFLARE_RAY_ID),
             cost: fields.optional("cost", integer(0, MAX_COST)),
         };
-        fields.not_available_yet(&["publisher_id"]);
         fields.finish(|| Some(request))
     }
 }
@@ -100,6 +104,9 @@ pub struct BorrowedVerify<'a> {
     /// See [`VerifyRequest::any_scopes`].
     #[serde(default, borrow)]
     pub any_scopes: Option<Vec<&'a str>>,
+    /// See [`VerifyRequest::publisher_id`].
+    #[serde(default)]
+    pub publisher_id: Option<&'a str>,
     /// See [`VerifyRequest::ip_address`].
     #[serde(default)]
     pub ip_address: Option<&'a str>,
@@ -142,6 +149,7 @@ impl<'a> BorrowedVerify<'a> {
             && keeps(CLOUDFLARE_RAY_ID, request.cloudflare_ray_id)
             && scopes(&request.required_scopes, 0)
             && scopes(&request.any_scopes, 1)
+            && request.publisher_id.is_none_or(|id| kind::id(id).is_some())
             && request.cost.is_none_or(|cost| cost <= MAX_COST);
         taken.then_some(request)
     }

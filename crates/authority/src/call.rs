@@ -2,7 +2,9 @@
 
 use std::net::IpAddr;
 
-use keywright_core::{Actor, ActorRef, Denial, DenialCode, Epochs, Requirements, Scope, ScopeSet};
+use keywright_core::{
+    Actor, ActorRef, Denial, DenialCode, Epochs, PublisherId, Requirements, Scope, ScopeSet,
+};
 
 use crate::fault::Fault;
 use crate::idempotency::Idempotency;
@@ -15,6 +17,8 @@ pub struct Call {
     /// What the credential carried when the door let it in. Enough to read; whatever changes
     /// something is authorized again inside its own transaction.
     pub permissions: ScopeSet,
+    /// The publisher that it acts for: its own, or the one that a caller of the platform named.
+    pub publisher: Option<PublisherId>,
     /// The request's id.
     pub request_id: String,
     /// The client's address.
@@ -36,8 +40,39 @@ pub struct Grantor {
     pub actor: ActorRef,
     /// What it may do, and so grant.
     pub permissions: ScopeSet,
+    /// The publisher that it belongs to; none at platform level.
+    pub home: Option<PublisherId>,
     /// The epochs in force.
     pub epochs: Epochs,
+}
+
+/// What a change asks of its actor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Needs {
+    pub(crate) requirements: Requirements,
+    /// Rights within a publisher are not enough.
+    pub(crate) of_platform: bool,
+}
+
+impl Needs {
+    /// Nothing but a usable credential.
+    pub(crate) fn nothing() -> Self {
+        Self { requirements: Requirements::none(), of_platform: false }
+    }
+
+    /// Who belongs to a publisher has no rights over what is the platform's, whatever they carry.
+    pub(crate) fn at_platform_level(self) -> Self {
+        Self { of_platform: true, ..self }
+    }
+
+    /// Refuses whoever belongs to a publisher where that is not enough.
+    pub(crate) fn accept(&self, home: Option<PublisherId>) -> Result<(), Fault> {
+        if self.of_platform && home.is_some() {
+            let missing_scopes = self.requirements.required_scopes.iter().cloned().collect();
+            return Err(Fault::Denied(Denial { code: DenialCode::InsufficientScope, missing_scopes }));
+        }
+        Ok(())
+    }
 }
 
 impl Call {
@@ -46,6 +81,7 @@ impl Call {
         Self {
             actor: Actor::Operator,
             permissions: ScopeSet::all(),
+            publisher: None,
             request_id: request_id.into(),
             ip_address: None,
             user_agent: None,
@@ -53,6 +89,28 @@ impl Call {
             if_version: None,
             confirm: true,
         }
+    }
+
+    /// The publisher that the caller belongs to, and beyond which it sees nothing; none at platform level.
+    pub fn home(&self) -> Option<PublisherId> {
+        self.actor.home()
+    }
+
+    /// The publisher that the call is about.
+    ///
+    /// # Errors
+    /// [`Fault::PublisherRequired`] when a caller of the platform names none.
+    pub fn acting_for(&self) -> Result<PublisherId, Fault> {
+        self.publisher.ok_or(Fault::PublisherRequired)
+    }
+
+    /// As [`Call::require`], for what is the platform's: rights within a publisher are not enough.
+    ///
+    /// # Errors
+    /// [`Fault::Denied`].
+    pub fn require_of_platform(&self, permission: &str) -> Result<(), Fault> {
+        self.require(permission)?;
+        needs(permission)?.at_platform_level().accept(self.home())
     }
 
     /// For calls that only read: what the door saw a moment ago decides.
@@ -102,9 +160,9 @@ impl Grantor {
     }
 }
 
-/// What a change asks of its actor.
-pub(crate) fn needs(permission: &str) -> Result<Requirements, Fault> {
-    parse(permission).map(Requirements::scope)
+/// A permission, wherever the actor belongs.
+pub(crate) fn needs(permission: &str) -> Result<Needs, Fault> {
+    parse(permission).map(|scope| Needs { requirements: Requirements::scope(scope), of_platform: false })
 }
 
 fn parse(permission: &str) -> Result<Scope, Fault> {

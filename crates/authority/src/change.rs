@@ -4,16 +4,15 @@
 use std::future::Future;
 
 use keywright_core::id::ChangeId;
-use keywright_core::{
-    ActorRef, CredentialId, DenialCode, Epochs, Grant, Requirements, ScopeSet, Timestamp, decide,
-};
+use keywright_core::{ActorRef, Bearing, CredentialId, DenialCode, Epochs, ScopeSet, Timestamp, decide};
 use keywright_store::service_tokens::{self, ServiceTokenRow};
 use keywright_store::{CommitError, Tx, grants, nodes, notify, platform};
+use keywright_verify::Loaded;
 use tracing::Instrument as _;
 use uuid::Uuid;
 
 use crate::authority::Authority;
-use crate::call::{Call, Grantor};
+use crate::call::{Call, Grantor, Needs};
 use crate::fault::Fault;
 use crate::nodes::{Confirmations, Message};
 
@@ -22,36 +21,43 @@ use crate::nodes::{Confirmations, Message};
 pub enum Invalidation {
     /// Nothing: something new was made, or nothing that a decision depends on was altered.
     None,
-    /// These credentials.
-    Credentials(Vec<CredentialId>),
-    /// All service tokens of an epoch below this one; the spared one has been given the new epoch.
-    ServiceEpoch {
-        /// The epoch in force from now on.
-        epoch: u64,
+    /// Whatever depends on these: credentials, sessions, users, publishers, roles.
+    Of(Vec<Uuid>),
+    /// Numbers were raised: all of a kind that was minted before is revoked; the spared one has been given
+    /// the new number.
+    Raised {
+        /// The numbers in force from now on; 0 for those that were not raised.
+        epochs: Epochs,
         /// The credential that was spared.
         spared: Option<CredentialId>,
     },
 }
 
 impl Invalidation {
+    /// Of one credential.
+    pub fn of(id: CredentialId) -> Self {
+        Self::Of(vec![id.0])
+    }
+
     fn is_nothing(&self) -> bool {
         match self {
             Self::None => true,
-            Self::Credentials(ids) => ids.is_empty(),
-            Self::ServiceEpoch { .. } => false,
+            Self::Of(ids) => ids.is_empty(),
+            Self::Raised { .. } => false,
         }
     }
 }
 
 /// A change under way. Dropping it leaves everything as it was.
 ///
-/// The epochs, the actor and the target are held until it ends ([`keywright_store::Store::begin_change`]).
+/// The epochs, the actor and what it is about are held until it ends
+/// ([`keywright_store::Store::begin_change`]).
 pub(crate) struct Change {
     /// The transaction.
     pub(crate) tx: Tx,
     /// The actor.
     pub(crate) grantor: Grantor,
-    /// What is to be changed, if it exists.
+    /// The service token that is to be changed, if it is about one that exists.
     pub(crate) target: Option<ServiceTokenRow>,
     /// The moment of the change: after all locks were waited for, so that whoever has expired in the
     /// meantime changes nothing.
@@ -59,53 +65,77 @@ pub(crate) struct Change {
 }
 
 impl Change {
-    /// Begins a change of `target` by the actor of `call`, who is read again inside the transaction
-    /// and must carry what is `wanted`: whoever was revoked, demoted or switched off a moment ago
-    /// cannot finish what they began.
+    /// Begins a change of a service token, or one that makes something new.
     pub(crate) async fn begin(
         authority: &Authority,
         call: &Call,
-        wanted: &Requirements,
+        needs: &Needs,
         target: Option<CredentialId>,
     ) -> Result<Self, Fault> {
-        let actor = call.actor.credential_id();
-        let mut tx = authority.store().begin_change(&ids(actor), &ids(target)).await?;
-        let target = match target {
-            Some(target) => service_tokens::lock_for_change(tx.conn(), target).await?,
-            None => None,
-        };
-        let Some(actor) = actor else {
-            let epochs = platform::epochs(tx.conn()).await?;
-            let grantor = Grantor { actor: ActorRef::operator(), permissions: ScopeSet::all(), epochs };
-            return Ok(Self { tx, grantor, target, now: authority.now() });
-        };
-        let held = grants::by_id(tx.conn(), actor).await?;
-        let now = authority.now();
-        let grantor = judge(call, held, |epochs| epochs, wanted, now)?;
+        let Some(target) = target else { return Self::begin_with(authority, call, needs, &[], &[]).await };
+        let mut tx = authority.store().begin_change(&held_by(call, &[]), &[target.0]).await?;
+        let target = service_tokens::lock_for_change(tx.conn(), target).await?;
+        let (grantor, now) = authorize(authority, call, &mut tx, needs).await?;
         Ok(Self { tx, grantor, target, now })
+    }
+
+    /// Begins a change by the actor of `call`, who is read again inside the transaction and must have what it
+    /// `needs`: whoever was revoked, demoted or switched off a moment ago cannot finish what they began.
+    /// Until it ends nobody changes what it `reads`, and nobody reads or changes what it `changes`.
+    pub(crate) async fn begin_with(
+        authority: &Authority,
+        call: &Call,
+        needs: &Needs,
+        reads: &[Uuid],
+        changes: &[Uuid],
+    ) -> Result<Self, Fault> {
+        let mut tx = authority.store().begin_change(&held_by(call, reads), changes).await?;
+        let (grantor, now) = authorize(authority, call, &mut tx, needs).await?;
+        Ok(Self { tx, grantor, target: None, now })
     }
 }
 
-pub(crate) fn ids(of: Option<CredentialId>) -> Vec<Uuid> {
-    of.into_iter().map(|id| id.0).collect()
+/// What a change by this actor reads, and so holds.
+pub(crate) fn held_by(call: &Call, reads: &[Uuid]) -> Vec<Uuid> {
+    let actor = call.actor.bearing().map(Bearing::holds).unwrap_or_default();
+    actor.into_iter().chain(reads.iter().copied()).collect()
 }
 
-/// Judges the actor as it is now.
-pub(crate) fn judge(
+/// Reads the actor again, and judges it as it is at this moment.
+pub(crate) async fn authorize(
+    authority: &Authority,
     call: &Call,
-    held: Option<(Grant, Epochs)>,
-    in_force: impl FnOnce(Epochs) -> Epochs,
-    wanted: &Requirements,
+    tx: &mut Tx,
+    needs: &Needs,
+) -> Result<(Grantor, Timestamp), Fault> {
+    let Some(bearing) = call.actor.bearing() else {
+        let epochs = platform::epochs(tx.conn()).await?;
+        let grantor =
+            Grantor { actor: ActorRef::operator(), permissions: ScopeSet::all(), home: None, epochs };
+        return Ok((grantor, authority.now()));
+    };
+    let held = grants::load(tx.conn(), &bearing.wanted).await?;
+    let now = authority.now();
+    Ok((judge(bearing, held, needs, now)?, now))
+}
+
+/// Judges the actor as it was read.
+pub(crate) fn judge(
+    bearing: &Bearing,
+    held: Option<Loaded>,
+    needs: &Needs,
     now: Timestamp,
 ) -> Result<Grantor, Fault> {
-    let (grant, epochs) = held.ok_or_else(|| Fault::Denied(DenialCode::NotFound.into()))?;
-    decide(&grant, in_force(epochs), wanted, now)?;
-    Ok(Grantor { actor: call.actor.to_ref(), permissions: grant.scopes, epochs })
+    let Loaded { grant, epochs } = held.ok_or_else(|| Fault::Denied(DenialCode::NotFound.into()))?;
+    decide(&grant, bearing.claimed.as_ref(), epochs, &needs.requirements, now)?;
+    needs.accept(bearing.home)?;
+    let permissions = grant.effective(bearing.claimed.as_ref()).into_owned();
+    Ok(Grantor { actor: bearing.principal.clone(), permissions, home: bearing.home, epochs })
 }
 
-/// Credentials told in one message, which PostgreSQL limits to 8,000 bytes.
+/// Ids told in one message, which PostgreSQL limits to 8,000 bytes.
 pub(crate) const TOLD_AT_ONCE: usize = 200;
-/// More credentials than these are told as a flush.
+/// More ids than these are told as a flush.
 const MAX_TOLD: usize = 10 * TOLD_AT_ONCE;
 
 impl Authority {
@@ -173,8 +203,8 @@ impl Authority {
         }
         match invalidation {
             Invalidation::None => Vec::new(),
-            Invalidation::Credentials(ids) if ids.len() > MAX_TOLD => vec![Message::Flush { change }],
-            Invalidation::Credentials(ids) => {
+            Invalidation::Of(ids) if ids.len() > MAX_TOLD => vec![Message::Flush { change }],
+            Invalidation::Of(ids) => {
                 let slices = ids.chunks(TOLD_AT_ONCE);
                 let last = slices.len().saturating_sub(1);
                 slices
@@ -182,12 +212,12 @@ impl Authority {
                     .map(|(number, slice)| Message::Invalidate {
                         // They come in order: who has heard the last one has heard them all.
                         change: change.filter(|_| number == last),
-                        ids: slice.iter().map(|id| id.0).collect(),
+                        ids: slice.to_vec(),
                     })
                     .collect()
             }
-            Invalidation::ServiceEpoch { epoch, spared } => {
-                vec![Message::ServiceEpoch { change, epoch: *epoch, spared: *spared }]
+            Invalidation::Raised { epochs, spared } => {
+                vec![Message::Raised { change, epochs: *epochs, spared: *spared }]
             }
         }
     }
@@ -197,8 +227,8 @@ impl Authority {
     /// force would be refused here for good.
     fn doubt(&self, invalidation: &Invalidation) {
         match invalidation {
-            Invalidation::ServiceEpoch { .. } => self.verifier().invalidate_everything(),
-            Invalidation::None | Invalidation::Credentials(_) => self.obey(invalidation),
+            Invalidation::Raised { .. } => self.verifier().invalidate_everything(),
+            Invalidation::None | Invalidation::Of(_) => self.obey(invalidation),
         }
     }
 
@@ -207,12 +237,12 @@ impl Authority {
         let verifier = self.verifier();
         match invalidation {
             Invalidation::None => {}
-            Invalidation::Credentials(ids) => verifier.invalidate(ids.iter().map(|id| id.0)),
-            Invalidation::ServiceEpoch { epoch, spared } => {
+            Invalidation::Of(ids) => verifier.invalidate(ids.iter().copied()),
+            Invalidation::Raised { epochs, spared } => {
                 // First the spared one is to be asked for again, then the epoch: the other way round
                 // it would be refused for a moment.
                 verifier.invalidate(spared.iter().map(|id| id.0));
-                verifier.raise_service_epoch(*epoch);
+                verifier.raise_epochs(*epochs);
             }
         }
     }

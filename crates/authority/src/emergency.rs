@@ -1,13 +1,14 @@
 //! Emergency revocation: one epoch is raised, whatever its reach; the rows are marked afterwards.
 
-use keywright_core::{ActorRef, Epochs, EventId};
-use keywright_store::{Tx, grants, platform, service_tokens};
+use keywright_core::{Epochs, EventId};
+use keywright_store::platform::{self, Reached};
+use keywright_store::service_tokens;
 use serde_json::json;
 
 use crate::audit::{Event, Subject};
 use crate::authority::Authority;
-use crate::call::{Call, needs};
-use crate::change::{Invalidation, ids, judge};
+use crate::call::{Call, Grantor, needs};
+use crate::change::{Invalidation, authorize, held_by};
 use crate::fault::Fault;
 use crate::nodes::Confirmations;
 
@@ -46,24 +47,27 @@ pub async fn revoke(authority: &Authority, call: Call, wanted: EmergencyRevoke) 
 }
 
 async fn carry_out(authority: &Authority, call: &Call, wanted: &EmergencyRevoke) -> Result<Revoked, Fault> {
-    // The epoch comes first, as in every change; a refused actor rolls it back.
+    // The number comes first, as the epochs come first in every change; a refused actor rolls it back.
     let (mut tx, raised) = if wanted.service {
         let mut tx = authority.store().begin().await?;
-        let raised = platform::raise_service_epoch(tx.conn()).await?;
+        let raised = platform::next_epoch(tx.conn()).await?;
         (tx, Some(raised))
     } else {
-        (authority.store().begin_change(&ids(call.actor.credential_id()), &[]).await?, None)
+        (authority.store().begin_change(&held_by(call, &[]), &[]).await?, None)
     };
-    let actor = authorize(authority, call, &mut tx, raised).await?;
+    let needs = needs(PERMISSION)?.at_platform_level();
+    let (Grantor { actor, epochs, .. }, _) = authorize(authority, call, &mut tx, &needs).await?;
     let spared = call.actor.credential_id().filter(|_| wanted.keep_caller);
     let mut service = 0;
     if let Some(epoch) = raised {
         if let Some(spared) = spared {
             service_tokens::set_epoch(tx.conn(), spared, epoch).await?;
         }
-        // Exactly those of the epoch before: what an earlier emergency reached is dead already, whether
-        // its rows have been marked or are being marked at this moment.
-        service = service_tokens::count_at_epoch(tx.conn(), epoch - 1).await?;
+        // What an earlier emergency reached is dead already, whether its rows have been marked or are being
+        // marked at this moment.
+        service = service_tokens::count_between_epochs(tx.conn(), epochs.service, epoch).await?;
+        let reached = Reached { service: true, session: false };
+        platform::raise(tx.conn(), epoch, reached).await?;
     }
     let event = Event::new("emergency.revoked", actor, Some(call), Subject::platform())
         .reason(Some(&wanted.reason))
@@ -74,22 +78,11 @@ async fn carry_out(authority: &Authority, call: &Call, wanted: &EmergencyRevoke)
             "kept_caller": spared,
         }));
     let event_id = event.write(authority, tx.conn()).await?;
-    let invalidation =
-        raised.map_or(Invalidation::None, |epoch| Invalidation::ServiceEpoch { epoch, spared });
+    let invalidation = raised.map_or(Invalidation::None, |epoch| Invalidation::Raised {
+        epochs: Epochs { service: epoch, counter: epoch, ..Epochs::default() },
+        spared,
+    });
     let nodes = authority.commit(tx, invalidation, true).await?;
     authority.mark_wanted().notify_one();
     Ok(Revoked { service, event_id, nodes })
-}
-
-/// Judges the actor by the epochs that were in force before this very emergency raised them.
-async fn authorize(
-    authority: &Authority,
-    call: &Call,
-    tx: &mut Tx,
-    raised: Option<u64>,
-) -> Result<ActorRef, Fault> {
-    let Some(id) = call.actor.credential_id() else { return Ok(call.actor.to_ref()) };
-    let held = grants::by_id(tx.conn(), id).await?;
-    let before = |epochs: Epochs| raised.map_or(epochs, |epoch| Epochs { service: epoch - 1 });
-    Ok(judge(call, held, before, &needs(PERMISSION)?, authority.now())?.actor)
 }

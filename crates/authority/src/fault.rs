@@ -29,6 +29,9 @@ pub enum Fault {
         /// In words.
         detail: String,
     },
+    /// The call is about a publisher, and names none.
+    #[error("the call names no publisher")]
+    PublisherRequired,
     /// Fields that cannot be as they were given.
     #[error("fields are not valid")]
     Invalid(Vec<FieldFault>),

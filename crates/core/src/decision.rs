@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::grant::{Epochs, Grant};
+use crate::grant::{Claimed, Epochs, Grant, Standing};
 use crate::scope::{Scope, ScopeSet};
 use crate::status::Status;
 use crate::time::Timestamp;
@@ -21,18 +21,27 @@ pub enum DenialCode {
     Expired,
     /// Switched off.
     Inactive,
+    /// The user behind it is disabled.
+    PrincipalDisabled,
+    /// The publisher that it was asked about for is suspended.
+    PublisherSuspended,
+    /// It has no part in the publisher that it was asked about for.
+    WrongPublisher,
     /// Does not carry what was asked for.
     InsufficientScope,
 }
 
 impl DenialCode {
     /// All of them, in order.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 9] = [
         Self::Malformed,
         Self::NotFound,
         Self::Revoked,
         Self::Expired,
         Self::Inactive,
+        Self::PrincipalDisabled,
+        Self::PublisherSuspended,
+        Self::WrongPublisher,
         Self::InsufficientScope,
     ];
 
@@ -44,6 +53,9 @@ impl DenialCode {
             Self::Revoked => "revoked",
             Self::Expired => "expired",
             Self::Inactive => "inactive",
+            Self::PrincipalDisabled => "principal_disabled",
+            Self::PublisherSuspended => "publisher_suspended",
+            Self::WrongPublisher => "wrong_publisher",
             Self::InsufficientScope => "insufficient_scope",
         }
     }
@@ -98,21 +110,39 @@ impl Requirements {
     }
 }
 
-/// Decides on a known credential. A pure function of the snapshot, the epochs in force, what was
-/// asked for and the time: never a cached verdict.
+/// Decides on a known credential. A pure function of the snapshot, what the presented token claims of itself,
+/// the epochs in force, what was asked for and the time: never a cached verdict.
 ///
 /// # Errors
 /// The [`Denial`] with the first code that applies.
-pub fn decide(grant: &Grant, epochs: Epochs, wanted: &Requirements, now: Timestamp) -> Decision {
+pub fn decide(
+    grant: &Grant,
+    claimed: Option<&Claimed>,
+    epochs: Epochs,
+    wanted: &Requirements,
+    now: Timestamp,
+) -> Decision {
     match grant.status(epochs, now) {
-        Status::Active | Status::Superseded => {}
         Status::Revoked => return Err(DenialCode::Revoked.into()),
+        _ if now.has_reached(claimed.and_then(|claimed| claimed.expires_at)) => {
+            return Err(DenialCode::Expired.into());
+        }
         Status::Expired => return Err(DenialCode::Expired.into()),
         Status::Inactive => return Err(DenialCode::Inactive.into()),
+        Status::Active | Status::Superseded => {}
     }
-    let mut missing = grant.scopes.missing(&wanted.required_scopes);
+    if grant.user().is_some_and(|user| !user.enabled) {
+        return Err(DenialCode::PrincipalDisabled.into());
+    }
+    match grant.tenancy().map(|tenancy| tenancy.standing) {
+        None | Some(Standing::Good) => {}
+        Some(Standing::Suspended) => return Err(DenialCode::PublisherSuspended.into()),
+        Some(Standing::Foreign) => return Err(DenialCode::WrongPublisher.into()),
+    }
+    let scopes = grant.effective(claimed);
+    let mut missing = scopes.missing(&wanted.required_scopes);
     let one_of = &wanted.any_scopes;
-    if !one_of.is_empty() && !one_of.iter().any(|scope| grant.scopes.covers(scope)) {
+    if !one_of.is_empty() && !one_of.iter().any(|scope| scopes.covers(scope)) {
         missing.extend(one_of.iter());
     }
     if missing.is_empty() {
@@ -132,7 +162,8 @@ pub fn decide(grant: &Grant, epochs: Epochs, wanted: &Requirements, now: Timesta
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::CredentialId;
+    use crate::grant::{Bonds, Owner, Tenancy};
+    use crate::id::{CredentialId, PublisherId, UserId};
     use crate::principal::{CredentialKind, PrincipalKind};
     use proptest::prelude::*;
 
@@ -150,18 +181,42 @@ mod tests {
             superseded_by: None,
             grace_expires_at: None,
             epoch: 1,
+            bonds: None,
+        }
+    }
+
+    /// An access token's grant: of a user, within a publisher.
+    fn of_user(standing: Standing, enabled: bool) -> Grant {
+        let bonds = Bonds {
+            user: Some(Owner {
+                id: UserId::generate(Timestamp::EPOCH, [2; 10]),
+                email: "ada@example.com".into(),
+                enabled,
+            }),
+            publisher: Some(Tenancy {
+                id: PublisherId::generate(Timestamp::EPOCH, [3; 10]),
+                standing,
+                role: None,
+            }),
+            ..Bonds::default()
+        };
+        Grant {
+            kind: CredentialKind::User,
+            principal: PrincipalKind::User,
+            bonds: Some(Box::new(bonds)),
+            ..grant()
         }
     }
 
     fn code(grant: &Grant, epochs: Epochs, wanted: &Requirements, now: i64) -> &'static str {
-        code_of(&decide(grant, epochs, wanted, Timestamp::from_micros(now)))
+        code_of(&decide(grant, None, epochs, wanted, Timestamp::from_micros(now)))
     }
 
     #[test]
     fn the_first_reason_in_the_documented_order_is_told() {
         let wanted = Requirements::scope("catalog:read".parse().unwrap());
-        let raised = Epochs { service: 2 };
-        let now_or_then = Epochs { service: 1 };
+        let raised = Epochs { service: 2, ..Epochs::default() };
+        let now_or_then = Epochs { service: 1, ..Epochs::default() };
         let mut grant = grant();
         assert_eq!(code(&grant, now_or_then, &Requirements::none(), 1), "valid");
         assert_eq!(code(&grant, now_or_then, &wanted, 1), "insufficient_scope");
@@ -174,11 +229,49 @@ mod tests {
     }
 
     #[test]
+    fn what_befell_the_user_is_told_before_the_publisher_and_that_before_the_scopes() {
+        let wanted = Requirements::scope("catalog:read".parse().unwrap());
+        let code = |grant: &Grant, epochs| code(grant, epochs, &wanted, 1);
+        let none = Epochs::default();
+        assert_eq!(code(&of_user(Standing::Good, true), none), "insufficient_scope");
+        assert_eq!(code(&of_user(Standing::Foreign, true), none), "wrong_publisher");
+        assert_eq!(code(&of_user(Standing::Suspended, true), none), "publisher_suspended");
+        assert_eq!(code(&of_user(Standing::Suspended, false), none), "principal_disabled");
+        let mut grant = of_user(Standing::Suspended, false);
+        assert_eq!(code(&grant, Epochs { session: 2, ..none }), "revoked");
+        assert_eq!(code(&grant, Epochs { service: 2, ..none }), "principal_disabled", "of another kind");
+        grant.bonds.as_mut().unwrap().floor = 2;
+        assert_eq!(code(&grant, none), "revoked");
+        grant.kind = CredentialKind::External;
+        assert_eq!(code(&grant, none), "principal_disabled", "an external token is made elsewhere");
+        grant.bonds.as_mut().unwrap().refused = true;
+        assert_eq!(code(&grant, none), "revoked");
+    }
+
+    #[test]
+    fn a_token_never_carries_more_than_it_claims_nor_than_its_owner_may() {
+        let grant = of_user(Standing::Good, true);
+        let claims = |texts: &[&str]| Claimed {
+            expires_at: Some(Timestamp::from_micros(50)),
+            scopes: Some(ScopeSet::parse(texts).unwrap()),
+        };
+        let code = |claimed: &Claimed, scope: &str, now| {
+            let wanted = Requirements::scope(scope.parse().unwrap());
+            code_of(&decide(&grant, Some(claimed), Epochs::default(), &wanted, Timestamp::from_micros(now)))
+        };
+        assert_eq!(code(&claims(&["works:read"]), "works:read", 49), "valid");
+        assert_eq!(code(&claims(&["works:read"]), "works:write", 49), "insufficient_scope");
+        assert_eq!(code(&claims(&["*"]), "works:write", 49), "valid");
+        assert_eq!(code(&claims(&["*"]), "catalog:read", 49), "insufficient_scope");
+        assert_eq!(code(&claims(&["*"]), "works:write", 50), "expired");
+    }
+
+    #[test]
     fn grace_ends_a_superseded_credential() {
         let mut grant = grant();
         grant.superseded_by = Some(grant.credential_id);
         grant.grace_expires_at = Some(Timestamp::from_micros(50));
-        let epochs = Epochs { service: 1 };
+        let epochs = Epochs { service: 1, ..Epochs::default() };
         assert_eq!(grant.status(epochs, Timestamp::from_micros(49)), Status::Superseded);
         assert_eq!(code(&grant, epochs, &Requirements::none(), 49), "valid");
         assert_eq!(code(&grant, epochs, &Requirements::none(), 50), "expired");
@@ -213,22 +306,22 @@ mod tests {
     proptest! {
         #[test]
         fn time_only_takes_away(grant in any_grant(), now in 0i64..20, later in 0i64..20, epoch in 0u64..3) {
-            let epochs = Epochs { service: epoch };
-            let usable = |at| decide(&grant, epochs, &Requirements::none(), Timestamp::from_micros(at)).is_ok();
+            let epochs = Epochs { service: epoch, ..Epochs::default() };
+            let usable = |at| decide(&grant, None, epochs, &Requirements::none(), Timestamp::from_micros(at)).is_ok();
             prop_assert!(usable(now) || !usable(now + later));
         }
 
         #[test]
         fn a_raised_epoch_spares_nobody(grant in any_grant(), now in 0i64..20) {
-            let raised = Epochs { service: grant.epoch + 1 };
+            let raised = Epochs { service: grant.epoch + 1, ..Epochs::default() };
             prop_assert_eq!(code(&grant, raised, &Requirements::none(), now), "revoked");
         }
 
         #[test]
         fn more_wanted_is_never_easier(grant in any_grant(), now in 0i64..20, scope in "(works|x):[ab]") {
             let wanted = Requirements::scope(scope.parse().unwrap());
-            let bare = decide(&grant, Epochs::default(), &Requirements::none(), Timestamp::from_micros(now));
-            let asked = decide(&grant, Epochs::default(), &wanted, Timestamp::from_micros(now));
+            let bare = decide(&grant, None, Epochs::default(), &Requirements::none(), Timestamp::from_micros(now));
+            let asked = decide(&grant, None, Epochs::default(), &wanted, Timestamp::from_micros(now));
             prop_assert!(asked.is_err() || bare.is_ok());
         }
     }

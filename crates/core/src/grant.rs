@@ -1,32 +1,66 @@
 //! The grant: an immutable snapshot of all that a decision needs.
 
-use crate::id::CredentialId;
+use std::borrow::Cow;
+
+use uuid::Uuid;
+
+use crate::id::{CredentialId, PublisherId, RoleId, UserId};
 use crate::metadata::Metadata;
-use crate::principal::{CredentialKind, PrincipalKind};
+use crate::principal::{ActorRef, CredentialKind, PrincipalKind};
 use crate::scope::ScopeSet;
 use crate::status::{Status, StatusFacts};
 use crate::time::Timestamp;
 
-/// Revocation epochs of the platform in force. A credential keeps the epoch of its mint; when the
-/// platform's is higher, the credential is revoked, whatever its own row says.
+/// Revocation epochs of the platform in force, and the version of its signing keys. A credential keeps the
+/// epoch of its mint; when the platform's for its kind is higher, the credential is revoked, whatever its
+/// own row says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Epochs {
     /// Of service tokens.
     pub service: u64,
+    /// Of sessions, and so of access tokens.
+    pub session: u64,
+    /// The number that was given last to any reach, the platform's included: what a credential made now keeps.
+    pub counter: u64,
+    /// Raised by each change of the signing keys: a node whose key ring is older reads it again.
+    pub keys: u64,
+}
+
+impl Epochs {
+    /// The higher one of each.
+    #[must_use]
+    pub fn max(self, other: Self) -> Self {
+        Self {
+            service: self.service.max(other.service),
+            session: self.session.max(other.session),
+            counter: self.counter.max(other.counter),
+            keys: self.keys.max(other.keys),
+        }
+    }
+
+    /// The epoch in force for a kind of credential. External tokens are not made here and have none: what
+    /// an emergency does to them stands in [`Bonds::refused`].
+    pub const fn of(self, kind: CredentialKind) -> u64 {
+        match kind {
+            CredentialKind::Service => self.service,
+            CredentialKind::User => self.session,
+            CredentialKind::External => 0,
+        }
+    }
 }
 
 /// All that a decision needs to know of one credential, compiled by one query.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
-    /// The credential.
+    /// The credential; of an access token its session.
     pub credential_id: CredentialId,
     /// Its kind.
     pub kind: CredentialKind,
-    /// Its name; a stand-alone token's principal bears the same.
+    /// Its name; a stand-alone token's principal bears the same, a user's is the address.
     pub name: Box<str>,
     /// What its principal is.
     pub principal: PrincipalKind,
-    /// What it carries.
+    /// What it carries: of a user, what the role in force grants.
     pub scopes: ScopeSet,
     /// Handed to the caller with each valid decision; `None` when empty, as most are.
     pub metadata: Option<Box<Metadata>>,
@@ -42,18 +76,140 @@ pub struct Grant {
     pub grace_expires_at: Option<Timestamp>,
     /// The platform's epoch at its mint.
     pub epoch: u64,
+    /// What ties it to a user and a publisher; `None` of a token of the platform that is asked about for no
+    /// publisher.
+    pub bonds: Option<Box<Bonds>>,
+}
+
+/// What ties a credential to a user and to publishers, as it was read by the same query.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Bonds {
+    /// The user behind it.
+    pub user: Option<Owner>,
+    /// The publisher that is decided for.
+    pub publisher: Option<Tenancy>,
+    /// The publishers in which it is valid; empty at platform level.
+    pub publishers: Box<[PublisherId]>,
+    /// The highest of the epochs of user, publisher and membership: below it the credential is revoked.
+    pub floor: u64,
+    /// An emergency refuses external tokens within this reach until they are allowed again.
+    pub refused: bool,
+}
+
+/// The user behind a credential.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// The user.
+    pub id: UserId,
+    /// The address, as the user writes it.
+    pub email: Box<str>,
+    /// Neither disabled nor deleted.
+    pub enabled: bool,
+}
+
+/// A publisher, as far as a decision for it is concerned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tenancy {
+    /// The publisher.
+    pub id: PublisherId,
+    /// Whether it may be acted for at all.
+    pub standing: Standing,
+    /// The role there, where it comes from one.
+    pub role: Option<RoleHeld>,
+}
+
+/// The state of a publisher for one credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It may be acted for.
+    Good,
+    /// It is suspended.
+    Suspended,
+    /// There is none, or the credential has no part in it.
+    Foreign,
+}
+
+/// A role that a user holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoleHeld {
+    /// The role; none of the platform's own.
+    pub id: Option<RoleId>,
+    /// Its name.
+    pub name: Box<str>,
+}
+
+/// What a presented token says of itself, beside what the store knows: it may narrow, never widen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claimed {
+    /// The end of this very token, where it has one of its own.
+    pub expires_at: Option<Timestamp>,
+    /// What it was made for, where it says so.
+    pub scopes: Option<ScopeSet>,
 }
 
 impl Grant {
     /// The credential's status at `now` under `epochs`.
     pub fn status(&self, epochs: Epochs, now: Timestamp) -> Status {
+        let (floor, refused) = self.bonds.as_ref().map_or((0, false), |bonds| (bonds.floor, bonds.refused));
+        let external = self.kind == CredentialKind::External;
         StatusFacts {
-            revoked: self.revoked_at.is_some() || self.epoch < epochs.service,
+            revoked: self.revoked_at.is_some()
+                || (external && refused)
+                || (!external && self.epoch < epochs.of(self.kind).max(floor)),
             is_active: self.is_active,
             expires_at: self.expires_at,
             superseded: self.superseded_by.is_some(),
             grace_expires_at: self.grace_expires_at,
         }
         .at(now)
+    }
+
+    /// What it carries at this moment: what the store knows, narrowed to what the token itself claims.
+    pub fn effective(&self, claimed: Option<&Claimed>) -> Cow<'_, ScopeSet> {
+        match claimed.and_then(|claimed| claimed.scopes.as_ref()) {
+            Some(claimed) if *claimed != self.scopes => Cow::Owned(self.scopes.intersection(claimed)),
+            _ => Cow::Borrowed(&self.scopes),
+        }
+    }
+
+    /// The principal's id.
+    pub fn principal_id(&self) -> Uuid {
+        self.user().map_or(self.credential_id.0, |user| user.id.0)
+    }
+
+    /// The principal, as records keep it.
+    pub fn principal_ref(&self) -> ActorRef {
+        let name = self.user().map_or(&self.name, |user| &user.email).to_string();
+        ActorRef { kind: self.principal.into(), id: Some(self.principal_id()), name }
+    }
+
+    /// The user behind it.
+    pub fn user(&self) -> Option<&Owner> {
+        self.bonds.as_ref()?.user.as_ref()
+    }
+
+    /// The publisher that is decided for.
+    pub fn tenancy(&self) -> Option<&Tenancy> {
+        self.bonds.as_ref()?.publisher.as_ref()
+    }
+
+    /// The publisher that is decided for.
+    pub fn publisher(&self) -> Option<PublisherId> {
+        self.tenancy().map(|tenancy| tenancy.id)
+    }
+
+    /// The ids of everything else that a decision about it depends on: a change of any of them reaches it.
+    pub fn depends_on(&self) -> impl Iterator<Item = Uuid> + '_ {
+        self.bonds.iter().flat_map(|bonds| {
+            let tenancy = bonds.publisher.as_ref();
+            let role = tenancy.and_then(|tenancy| tenancy.role.as_ref()?.id);
+            [
+                bonds.user.as_ref().map(|user| user.id.0),
+                tenancy.map(|tenancy| tenancy.id.0),
+                role.map(|id| id.0),
+            ]
+            .into_iter()
+            .flatten()
+        })
     }
 }

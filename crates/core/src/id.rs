@@ -52,8 +52,18 @@ macro_rules! ids {
 }
 
 ids! {
-    /// A credential: a service token today, the other kinds with their issues.
+    /// A credential: a service token, or a session with the access tokens made from it.
     CredentialId;
+    /// A person.
+    UserId;
+    /// A tenant.
+    PublisherId;
+    /// A role of a publisher.
+    RoleId;
+    /// One login of a user.
+    SessionId;
+    /// A key that signs access tokens; its id is the `kid`.
+    SigningKeyId;
     /// A security event or an authentication event.
     EventId;
     /// One boot of one process that serves.

@@ -3,52 +3,113 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::id::CredentialId;
+use crate::grant::Claimed;
+use crate::id::{CredentialId, PublisherId};
+use crate::key::Wanted;
 
-/// The kinds of credential (mission.md, Vocabulary).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CredentialKind {
-    /// `sk_…`
-    Service,
+/// Declares an enum with the text that each of its values has in the store and on the wire.
+macro_rules! texts {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$value_doc:meta])* $value:ident = $text:literal,)+ })+) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum $name { $($(#[$value_doc])* $value,)+ }
+
+        impl $name {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$value),+];
+
+            /// The text in the store and on the wire.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$value => $text,)+ }
+            }
+
+            /// Reads [`Self::as_str`] back.
+            pub fn parse(text: &str) -> Option<Self> {
+                match text { $($text => Some(Self::$value),)+ _ => None }
+            }
+        }
+    )+};
 }
 
-impl CredentialKind {
-    /// `token_type` on the wire.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Service => "service",
+texts! {
+    /// The kinds of credential (mission.md, Vocabulary): `token_type` on the wire.
+    CredentialKind {
+        /// `sk_…`
+        Service = "service",
+        /// An access token (JWT) of a session.
+        User = "user",
+        /// A JWT of another issuer.
+        External = "external",
+    }
+
+    /// The kinds of principal: `principal.type` on the wire.
+    PrincipalKind {
+        /// A service token that stands alone is its own principal.
+        ServiceToken = "service_token",
+        /// A person.
+        User = "user",
+        /// Who another issuer vouches for, under a name that a rule gives.
+        External = "external",
+    }
+
+    /// The kinds of actor that a record can name.
+    ActorKind {
+        /// A stand-alone service token.
+        ServiceToken = "service_token",
+        /// A person.
+        User = "user",
+        /// Who another issuer vouches for.
+        External = "external",
+        /// The local operator.
+        Operator = "operator",
+        /// Keywright itself: a job.
+        System = "system",
+    }
+}
+
+impl From<PrincipalKind> for ActorKind {
+    fn from(kind: PrincipalKind) -> Self {
+        match kind {
+            PrincipalKind::ServiceToken => Self::ServiceToken,
+            PrincipalKind::User => Self::User,
+            PrincipalKind::External => Self::External,
         }
     }
 }
 
-/// The kinds of principal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PrincipalKind {
-    /// A service token that stands alone is its own principal.
-    ServiceToken,
+/// A verified credential that makes a change. What it may do is read again inside the change's own
+/// transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bearing {
+    /// By what its grant is read again.
+    pub wanted: Wanted,
+    /// The credential.
+    pub credential_id: CredentialId,
+    /// Its name when it was verified.
+    pub credential_name: String,
+    /// The principal behind it: for records.
+    pub principal: ActorRef,
+    /// The publisher that it belongs to, and beyond which it reaches nothing; none at platform level.
+    pub home: Option<PublisherId>,
+    /// What the presented token says of itself, where it says something: it may narrow, never widen.
+    pub claimed: Option<Claimed>,
 }
 
-impl PrincipalKind {
-    /// `principal.type` on the wire.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::ServiceToken => "service_token",
-        }
+impl Bearing {
+    /// What nobody may change while this one makes a change: the credential, its principal, and the publisher
+    /// that it acts for.
+    pub fn holds(&self) -> Vec<Uuid> {
+        let publisher = self.wanted.publisher().map(|id| id.0);
+        [Some(self.credential_id.0), self.principal.id, publisher].into_iter().flatten().collect()
     }
 }
 
 /// Who makes a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Actor {
-    /// A verified credential; what it may do is read again inside the change's own transaction.
-    Credential {
-        /// The credential.
-        id: CredentialId,
-        /// Its name when it was verified.
-        name: String,
-    },
+    /// Whoever bears a credential.
+    Bearer(Box<Bearing>),
     /// The local operator: whoever may open the store or the operator's socket may do everything.
     Operator,
 }
@@ -57,47 +118,27 @@ impl Actor {
     /// The form in which events and records name the actor.
     pub fn to_ref(&self) -> ActorRef {
         match self {
-            Self::Credential { id, name } => {
-                ActorRef { kind: ActorKind::ServiceToken, id: Some(id.0), name: name.clone() }
-            }
+            Self::Bearer(bearing) => bearing.principal.clone(),
             Self::Operator => ActorRef::operator(),
         }
     }
 
     /// The credential behind the actor.
-    pub const fn credential_id(&self) -> Option<CredentialId> {
+    pub fn credential_id(&self) -> Option<CredentialId> {
+        self.bearing().map(|bearing| bearing.credential_id)
+    }
+
+    /// The publisher that the actor belongs to; none at platform level.
+    pub fn home(&self) -> Option<PublisherId> {
+        self.bearing()?.home
+    }
+
+    /// What the actor bears.
+    pub fn bearing(&self) -> Option<&Bearing> {
         match self {
-            Self::Credential { id, .. } => Some(*id),
+            Self::Bearer(bearing) => Some(bearing),
             Self::Operator => None,
         }
-    }
-}
-
-/// The kinds of actor that a record can name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ActorKind {
-    /// A stand-alone service token.
-    ServiceToken,
-    /// The local operator.
-    Operator,
-    /// Keywright itself: a job.
-    System,
-}
-
-impl ActorKind {
-    /// The text in the store and on the wire.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::ServiceToken => "service_token",
-            Self::Operator => "operator",
-            Self::System => "system",
-        }
-    }
-
-    /// Reads [`ActorKind::as_str`] back.
-    pub fn parse(text: &str) -> Option<Self> {
-        [Self::ServiceToken, Self::Operator, Self::System].into_iter().find(|kind| kind.as_str() == text)
     }
 }
 

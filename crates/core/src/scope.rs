@@ -175,6 +175,24 @@ impl ScopeSet {
         wanted.0.iter().all(|scope| self.covers(scope))
     }
 
+    /// What either carries.
+    ///
+    /// # Errors
+    /// [`ScopeError::TooMany`] above [`MAX_ENTRIES`].
+    pub fn union(&self, other: &Self) -> Result<Self, ScopeError> {
+        Self::new(self.0.iter().chain(other.0.iter()).cloned())
+    }
+
+    /// What both carry: each entry of one that the other covers. Never more than [`MAX_ENTRIES`]: what does
+    /// not fit is left away, which takes rights and gives none.
+    #[must_use]
+    pub fn intersection(&self, other: &Self) -> Self {
+        let both = self.0.iter().filter(|scope| other.covers(scope));
+        let common: BTreeSet<&Scope> =
+            both.chain(other.0.iter().filter(|scope| self.covers(scope))).collect();
+        Self(common.into_iter().take(MAX_ENTRIES).cloned().collect())
+    }
+
     /// Those of `wanted` that nothing here covers.
     pub fn missing<'a>(&self, wanted: &'a Self) -> Vec<&'a Scope> {
         wanted.0.iter().filter(|scope| !self.covers(scope)).collect()
@@ -272,6 +290,17 @@ mod tests {
                 let below = scope(&format!("{stem}{leaf}"));
                 prop_assert!(!a.covers(&b) || a.covers(&below));
             }
+        }
+
+        #[test]
+        fn an_intersection_covers_exactly_what_both_cover(
+            a in proptest::collection::vec(any_scope(), 0..4), b in proptest::collection::vec(any_scope(), 0..4),
+            wanted in any_scope(),
+        ) {
+            let (a, b) = (ScopeSet::new(a).unwrap(), ScopeSet::new(b).unwrap());
+            let both = a.intersection(&b);
+            prop_assert_eq!(both.covers(&wanted), a.covers(&wanted) && b.covers(&wanted), "{:?} {:?}", a, b);
+            prop_assert_eq!(&both, &b.intersection(&a));
         }
 
         #[test]

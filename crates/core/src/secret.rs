@@ -10,8 +10,14 @@ use zeroize::Zeroizing;
 pub const SERVICE_PREFIX: &str = "sk_";
 /// Characters of a service token: the prefix and 64 lower-case hex digits.
 pub const SERVICE_LENGTH: usize = 67;
-/// Entropy of a service token: 256 bits of the system's generator.
+/// What every refresh token starts with.
+pub const REFRESH_PREFIX: &str = "rt_";
+/// What every token in a mail starts with: it is used once, for one purpose.
+pub const MAILED_PREFIX: &str = "mt_";
+/// Entropy of a token: 256 bits of the system's generator.
 pub type TokenEntropy = [u8; 32];
+/// Shortest and longest JWT that is looked at, in bytes.
+pub const JWT_BYTES: std::ops::RangeInclusive<usize> = 16..=16 * 1024;
 
 /// A secret in the clear. It can be neither copied, printed nor serialized; it is wiped when dropped
 /// and leaves only through [`PlainToken::reveal`], in the answer that creates or rotates it.
@@ -20,8 +26,22 @@ pub struct PlainToken(Zeroizing<String>);
 impl PlainToken {
     /// A new service token from 32 bytes of the system's generator.
     pub fn service(entropy: &Zeroizing<TokenEntropy>) -> Self {
+        Self::prefixed(SERVICE_PREFIX, entropy)
+    }
+
+    /// A refresh token, from 32 bytes that nobody can guess.
+    pub fn refresh(entropy: &Zeroizing<TokenEntropy>) -> Self {
+        Self::prefixed(REFRESH_PREFIX, entropy)
+    }
+
+    /// A token to be sent by mail, from 32 bytes of the system's generator.
+    pub fn mailed(entropy: &Zeroizing<TokenEntropy>) -> Self {
+        Self::prefixed(MAILED_PREFIX, entropy)
+    }
+
+    fn prefixed(prefix: &str, entropy: &Zeroizing<TokenEntropy>) -> Self {
         let mut text = Zeroizing::new(String::with_capacity(SERVICE_LENGTH));
-        text.push_str(SERVICE_PREFIX);
+        text.push_str(prefix);
         text.push_str(&Zeroizing::new(hex::encode(entropy.as_slice())));
         Self(text)
     }
@@ -91,23 +111,67 @@ impl fmt::Debug for TokenHash {
 pub struct TokenHint(pub String);
 
 /// What a caller presented, sorted by its form alone, before any look-up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Bearer {
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Bearer<'a> {
     /// The form of a service token; its hash.
     Service(TokenHash),
+    /// The form of a JWT in its compact serialization (RFC 7519 §3): whether it is one, its reader tells.
+    Jwt(&'a [u8]),
     /// No form that Keywright issues: denied as `malformed` without a query.
     Malformed,
 }
 
-impl Bearer {
+impl fmt::Debug for Bearer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Service(_) => "Service(redacted)",
+            Self::Jwt(_) => "Jwt(redacted)",
+            Self::Malformed => "Malformed",
+        })
+    }
+}
+
+impl<'a> Bearer<'a> {
     /// Sorts what was presented. Only lower-case hex of exactly the right length is a token: a
     /// second spelling of the same secret would be a second key to the same door.
-    pub fn sort(presented: &[u8]) -> Self {
-        let well_formed = presented.len() == SERVICE_LENGTH
-            && presented.starts_with(SERVICE_PREFIX.as_bytes())
-            && is_lower_hex(&presented[SERVICE_PREFIX.len()..]);
-        if well_formed { Self::Service(TokenHash::of(presented)) } else { Self::Malformed }
+    pub fn sort(presented: &'a [u8]) -> Self {
+        if has_form(presented, SERVICE_PREFIX) {
+            Self::Service(TokenHash::of(presented))
+        } else if is_compact_jws(presented) {
+            Self::Jwt(presented)
+        } else {
+            Self::Malformed
+        }
     }
+}
+
+/// The hash of a refresh token; `None` of what has no such form.
+pub fn sort_refresh(presented: &[u8]) -> Option<TokenHash> {
+    has_form(presented, REFRESH_PREFIX).then(|| TokenHash::of(presented))
+}
+
+/// The hash of a token from a mail; `None` of what has no such form.
+pub fn sort_mailed(presented: &[u8]) -> Option<TokenHash> {
+    has_form(presented, MAILED_PREFIX).then(|| TokenHash::of(presented))
+}
+
+/// A prefix and 64 lower-case hex digits.
+fn has_form(presented: &[u8], prefix: &str) -> bool {
+    presented.len() == SERVICE_LENGTH
+        && presented.starts_with(prefix.as_bytes())
+        && is_lower_hex(&presented[prefix.len()..])
+}
+
+/// Three parts of base64url without padding, the first of them an object in JSON: `{"` is `eyJ`.
+fn is_compact_jws(presented: &[u8]) -> bool {
+    if !JWT_BYTES.contains(&presented.len()) || !presented.starts_with(b"eyJ") {
+        return false;
+    }
+    let (dots, fine) = presented.iter().fold((0_usize, true), |(dots, fine), b| {
+        let dot = *b == b'.';
+        (dots + usize::from(dot), fine & (dot | b.is_ascii_alphanumeric() | matches!(b, b'-' | b'_')))
+    });
+    fine && dots == 2
 }
 
 /// Without a way out in the middle, so that it compiles to a few wide comparisons.
@@ -150,6 +214,31 @@ mod tests {
         ] {
             assert_eq!(Bearer::sort(bad.as_bytes()), Bearer::Malformed, "{bad:?}");
         }
+    }
+
+    #[test]
+    fn each_form_is_its_own() {
+        let entropy = Zeroizing::new([7; 32]);
+        let (refresh, mailed) = (PlainToken::refresh(&entropy), PlainToken::mailed(&entropy));
+        assert_eq!(Bearer::sort(refresh.reveal().as_bytes()), Bearer::Malformed);
+        assert_eq!(sort_refresh(refresh.reveal().as_bytes()), Some(refresh.hash()));
+        assert_eq!(sort_mailed(mailed.reveal().as_bytes()), Some(mailed.hash()));
+        assert_eq!(sort_refresh(mailed.reveal().as_bytes()), None);
+        assert_eq!(sort_mailed(token().reveal().as_bytes()), None);
+        let jwt = "eyJhbGciOiJFZERTQSJ9.e30.c2ln";
+        assert_eq!(Bearer::sort(jwt.as_bytes()), Bearer::Jwt(jwt.as_bytes()));
+        let long = format!("{jwt}{}", "A".repeat(16 * 1024));
+        for bad in [
+            &jwt[..24],
+            &jwt.replace("c2ln", "c2=n"),
+            &format!("{jwt}.a"),
+            &format!(" {jwt}"),
+            &long,
+            "eyJ..",
+        ] {
+            assert_eq!(Bearer::sort(bad.as_bytes()), Bearer::Malformed, "{bad:?}");
+        }
+        assert!(!format!("{:?}", Bearer::sort(jwt.as_bytes())).contains("eyJ"));
     }
 
     #[test]

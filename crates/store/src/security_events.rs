@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use keywright_core::{ActorRef, EventId, NodeId, Timestamp, principal::ActorKind};
+use keywright_core::{ActorKind, ActorRef, EventId, NodeId, Timestamp};
 use uuid::Uuid;
 
 use crate::conn::{Conn, change, on};
@@ -183,6 +183,8 @@ pub struct EventFilter {
     pub principal_id: Option<Uuid>,
     /// Done to this object.
     pub subject_id: Option<Uuid>,
+    /// Concerning this publisher.
+    pub publisher_id: Option<Uuid>,
     /// Of this type.
     pub type_: Option<String>,
     /// From this address.
@@ -215,6 +217,7 @@ pub async fn list(conn: Conn<'_>, filter: &EventFilter) -> Result<Vec<SecurityEv
     let mut sql = Sql::new(concat!("SELECT ", event_columns!(), " FROM security_events WHERE 1 = 1"));
     sql.filter(" AND occurred_at >= ", filter.since)
         .filter(" AND occurred_at < ", filter.until)
+        .filter(" AND publisher_id = ", filter.publisher_id)
         .filter(" AND actor_id = ", filter.principal_id)
         .filter(" AND subject_id = ", filter.subject_id)
         .filter(" AND type = ", filter.type_.as_deref())

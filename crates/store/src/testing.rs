@@ -7,7 +7,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
 
+use crate::conn::Conn;
 use crate::engine::{Engine, StoreOptions};
+use crate::error::StoreError;
+use crate::platform::{self, Reached};
 use crate::store::Store;
 
 /// The superuser's URL of a PostgreSQL cluster that tests may make databases in.
@@ -103,6 +106,16 @@ async fn test_store(engine: Engine, migrated: bool) -> TestStore {
         store.migrate(|_| ()).await.expect("the migrations can be applied");
     }
     TestStore { store, options, _home: home }
+}
+
+/// Raises the epoch of service tokens, as an emergency over the whole platform does.
+///
+/// # Errors
+/// As the store.
+pub async fn raise_service_epoch(mut conn: Conn<'_>) -> Result<u64, StoreError> {
+    let epoch = platform::next_epoch(conn.reborrow()).await?;
+    platform::raise(conn, epoch, Reached { service: true, session: false }).await?;
+    Ok(epoch)
 }
 
 /// A database of its own, dropped with this.

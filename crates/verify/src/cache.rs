@@ -1,12 +1,12 @@
-//! What a node remembers: grants by token hash, and for a moment the hashes that are nobody's.
+//! What a node remembers: grants by their key, and for a moment the keys that are nobody's.
 
 use std::sync::Arc;
 
-use keywright_core::{Epochs, Grant, TokenHash};
+use keywright_core::{Epochs, Grant, GrantKey};
 use quick_cache::sync::Cache;
 use uuid::Uuid;
 
-use crate::freshness::Era;
+use crate::freshness::{Era, Freshness};
 use crate::stamps::{Noted, Stamps};
 
 /// How long an unknown credential is remembered as unknown: the longest that a credential made on
@@ -16,7 +16,7 @@ pub const UNKNOWN_MICROS: i64 = 2_000_000;
 /// The id under which a change of the whole platform is stamped.
 pub const PLATFORM: Uuid = Uuid::from_u128(1);
 
-/// Slots for hashes that were made here: few, as a collision only asks again for an unknown one.
+/// Slots for the keys of what was made here: few, as a collision only asks again for an unknown one.
 const MINTED_SLOTS: usize = 1 << 12;
 
 /// A grant in the cache, with what tells whether it still holds.
@@ -37,9 +37,15 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// An entry that no change reaches, for decisions outside a cache.
+    pub fn alone(grant: Grant) -> Self {
+        let (stamps, freshness) = (Stamps::<std::sync::atomic::AtomicU64>::with_slots(1), Freshness::alone());
+        Self { grant, epochs: Epochs::default(), noted: stamps.note(), loaded_at: 0, era: freshness.era() }
+    }
+
     /// The ids that the decision about it depends on.
-    pub fn depends_on(&self) -> [Uuid; 2] {
-        [self.grant.credential_id.0, PLATFORM]
+    pub fn depends_on(&self) -> impl Iterator<Item = Uuid> + '_ {
+        [self.grant.credential_id.0, PLATFORM].into_iter().chain(self.grant.depends_on())
     }
 
     /// Whether no change of what it depends on has been told since it was loaded.
@@ -48,7 +54,7 @@ impl Entry {
     }
 }
 
-/// That a hash was found to be nobody's, with what tells for how long.
+/// That a key was found to be nobody's, with what tells for how long.
 #[derive(Clone, Copy, Debug)]
 pub struct Absence {
     noted: Noted,
@@ -58,20 +64,20 @@ pub struct Absence {
 /// The cache. Both halves are bounded; what is used least makes room.
 #[derive(Debug)]
 pub struct GrantCache {
-    entries: Cache<TokenHash, Arc<Entry>>,
-    unknown: Cache<TokenHash, Absence>,
+    entries: Cache<GrantKey, Arc<Entry>>,
+    unknown: Cache<GrantKey, Absence>,
     minted: Stamps,
 }
 
-/// An id to stamp a hash by.
-fn mark(hash: &TokenHash) -> [Uuid; 1] {
+/// An id to stamp a key by.
+fn mark(key: &GrantKey) -> [Uuid; 1] {
     let mut id = [0; 16];
-    id.copy_from_slice(&hash.as_bytes()[..16]);
+    id.copy_from_slice(&key.as_bytes()[..16]);
     [Uuid::from_bytes(id)]
 }
 
 impl GrantCache {
-    /// Room for `grants` grants and `unknown` unknown hashes.
+    /// Room for `grants` grants and `unknown` unknown keys.
     pub fn new(grants: usize, unknown: usize) -> Self {
         Self {
             entries: Cache::new(grants.max(1)),
@@ -80,9 +86,9 @@ impl GrantCache {
         }
     }
 
-    /// The entry for a hash, whether it still holds or not.
-    pub fn get(&self, hash: &TokenHash) -> Option<Arc<Entry>> {
-        self.entries.get(hash)
+    /// The entry for a key, whether it still holds or not.
+    pub fn get(&self, key: &GrantKey) -> Option<Arc<Entry>> {
+        self.entries.get(key)
     }
 
     /// What to remember if the query that is about to begin at `asked_at` finds nobody.
@@ -90,33 +96,33 @@ impl GrantCache {
         Absence { noted: self.minted.note(), asked_at }
     }
 
-    /// Whether the hash was found to be nobody's, less than [`UNKNOWN_MICROS`] before `now`.
-    pub fn is_unknown(&self, hash: &TokenHash, now: i64) -> bool {
-        self.unknown.get(hash).is_some_and(|absence| self.is_absent(hash, absence, now))
+    /// Whether the key was found to be nobody's, less than [`UNKNOWN_MICROS`] before `now`.
+    pub fn is_unknown(&self, key: &GrantKey, now: i64) -> bool {
+        self.unknown.get(key).is_some_and(|absence| self.is_absent(key, absence, now))
     }
 
-    /// Whether the finding still counts: it is recent, and nothing with this hash was made since.
-    pub fn is_absent(&self, hash: &TokenHash, absence: Absence, now: i64) -> bool {
-        now - absence.asked_at < UNKNOWN_MICROS && self.minted.holds(absence.noted, mark(hash))
+    /// Whether the finding still counts: it is recent, and nothing with this key was made since.
+    pub fn is_absent(&self, key: &GrantKey, absence: Absence, now: i64) -> bool {
+        now - absence.asked_at < UNKNOWN_MICROS && self.minted.holds(absence.noted, mark(key))
     }
 
     /// Keeps a grant.
-    pub fn insert(&self, hash: TokenHash, entry: Arc<Entry>) {
-        self.unknown.remove(&hash);
-        self.entries.insert(hash, entry);
+    pub fn insert(&self, key: GrantKey, entry: Arc<Entry>) {
+        self.unknown.remove(&key);
+        self.entries.insert(key, entry);
     }
 
-    /// Remembers a hash as nobody's.
-    pub fn insert_unknown(&self, hash: TokenHash, absence: Absence) {
-        self.entries.remove(&hash);
-        self.unknown.insert(hash, absence);
+    /// Remembers a key as nobody's.
+    pub fn insert_unknown(&self, key: GrantKey, absence: Absence) {
+        self.entries.remove(&key);
+        self.unknown.insert(key, absence);
     }
 
-    /// A credential with this hash has been made here: it is unknown no longer, and neither is it to
+    /// A credential with this key has been made here: it is unknown no longer, and neither is it to
     /// a load that began before.
-    pub fn forget_unknown(&self, hash: &TokenHash) {
-        self.minted.invalidate(mark(hash));
-        self.unknown.remove(hash);
+    pub fn forget_unknown(&self, key: &GrantKey) {
+        self.minted.invalidate(mark(key));
+        self.unknown.remove(key);
     }
 
     /// Grants held.
@@ -124,7 +130,7 @@ impl GrantCache {
         self.entries.len()
     }
 
-    /// Unknown hashes held.
+    /// Unknown keys held.
     pub fn unknown_len(&self) -> usize {
         self.unknown.len()
     }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use keywright_core::TokenHash;
+use keywright_core::{GrantKey, Wanted};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
@@ -22,7 +22,7 @@ pub enum Landed {
     Unavailable,
 }
 
-type UnderWay = Arc<Mutex<HashMap<TokenHash, watch::Receiver<Option<Landed>>>>>;
+type UnderWay = Arc<Mutex<HashMap<GrantKey, watch::Receiver<Option<Landed>>>>>;
 
 /// The loads under way.
 #[derive(Debug, Default)]
@@ -35,7 +35,8 @@ pub struct Flights {
 #[derive(Debug)]
 pub struct Flight {
     under_way: UnderWay,
-    hash: TokenHash,
+    key: GrantKey,
+    wanted: Wanted,
     sender: watch::Sender<Option<Landed>>,
 }
 
@@ -49,15 +50,16 @@ pub enum Part {
 }
 
 impl Flights {
-    /// Joins the load for `hash`, or begins it.
-    pub fn join(&self, hash: TokenHash) -> Part {
+    /// Joins the load of what is `wanted`, whose key is `key`, or begins it.
+    pub fn join(&self, key: GrantKey, wanted: &Wanted) -> Part {
         let mut under_way = self.under_way.lock();
-        if let Some(receiver) = under_way.get(&hash) {
+        if let Some(receiver) = under_way.get(&key) {
             return Part::Follow(receiver.clone());
         }
         let (sender, receiver) = watch::channel(None);
-        under_way.insert(hash, receiver.clone());
-        Part::Lead(Flight { under_way: Arc::clone(&self.under_way), hash, sender }, receiver)
+        under_way.insert(key, receiver.clone());
+        let flight = Flight { under_way: Arc::clone(&self.under_way), key, wanted: wanted.clone(), sender };
+        Part::Lead(flight, receiver)
     }
 
     /// How many are under way.
@@ -73,8 +75,8 @@ impl Flights {
 
 impl Flight {
     /// What is being loaded.
-    pub fn hash(&self) -> TokenHash {
-        self.hash
+    pub fn wanted(&self) -> &Wanted {
+        &self.wanted
     }
 
     /// Ends the load: those who come from now on begin another.
@@ -84,7 +86,7 @@ impl Flight {
 
     fn end(&self, landed: Landed) {
         if self.sender.borrow().is_none() {
-            self.under_way.lock().remove(&self.hash);
+            self.under_way.lock().remove(&self.key);
             self.sender.send_replace(Some(landed));
         }
     }

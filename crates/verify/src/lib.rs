@@ -22,4 +22,4 @@ pub use journal::record::{DecisionRecord, EventKind, RecordCode, RecordRef};
 pub use journal::{Journal, JournalError, JournalOptions};
 pub use source::{Appended, EventSink, GrantSource, Loaded, Piece, Reject, SourceError};
 pub use stamps::Stamps;
-pub use verifier::{Known, Lookup, Verifier, VerifierOptions, VerifierStatistics};
+pub use verifier::{Known, Lookup, VerifiedToken, Verifier, VerifierOptions, VerifierStatistics};

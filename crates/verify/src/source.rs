@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use keywright_core::id::SegmentId;
-use keywright_core::{Epochs, Grant, NodeId, Timestamp, TokenHash};
+use keywright_core::{Epochs, Grant, NodeId, Timestamp, Wanted};
 
 use crate::journal::record::DecisionRecord;
 
@@ -33,8 +33,8 @@ pub enum SourceError {
 
 /// Where grants come from on a miss.
 pub trait GrantSource: Send + Sync + 'static {
-    /// The grant behind a hash, by one query; `None` when there is no such credential.
-    fn load(&self, hash: TokenHash) -> impl Future<Output = Result<Option<Loaded>, SourceError>> + Send;
+    /// The grant that is wanted, by one query; `None` when there is no such credential.
+    fn load(&self, wanted: &Wanted) -> impl Future<Output = Result<Option<Loaded>, SourceError>> + Send;
 }
 
 /// What lies between two positions of a segment.

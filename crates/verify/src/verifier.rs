@@ -1,11 +1,14 @@
-//! The verifier: from a token hash to a grant that may be decided on.
+//! The verifier: from what is wanted to a grant that may be decided on.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use keywright_core::{Decision, Epochs, Requirements, Timestamp, TokenHash, decide};
+use keywright_core::{
+    Claimed, Decision, Epochs, Grant, GrantKey, Requirements, ScopeSet, Timestamp, Wanted, decide,
+};
 use tracing::{info, warn};
 use uuid::Uuid;
 
@@ -31,7 +34,7 @@ const MAX_LOADS: usize = 8;
 pub struct VerifierOptions {
     /// Grants kept.
     pub cache_capacity: usize,
-    /// Unknown hashes kept, each for at most 2 s.
+    /// Unknown keys kept, each for at most 2 s.
     pub unknown_capacity: usize,
     /// Misses that may ask the store at once.
     pub max_loads: usize,
@@ -50,9 +53,37 @@ pub struct Known {
     pub epochs: Epochs,
     /// Answered from what was last confirmed before the store went away.
     pub stale: bool,
+    /// The token that was presented, where it says something of itself.
+    pub token: Option<Arc<VerifiedToken>>,
 }
 
-/// What is known of a hash.
+/// A token whose signature was checked, and what it says.
+#[derive(Debug)]
+pub struct VerifiedToken {
+    /// What narrows the grant.
+    pub claimed: Claimed,
+    /// All of its claims: a JSON object.
+    pub claims: Box<str>,
+}
+
+impl Known {
+    /// The snapshot.
+    pub fn grant(&self) -> &Grant {
+        &self.entry.grant
+    }
+
+    /// What the token claims of itself.
+    pub fn claimed(&self) -> Option<&Claimed> {
+        self.token.as_ref().map(|token| &token.claimed)
+    }
+
+    /// What the credential carries: never more than its owner may, nor than the token claims.
+    pub fn scopes(&self) -> Cow<'_, ScopeSet> {
+        self.grant().effective(self.claimed())
+    }
+}
+
+/// What is known of what is wanted.
 #[derive(Clone, Debug)]
 pub enum Lookup {
     /// A credential.
@@ -82,7 +113,7 @@ pub struct VerifierStatistics {
     pub unavailable: u64,
     /// Grants in the cache.
     pub entries: u64,
-    /// Unknown hashes in the cache.
+    /// Unknown keys in the cache.
     pub unknown_entries: u64,
     /// Misses that wait for others to have asked the store.
     pub waiting: u64,
@@ -105,6 +136,34 @@ struct Counters {
     unavailable: AtomicU64,
 }
 
+/// The epochs in force, as far as this node has been told.
+#[derive(Debug, Default)]
+struct EpochCells {
+    service: AtomicU64,
+    session: AtomicU64,
+    counter: AtomicU64,
+    keys: AtomicU64,
+}
+
+impl EpochCells {
+    fn load(&self) -> Epochs {
+        let read = |cell: &AtomicU64| cell.load(Ordering::Acquire);
+        Epochs {
+            service: read(&self.service),
+            session: read(&self.session),
+            counter: read(&self.counter),
+            keys: read(&self.keys),
+        }
+    }
+
+    fn raise(&self, epochs: Epochs) {
+        self.service.fetch_max(epochs.service, Ordering::AcqRel);
+        self.session.fetch_max(epochs.session, Ordering::AcqRel);
+        self.counter.fetch_max(epochs.counter, Ordering::AcqRel);
+        self.keys.fetch_max(epochs.keys, Ordering::AcqRel);
+    }
+}
+
 struct Inner<S> {
     source: S,
     cache: GrantCache,
@@ -114,7 +173,7 @@ struct Inner<S> {
     breaker: Breaker,
     gate: MissGate,
     flights: Flights,
-    service_epoch: AtomicU64,
+    epochs: EpochCells,
     counters: Counters,
     runtime: tokio::runtime::Handle,
     stale_grace_micros: i64,
@@ -144,7 +203,7 @@ impl<S: GrantSource> Verifier<S> {
                 breaker: Breaker::default(),
                 gate: MissGate::new(options.max_loads, options.max_waiting),
                 flights: Flights::default(),
-                service_epoch: AtomicU64::new(0),
+                epochs: EpochCells::default(),
                 counters: Counters::default(),
                 runtime: tokio::runtime::Handle::current(),
                 stale_grace_micros: options.stale_grace_micros,
@@ -164,22 +223,22 @@ impl<S: GrantSource> Verifier<S> {
 
     /// The epochs in force, as far as this node has been told.
     pub fn epochs(&self) -> Epochs {
-        Epochs { service: self.inner.service_epoch.load(Ordering::Acquire) }
+        self.inner.epochs.load()
     }
 
     /// What the cache knows, without asking anybody: `None` means that [`Verifier::resolve`] must.
-    pub fn peek(&self, hash: &TokenHash) -> Option<Lookup> {
-        self.peek_at(hash, self.inner.clock.boot_micros())
+    pub fn peek(&self, key: &GrantKey) -> Option<Lookup> {
+        self.peek_at(key, self.inner.clock.boot_micros())
     }
 
     /// As [`Verifier::peek`], at a moment of the boot-time clock that was read just now.
-    pub fn peek_at(&self, hash: &TokenHash, now: i64) -> Option<Lookup> {
-        if let Some(entry) = self.inner.cache.get(hash) {
+    pub fn peek_at(&self, key: &GrantKey, now: i64) -> Option<Lookup> {
+        if let Some(entry) = self.inner.cache.get(key) {
             let known = self.known(entry, now)?;
             count(&self.inner.counters.hits.own().known);
             return Some(Lookup::Known(known));
         }
-        self.inner.cache.is_unknown(hash, now).then(|| {
+        self.inner.cache.is_unknown(key, now).then(|| {
             count(&self.inner.counters.hits.own().unknown);
             Lookup::Unknown
         })
@@ -193,24 +252,31 @@ impl<S: GrantSource> Verifier<S> {
         let epochs = inner.epochs_for(&entry);
         let usable = entry.holds(&inner.stamps)
             && inner.freshness.unconfirmed_micros(entry.loaded_at, &entry.era, now) <= MAX_UNCONFIRMED_MICROS;
-        usable.then_some(Known { entry, epochs, stale: false })
+        usable.then_some(Known { entry, epochs, stale: false, token: None })
     }
 
-    /// What is known of a hash, asking the store where the cache cannot tell. `network` is the
+    /// What is known of what is wanted, asking the store where the cache cannot tell. `network` is the
     /// client's, for fairness among those who wait.
-    pub async fn resolve(&self, hash: TokenHash, network: Option<IpAddr>) -> Lookup {
+    pub async fn resolve(&self, wanted: &Wanted, network: Option<IpAddr>) -> Lookup {
         count(&self.inner.counters.misses);
-        let answer = tokio::time::timeout(ANSWER_TIMEOUT, self.ask_until_it_holds(hash, network)).await;
-        answer.ok().flatten().unwrap_or_else(|| self.stale_or_unavailable(&hash))
+        let key = wanted.key();
+        let answer =
+            tokio::time::timeout(ANSWER_TIMEOUT, self.ask_until_it_holds(key, wanted, network)).await;
+        answer.ok().flatten().unwrap_or_else(|| self.stale_or_unavailable(&key))
     }
 
-    async fn ask_until_it_holds(&self, hash: TokenHash, network: Option<IpAddr>) -> Option<Lookup> {
+    async fn ask_until_it_holds(
+        &self,
+        key: GrantKey,
+        wanted: &Wanted,
+        network: Option<IpAddr>,
+    ) -> Option<Lookup> {
         let inner = &self.inner;
         for _ in 0..MAX_LOADS {
-            if let Some(lookup) = self.peek(&hash) {
+            if let Some(lookup) = self.peek(&key) {
                 return Some(lookup);
             }
-            let (leads, receiver) = match inner.flights.join(hash) {
+            let (leads, receiver) = match inner.flights.join(key, wanted) {
                 Part::Lead(flight, receiver) => inner.launch(flight, network).then_some((true, receiver))?,
                 // Somebody probes a store that is away: nobody else waits for that.
                 Part::Follow(_) if inner.breaker.is_open() => return None,
@@ -224,7 +290,7 @@ impl<S: GrantSource> Verifier<S> {
                     }
                 }
                 Landed::Unknown(absence) => {
-                    if inner.cache.is_absent(&hash, absence, inner.clock.boot_micros()) {
+                    if inner.cache.is_absent(&key, absence, inner.clock.boot_micros()) {
                         return Some(Lookup::Unknown);
                     }
                 }
@@ -239,17 +305,17 @@ impl<S: GrantSource> Verifier<S> {
     /// known to have changed. A store that answers others, but not this one in time, is not away:
     /// then notifications may be getting through to the other nodes, and old answers would outlive
     /// what those have confirmed.
-    fn stale_or_unavailable(&self, hash: &TokenHash) -> Lookup {
-        if let Some(lookup) = self.peek(hash) {
+    fn stale_or_unavailable(&self, key: &GrantKey) -> Lookup {
+        if let Some(lookup) = self.peek(key) {
             return lookup;
         }
         let (inner, now) = (&self.inner, self.inner.clock.boot_micros());
-        if let Some(entry) = inner.cache.get(hash).filter(|_| inner.breaker.is_open()) {
+        if let Some(entry) = inner.cache.get(key).filter(|_| inner.breaker.is_open()) {
             let epochs = inner.epochs_for(&entry);
             let age = inner.freshness.unconfirmed_micros(entry.loaded_at, &entry.era, now);
             if entry.holds(&inner.stamps) && age <= inner.stale_grace_micros {
                 count(&inner.counters.stale);
-                return Lookup::Known(Known { entry, epochs, stale: true });
+                return Lookup::Known(Known { entry, epochs, stale: true, token: None });
             }
         }
         count(&inner.counters.unavailable);
@@ -263,7 +329,7 @@ impl<S: GrantSource> Verifier<S> {
 
     /// As [`Verifier::decide`], at an authority time that was read just now.
     pub fn decide_at(&self, known: &Known, wanted: &Requirements, now: Timestamp) -> Decision {
-        decide(&known.entry.grant, known.epochs, wanted, now)
+        decide(known.grant(), known.claimed(), known.epochs, wanted, now)
     }
 
     /// A change of these ids was committed, or its outcome is unknown. When this returns, no
@@ -282,15 +348,15 @@ impl<S: GrantSource> Verifier<S> {
         self.invalidate([PLATFORM]);
     }
 
-    /// The epoch of service tokens is at least this from now on. Invalidate those that it spared
-    /// **first**, or they are refused until then.
-    pub fn raise_service_epoch(&self, epoch: u64) {
-        self.inner.service_epoch.fetch_max(epoch, Ordering::AcqRel);
+    /// The epochs are at least these from now on. Invalidate those that they spared **first**, or they are
+    /// refused until then.
+    pub fn raise_epochs(&self, epochs: Epochs) {
+        self.inner.epochs.raise(epochs);
     }
 
-    /// A credential with this hash has been made here. Call it once that is committed.
-    pub fn forget_unknown(&self, hash: &TokenHash) {
-        self.inner.cache.forget_unknown(hash);
+    /// A credential with this key has been made here. Call it once that is committed.
+    pub fn forget_unknown(&self, key: impl Into<GrantKey>) {
+        self.inner.cache.forget_unknown(&key.into());
     }
 
     /// Whether the store is taken to be away.
@@ -325,7 +391,7 @@ impl<S: GrantSource> Verifier<S> {
 impl<S> Inner<S> {
     /// The epochs by which to decide on an entry. Read them before asking whether the entry holds.
     fn epochs_for(&self, entry: &Entry) -> Epochs {
-        Epochs { service: self.service_epoch.load(Ordering::Acquire).max(entry.epochs.service) }
+        self.epochs.load().max(entry.epochs)
     }
 
     fn answered(&self, now: i64) {
@@ -361,30 +427,30 @@ impl<S: GrantSource> Inner<S> {
         let landed = match tokio::time::timeout(ANSWER_TIMEOUT, self.gate.enter(network)).await {
             // Those who queued while the store went away do not find that out one after the other.
             Ok(Ok(_permit)) if probe.is_none() && self.breaker.is_open() => Landed::Unavailable,
-            Ok(Ok(_permit)) => self.load(flight.hash()).await,
+            Ok(Ok(_permit)) => self.load(flight.wanted()).await,
             Ok(Err(Overflow)) | Err(_) => Landed::Crowded,
         };
         drop(probe);
         flight.land(landed);
     }
 
-    async fn load(&self, hash: TokenHash) -> Landed {
+    async fn load(&self, wanted: &Wanted) -> Landed {
         // All of these before the query: they describe a moment that the answer is not older than.
         let (noted, era, loaded_at) = (self.stamps.note(), self.freshness.era(), self.clock.boot_micros());
         let absence = self.cache.note_absence(loaded_at);
         count(&self.counters.loads);
-        let answer = tokio::time::timeout(LOAD_TIMEOUT, self.source.load(hash)).await;
+        let answer = tokio::time::timeout(LOAD_TIMEOUT, self.source.load(wanted)).await;
         let now = self.clock.boot_micros();
         match answer {
             Ok(Ok(Some(Loaded { grant, epochs }))) => {
                 self.answered(now);
                 let entry = Arc::new(Entry { grant, epochs, noted, loaded_at, era });
-                self.cache.insert(hash, Arc::clone(&entry));
+                self.cache.insert(wanted.key(), Arc::clone(&entry));
                 Landed::Known(entry)
             }
             Ok(Ok(None)) => {
                 self.answered(now);
-                self.cache.insert_unknown(hash, absence);
+                self.cache.insert_unknown(wanted.key(), absence);
                 Landed::Unknown(absence)
             }
             Ok(Err(SourceError::Failed(reason) | SourceError::Refused(reason))) => {

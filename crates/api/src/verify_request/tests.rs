@@ -103,10 +103,14 @@ fn odd_facts_are_no_fault_of_the_caller() {
 }
 
 #[test]
-fn a_publisher_cannot_be_named_yet() {
-    let problem = VerifyRequest::from_body(br#"{"publisher_id":null}"#, &rules).unwrap_err();
-    assert_eq!((problem.status, problem.code.as_ref()), (422, "not_available_yet"));
-    assert!(shortcut(br#"{"publisher_id":null}"#).is_none());
+fn a_publisher_is_named_by_its_id() {
+    let body = br#"{"publisher_id":"01980000-0000-7000-8000-000000000001"}"#;
+    assert!(strict(body).is_some() && shortcut(body) == strict(body));
+    for other in [r#"{"publisher_id":"acme"}"#, r#"{"publisher_id":"0198000000007000800000000000 001"}"#] {
+        let problem = VerifyRequest::from_body(other.as_bytes(), &rules).unwrap_err();
+        assert_eq!((problem.status, problem.code.as_ref()), (422, "validation_failed"));
+        assert!(shortcut(other.as_bytes()).is_none());
+    }
 }
 
 #[test]
@@ -123,7 +127,8 @@ fn near() -> impl Strategy<Value = Value> {
         "[ -~]{60,70}",
         "[a-z]{500,520}",
         Just("\u{7f}".to_owned()),
-        Just("a\"b\\c".to_owned())
+        Just("a\"b\\c".to_owned()),
+        Just("01980000-0000-7000-8000-000000000001".to_owned())
     ];
     let number = prop_oneof![Just(0), Just(i64::from(MAX_COST)), Just(i64::from(MAX_COST) + 1), any::<i64>()];
     prop_oneof![

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::authority::Authority;
 use crate::call::Call;
-use keywright_core::ActorRef;
+use keywright_core::{ActorRef, PublisherId};
 
 /// What a change was made to.
 #[derive(Clone, Debug)]
@@ -43,6 +43,7 @@ pub struct Event<'a> {
     actor: ActorRef,
     call: Option<&'a Call>,
     subject: Subject,
+    publisher: Option<PublisherId>,
     reason: Option<&'a str>,
     before: Option<Value>,
     after: Option<Value>,
@@ -58,7 +59,24 @@ impl<'a> Event<'a> {
         subject: Subject,
     ) -> Self {
         let kind = kind.into();
-        Self { kind, actor, call, subject, reason: None, before: None, after: None, details: None }
+        Self {
+            kind,
+            actor,
+            call,
+            subject,
+            publisher: None,
+            reason: None,
+            before: None,
+            after: None,
+            details: None,
+        }
+    }
+
+    /// The publisher that it concerns; without one, that of the caller.
+    #[must_use]
+    pub fn publisher(mut self, publisher: Option<PublisherId>) -> Self {
+        self.publisher = publisher;
+        self
     }
 
     /// Why, in the caller's words.
@@ -70,15 +88,15 @@ impl<'a> Event<'a> {
 
     /// The object before.
     #[must_use]
-    pub fn before(mut self, row: &ServiceTokenRow) -> Self {
-        self.before = Some(snapshot(row));
+    pub fn before(mut self, object: &impl Snapshot) -> Self {
+        self.before = Some(object.snapshot());
         self
     }
 
     /// The object after.
     #[must_use]
-    pub fn after(mut self, row: &ServiceTokenRow) -> Self {
-        self.after = Some(snapshot(row));
+    pub fn after(mut self, object: &impl Snapshot) -> Self {
+        self.after = Some(object.snapshot());
         self
     }
 
@@ -104,7 +122,7 @@ impl<'a> Event<'a> {
             subject_type: Some(self.subject.kind.to_owned()),
             subject_id: self.subject.id,
             subject_name: self.subject.name,
-            publisher_id: None,
+            publisher_id: self.publisher.or(self.call.and_then(Call::home)).map(|id| id.0),
             ip_address: self.call.and_then(|call| call.ip_address),
             user_agent: self.call.and_then(|call| call.user_agent.clone()),
             request_id: self.call.map(|call| call.request_id.clone()),
@@ -119,18 +137,25 @@ impl<'a> Event<'a> {
     }
 }
 
-/// A token as events tell it: what decides, never a secret. Counters are no part of a change.
-fn snapshot(row: &ServiceTokenRow) -> Value {
-    json!({
-        "token_name": row.token_name,
-        "token_hint": row.token_hint,
-        "permissions": row.permissions,
-        "is_active": row.is_active,
-        "metadata": row.metadata,
-        "expires_at": row.expires_at,
-        "rotated_from_id": row.rotated_from_id,
-        "superseded_by_id": row.superseded_by_id,
-        "grace_expires_at": row.grace_expires_at,
-        "revoked_at": row.revoked_at,
-    })
+/// An object as events tell it: what decides, never a secret. Counters are no part of a change.
+pub trait Snapshot {
+    /// A JSON object.
+    fn snapshot(&self) -> Value;
+}
+
+impl Snapshot for ServiceTokenRow {
+    fn snapshot(&self) -> Value {
+        json!({
+            "token_name": self.token_name,
+            "token_hint": self.token_hint,
+            "permissions": self.permissions,
+            "is_active": self.is_active,
+            "metadata": self.metadata,
+            "expires_at": self.expires_at,
+            "rotated_from_id": self.rotated_from_id,
+            "superseded_by_id": self.superseded_by_id,
+            "grace_expires_at": self.grace_expires_at,
+            "revoked_at": self.revoked_at,
+        })
+    }
 }

@@ -1,10 +1,10 @@
 //! Pages of an export. Each is a use of the right to read: whoever lost it meanwhile gets no further.
 
-use keywright_store::authentication_events::{self, AuthenticationEventFilter, AuthenticationEventRow};
+use keywright_store::authentication_events::{AuthenticationEventFilter, AuthenticationEventRow};
 use keywright_store::security_events::{self, EventFilter, SecurityEventRow};
 use keywright_store::{Conn, grants};
 
-use super::READ;
+use super::{READ, read_authentication, read_security};
 use crate::authority::Authority;
 use crate::call::{Call, needs};
 use crate::change::judge;
@@ -30,7 +30,7 @@ pub async fn export_security(
 ) -> Result<Vec<Linked>, Fault> {
     let mut reader = authority.store().read().await?;
     still_reads(authority, reader.conn(), call).await?;
-    let rows = security_events::list(reader.conn(), filter).await?;
+    let rows = read_security(reader.conn(), call, filter).await?;
     let before =
         rows.iter().filter_map(|row| row.seq).map(|seq| seq.saturating_sub(1)).filter(|seq| *seq > 0);
     let macs = security_events::macs(reader.conn(), before).await?;
@@ -52,15 +52,15 @@ pub async fn export_authentication(
 ) -> Result<Vec<AuthenticationEventRow>, Fault> {
     let mut reader = authority.store().read().await?;
     still_reads(authority, reader.conn(), call).await?;
-    Ok(authentication_events::list(reader.conn(), filter).await?)
+    Ok(read_authentication(reader.conn(), call, filter).await?)
 }
 
 /// What the door saw a moment ago may be long ago by the time of the thousandth page.
 async fn still_reads(authority: &Authority, conn: Conn<'_>, call: &Call) -> Result<(), Fault> {
     call.require(READ)?;
-    if let Some(id) = call.actor.credential_id() {
-        let held = grants::by_id(conn, id).await?;
-        judge(call, held, |epochs| epochs, &needs(READ)?, authority.now())?;
+    if let Some(bearing) = call.actor.bearing() {
+        let held = grants::load(conn, &bearing.wanted).await?;
+        judge(bearing, held, &needs(READ)?, authority.now())?;
     }
     Ok(())
 }

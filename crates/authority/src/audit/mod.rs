@@ -9,9 +9,10 @@ pub mod file;
 use keywright_core::CredentialId;
 use keywright_store::authentication_events::{self, AuthenticationEventFilter, AuthenticationEventRow};
 use keywright_store::security_events::{self, EventFilter, SecurityEventRow};
-use keywright_store::service_tokens;
+use keywright_store::{Conn, StoreError, service_tokens};
+use uuid::Uuid;
 
-pub use event::{Event, Subject};
+pub use event::{Event, Snapshot, Subject};
 pub use export::{Linked, export_authentication, export_security};
 
 use crate::authority::Authority;
@@ -20,6 +21,56 @@ use crate::fault::Fault;
 
 /// What `audit:read` lets its bearer do.
 pub const READ: &str = "audit:read";
+
+/// Whose events a caller sees.
+enum Visible {
+    /// Those of all.
+    All,
+    /// Those that concern this publisher.
+    Of(Uuid),
+    /// None.
+    Nothing,
+}
+
+impl Visible {
+    /// To whoever belongs to a publisher, or acts for one, there are no events but that one's.
+    fn to(call: &Call, asked: Option<Uuid>) -> Self {
+        match (call.home().or(call.publisher), asked) {
+            (Some(own), Some(asked)) if own.0 != asked => Self::Nothing,
+            (Some(own), _) => Self::Of(own.0),
+            (None, Some(asked)) => Self::Of(asked),
+            (None, None) => Self::All,
+        }
+    }
+}
+
+/// Reads events, those that the caller may see.
+async fn read_security(
+    conn: Conn<'_>,
+    call: &Call,
+    filter: &EventFilter,
+) -> Result<Vec<SecurityEventRow>, StoreError> {
+    let publisher_id = match Visible::to(call, filter.publisher_id) {
+        Visible::Nothing => return Ok(Vec::new()),
+        Visible::Of(publisher) => Some(publisher),
+        Visible::All => None,
+    };
+    security_events::list(conn, &EventFilter { publisher_id, ..filter.clone() }).await
+}
+
+/// As [`read_security`], of authentication events.
+async fn read_authentication(
+    conn: Conn<'_>,
+    call: &Call,
+    filter: &AuthenticationEventFilter,
+) -> Result<Vec<AuthenticationEventRow>, StoreError> {
+    let publisher_id = match Visible::to(call, filter.publisher_id) {
+        Visible::Nothing => return Ok(Vec::new()),
+        Visible::Of(publisher) => Some(publisher),
+        Visible::All => None,
+    };
+    authentication_events::list(conn, &AuthenticationEventFilter { publisher_id, ..filter.clone() }).await
+}
 
 /// Lists security events.
 ///
@@ -31,7 +82,7 @@ pub async fn list(
     filter: &EventFilter,
 ) -> Result<Vec<SecurityEventRow>, Fault> {
     call.require(READ)?;
-    Ok(security_events::list(authority.store().read().await?.conn(), filter).await?)
+    Ok(read_security(authority.store().read().await?.conn(), call, filter).await?)
 }
 
 /// Lists authentication events.
@@ -44,7 +95,7 @@ pub async fn list_authentication(
     filter: &AuthenticationEventFilter,
 ) -> Result<Vec<AuthenticationEventRow>, Fault> {
     call.require(READ)?;
-    Ok(authentication_events::list(authority.store().read().await?.conn(), filter).await?)
+    Ok(read_authentication(authority.store().read().await?.conn(), call, filter).await?)
 }
 
 /// Lists the security events of one service token.
@@ -58,6 +109,9 @@ pub async fn list_of_token(
     filter: EventFilter,
 ) -> Result<Vec<SecurityEventRow>, Fault> {
     call.require(crate::service_tokens::READ)?;
+    if call.home().is_some() {
+        return Err(Fault::NotFound);
+    }
     let mut reader = authority.store().read().await?;
     service_tokens::by_id(reader.conn(), id).await?.ok_or(Fault::NotFound)?;
     let filter = EventFilter { subject_id: Some(id.0), ..filter };
@@ -73,6 +127,6 @@ pub async fn verify(
     call: &Call,
     known: Option<&chain::SignedHead>,
 ) -> Result<chain::Verified, Fault> {
-    call.require(READ)?;
+    call.require_of_platform(READ)?;
     chain::verify(authority, known).await
 }

@@ -1,7 +1,7 @@
 //! What nodes tell each other.
 
 use keywright_core::id::ChangeId;
-use keywright_core::{CredentialId, NodeId};
+use keywright_core::{CredentialId, Epochs, NodeId};
 use uuid::Uuid;
 
 /// What nodes tell each other: ids only, never a secret.
@@ -14,12 +14,12 @@ pub enum Message {
         /// What was changed.
         ids: Vec<Uuid>,
     },
-    /// The epoch of service tokens was raised.
-    ServiceEpoch {
+    /// Numbers of the platform were raised.
+    Raised {
         /// To be confirmed.
         change: Option<ChangeId>,
-        /// The epoch in force.
-        epoch: u64,
+        /// The numbers in force; 0 for those that were not raised.
+        epochs: Epochs,
         /// The credential that was spared.
         spared: Option<CredentialId>,
     },
@@ -53,8 +53,10 @@ impl Message {
                 let ids: Vec<_> = ids.iter().map(Uuid::to_string).collect();
                 format!("i {} {}", change(c), ids.join(","))
             }
-            Self::ServiceEpoch { change: c, epoch, spared } => {
-                format!("e {} {epoch} {}", change(c), spared.map_or("-".to_owned(), |id| id.to_string()))
+            Self::Raised { change: c, epochs, spared } => {
+                let Epochs { service, session, counter, keys } = epochs;
+                let spared = spared.map_or("-".to_owned(), |id| id.to_string());
+                format!("e {} {service} {session} {counter} {keys} {spared}", change(c))
             }
             Self::Flush { change: c } => format!("f {}", change(c)),
             Self::Beat { node, sent_at } => format!("h {node} {sent_at}"),
@@ -76,9 +78,14 @@ impl Message {
                 change: optional(words.next()?).ok()?,
                 ids: words.next()?.split(',').map(|id| id.parse().ok()).collect::<Option<_>>()?,
             },
-            "e" => Self::ServiceEpoch {
+            "e" => Self::Raised {
                 change: optional(words.next()?).ok()?,
-                epoch: words.next()?.parse().ok()?,
+                epochs: Epochs {
+                    service: words.next()?.parse().ok()?,
+                    session: words.next()?.parse().ok()?,
+                    counter: words.next()?.parse().ok()?,
+                    keys: words.next()?.parse().ok()?,
+                },
                 spared: optional(words.next()?).ok()?,
             },
             "f" => Self::Flush { change: optional(words.next()?).ok()? },
@@ -109,8 +116,12 @@ mod tests {
         for message in [
             Message::Invalidate { change, ids: vec![Uuid::from_u128(1), Uuid::from_u128(2)] },
             Message::Invalidate { change: None, ids: vec![Uuid::from_u128(1)] },
-            Message::ServiceEpoch { change, epoch: 7, spared },
-            Message::ServiceEpoch { change: None, epoch: 7, spared: None },
+            Message::Raised {
+                change,
+                epochs: Epochs { service: 7, session: 0, counter: 9, keys: 2 },
+                spared,
+            },
+            Message::Raised { change: None, epochs: Epochs::default(), spared: None },
             Message::Flush { change },
             Message::Beat { node, sent_at: 12 },
             Message::Confirm { node, change: ChangeId(Uuid::from_u128(9)) },

@@ -32,8 +32,8 @@ impl Authority {
                 self.verifier().invalidate(ids);
                 change
             }
-            Message::ServiceEpoch { change, epoch, spared } => {
-                self.obey(&Invalidation::ServiceEpoch { epoch, spared });
+            Message::Raised { change, epochs, spared } => {
+                self.obey(&Invalidation::Raised { epochs, spared });
                 change
             }
             Message::Flush { change } => {

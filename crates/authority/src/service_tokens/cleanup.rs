@@ -69,7 +69,8 @@ async fn sweep_all(authority: &Authority, call: &Call, wanted: CleanUp, sweep: S
 }
 
 async fn slice(authority: &Authority, call: &Call, wanted: CleanUp, sweep: Sweep) -> Result<u64, Fault> {
-    let Change { mut tx, grantor, now, .. } = Change::begin(authority, call, &needs(ADMIN)?, None).await?;
+    let Change { mut tx, grantor, now, .. } =
+        Change::begin(authority, call, &needs(ADMIN)?.at_platform_level(), None).await?;
     let days = i64::from(wanted.older_than_days);
     let (kind, ids): (_, Vec<CredentialId>) = match sweep {
         Sweep::Deactivate => (
@@ -87,6 +88,6 @@ async fn slice(authority: &Authority, call: &Call, wanted: CleanUp, sweep: Sweep
     let event = Event::new(kind, grantor.actor, Some(call), Subject::platform());
     event.details(json!({"reason": "expired", "credential_ids": ids})).write(authority, tx.conn()).await?;
     let swept = ids.len() as u64;
-    authority.commit(tx, Invalidation::Credentials(ids), false).await?;
+    authority.commit(tx, Invalidation::Of(ids.iter().map(|id| id.0).collect()), false).await?;
     Ok(swept)
 }

@@ -97,6 +97,11 @@ async fn make(
     {
         return Ok(repeated);
     }
+    if grantor.home.is_some() {
+        let detail =
+            "is missing: a token of a publisher belongs to a service account, and those do not exist yet";
+        return Err(Fault::field("service_account_id", detail));
+    }
     grantor.may_grant(&wanted.permissions)?;
     let expires_at = wanted.expiry.resolve(now, authority.settings().default_expiry_days)?;
     let (secret, row) = mint(|secret| NewServiceToken {
@@ -108,7 +113,7 @@ async fn make(
         metadata: wanted.metadata.clone(),
         is_active: true,
         expires_at,
-        epoch: grantor.epochs.service,
+        epoch: grantor.epochs.counter,
         rotated_from_id: None,
         created_by: grantor.actor.clone(),
         created_at: now,

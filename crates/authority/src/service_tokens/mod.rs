@@ -44,7 +44,14 @@ pub enum Target {
 impl Target {
     fn id(self, call: &Call) -> Result<CredentialId, Fault> {
         match self {
-            Self::Id(id) => Ok(id),
+            // Tokens that stand alone are the platform's: to whoever belongs to a publisher there are none.
+            Self::Id(id) => {
+                if call.home().is_some() {
+                    Err(Fault::NotFound)
+                } else {
+                    Ok(id)
+                }
+            }
             Self::Myself => call.actor.credential_id().ok_or(Fault::NotFound),
         }
     }
@@ -75,7 +82,7 @@ async fn finish(
     };
     authority.commit(change.tx, invalidation, call.confirm).await?;
     if let Some(secret) = &minted.secret {
-        authority.verifier().forget_unknown(&secret.hash());
+        authority.verifier().forget_unknown(secret.hash());
     }
     Ok(minted)
 }

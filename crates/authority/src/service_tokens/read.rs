@@ -19,6 +19,9 @@ pub async fn get(
     id: CredentialId,
 ) -> Result<(ServiceTokenRow, Epochs), Fault> {
     call.require(READ)?;
+    if call.home().is_some() {
+        return Err(Fault::NotFound);
+    }
     let mut reader = authority.store().read().await?;
     let epochs = platform::epochs(reader.conn()).await?;
     let row = service_tokens::by_id(reader.conn(), id).await?.ok_or(Fault::NotFound)?;
@@ -37,6 +40,9 @@ pub async fn list(
     call.require(READ)?;
     let mut reader = authority.store().read().await?;
     let epochs = platform::epochs(reader.conn()).await?;
+    if call.home().is_some() {
+        return Ok((Vec::new(), epochs));
+    }
     Ok((service_tokens::list(reader.conn(), &filter(epochs)).await?, epochs))
 }
 

@@ -1,12 +1,11 @@
 //! Revoking a service token.
 
-use keywright_core::Requirements;
 use keywright_store::service_tokens;
 
 use super::{ADMIN, Target};
 use crate::audit::{Event, Subject};
 use crate::authority::Authority;
-use crate::call::{Call, needs};
+use crate::call::{Call, Needs, needs};
 use crate::change::{Change, Invalidation};
 use crate::fault::Fault;
 use crate::nodes::Confirmations;
@@ -34,7 +33,7 @@ async fn carry_out(
 ) -> Result<Confirmations, Fault> {
     let id = target.id(call)?;
     let wanted = match target {
-        Target::Myself => Requirements::none(),
+        Target::Myself => Needs::nothing(),
         Target::Id(_) => needs(ADMIN)?,
     };
     let Change { mut tx, grantor, target, now } = Change::begin(authority, call, &wanted, Some(id)).await?;
@@ -48,5 +47,5 @@ async fn carry_out(
     }
     // Also when another node revoked it a moment ago: what that one told may still be on its way here,
     // and a caller that asks again wants to know who has heard of it.
-    authority.commit(tx, Invalidation::Credentials(vec![id]), call.confirm).await
+    authority.commit(tx, Invalidation::of(id), call.confirm).await
 }

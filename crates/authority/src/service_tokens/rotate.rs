@@ -58,7 +58,7 @@ async fn carry_out(
     let needed = needs(if target == Target::Myself { ROTATE_SELF } else { ADMIN })?;
     let mut change = Change::begin(authority, call, &needed, Some(id)).await?;
     let minted = replace(authority, call, held, target, wanted, &mut change).await;
-    finish(authority, call, change, minted, Invalidation::Credentials(vec![id])).await
+    finish(authority, call, change, minted, Invalidation::of(id)).await
 }
 
 async fn replace(
@@ -101,7 +101,7 @@ async fn replace(
         metadata: old.metadata.clone(),
         is_active: old.is_active,
         expires_at,
-        epoch: grantor.epochs.service,
+        epoch: grantor.epochs.counter,
         rotated_from_id: Some(id),
         created_by: grantor.actor.clone(),
         created_at: now,

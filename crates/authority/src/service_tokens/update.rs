@@ -84,7 +84,7 @@ async fn carry_out(
     let epochs = grantor.epochs;
     let event = Event::new("token.updated", grantor.actor, Some(call), Subject::token(&after));
     event.before(&before).after(&after).write(authority, tx.conn()).await?;
-    authority.commit(tx, Invalidation::Credentials(vec![id]), call.confirm).await?;
+    authority.commit(tx, Invalidation::of(id), call.confirm).await?;
     Ok((after, epochs))
 }
 

@@ -173,7 +173,7 @@ async fn an_actor_that_an_emergency_reaches_while_its_change_waits_does_not_fini
             let actor = world.token(&format!("actor of {label}"), &["*"]).await;
             let target = world.token(&format!("target of {label}"), &["a"]).await;
             let mut raising = world.store.begin().await.unwrap();
-            keywright_store::platform::raise_service_epoch(raising.conn()).await.unwrap();
+            keywright_store::testing::raise_service_epoch(raising.conn()).await.unwrap();
             let change = tokio::spawn(doing.carry_out(world.authority.clone(), by(&actor), target.row.id));
             let_it_begin().await;
             assert!(!change.is_finished(), "{label}: it did not wait");

@@ -141,7 +141,7 @@ async fn rows_are_marked_afterwards_and_the_spared_one_is_not() {
         world.advance_seconds(5);
         emergency(&world, by(&caller), true).await.unwrap();
         assert_eq!(world.row(&dead).await.revoked_at, None);
-        let epochs = keywright_core::Epochs { service: epoch(&world.store).await };
+        let epochs = keywright_core::Epochs { service: epoch(&world.store).await, ..Default::default() };
         assert_eq!(
             world.row(&dead).await.status(epochs, world.now()),
             Status::Revoked,

@@ -3,7 +3,7 @@
 use keywright_authority::emergency::{self, EmergencyRevoke};
 use keywright_authority::service_tokens::{self, CleanUp, MetadataChange, Target, Update};
 use keywright_authority::{Call, Fault, Idempotency, audit};
-use keywright_core::principal::ActorKind;
+use keywright_core::ActorKind;
 use keywright_store::security_events::{EventFilter, SecurityEventRow, SortOrder};
 use serde_json::{Value, json};
 

@@ -3,6 +3,7 @@
 use keywright_authority::emergency;
 use keywright_authority::service_tokens::{self, Target};
 use keywright_authority::{Authority, Call, Fault, Idempotency};
+use keywright_core::Wanted;
 use keywright_store::testing::postgres_store;
 use keywright_verify::{Clock, GrantSource, SourceError};
 
@@ -115,7 +116,7 @@ async fn a_line_on_which_nobody_answers_is_a_store_that_is_away() {
     let token = world.token("ci", &["a"]).await;
     proxy.set(Line::Cut);
     for _ in 0..5 {
-        let loaded = node.store().load(token.secret.hash()).await;
+        let loaded = node.store().load(&Wanted::token(token.secret.hash())).await;
         assert!(matches!(loaded, Err(SourceError::Unavailable(_))), "{loaded:?}");
         let made = service_tokens::create(&node, operator(), wanted("new", &["a"])).await;
         assert!(matches!(made, Err(Fault::Unavailable(_))), "{made:?}");

@@ -6,7 +6,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use keywright_authority::service_tokens::{self, Rotate, Target, Update};
 use keywright_authority::{Authority, Fault};
-use keywright_core::TokenHash;
+use keywright_core::{TokenHash, Wanted};
 use keywright_verify::Clock;
 
 use crate::rotation::rotation;
@@ -46,7 +46,7 @@ async fn every_other_change_is_in_force_before_its_call_returns() {
         assert_eq!(world.verdict(&token).await, "valid");
         let narrower = Update { permissions: Some(scopes(&[])), ..Update::default() };
         world.update(operator(), &token, narrower).await.unwrap();
-        let lookup = world.authority.verifier().resolve(token.secret.hash(), None).await;
+        let lookup = world.authority.verifier().resolve(&Wanted::token(token.secret.hash()), None).await;
         let keywright_verify::Lookup::Known(known) = lookup else { panic!("{lookup:?}") };
         assert!(known.entry.grant.scopes.is_empty());
     }

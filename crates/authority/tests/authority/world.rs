@@ -8,7 +8,8 @@ use keywright_authority::service_tokens::{self, Create, Expiry, Target, Update};
 use keywright_authority::{Authority, Call, Fault, Keys, Settings, entropy};
 use keywright_core::decision::code_of;
 use keywright_core::{
-    Actor, CredentialName, Metadata, NodeId, PlainToken, Requirements, ScopeSet, Timestamp, TokenHash,
+    Actor, Bearing, CredentialName, Metadata, NodeId, PlainToken, Requirements, ScopeSet, Timestamp,
+    TokenHash, Wanted,
 };
 use keywright_store::service_tokens::ServiceTokenRow;
 use keywright_store::testing::{TestStore, test_stores};
@@ -150,8 +151,16 @@ pub(crate) fn operator() -> Call {
 /// A call by a token, as the door lets it in.
 pub(crate) fn by(token: &Made) -> Call {
     let row = &token.row;
+    let grant = row.to_grant();
     Call {
-        actor: Actor::Credential { id: row.id, name: row.token_name.as_str().to_owned() },
+        actor: Actor::Bearer(Box::new(Bearing {
+            wanted: Wanted::token(token.secret.hash()),
+            credential_id: row.id,
+            credential_name: row.token_name.as_str().to_owned(),
+            principal: grant.principal_ref(),
+            home: None,
+            claimed: None,
+        })),
         permissions: row.permissions.clone(),
         ..operator()
     }
@@ -160,7 +169,7 @@ pub(crate) fn by(token: &Made) -> Call {
 /// What a verification without further wishes answers.
 pub(crate) async fn verdict(authority: &Authority, hash: TokenHash) -> &'static str {
     let verifier = authority.verifier();
-    match verifier.resolve(hash, None).await {
+    match verifier.resolve(&Wanted::token(hash), None).await {
         Lookup::Known(known) => code_of(&verifier.decide(&known, &Requirements::none())),
         Lookup::Unknown => "not_found",
         Lookup::Unavailable => "unavailable",
@@ -170,7 +179,7 @@ pub(crate) async fn verdict(authority: &Authority, hash: TokenHash) -> &'static 
 /// What the cache alone answers; none when it would have to ask.
 pub(crate) fn cached_verdict(authority: &Authority, hash: TokenHash) -> Option<&'static str> {
     let verifier = authority.verifier();
-    match verifier.peek(&hash)? {
+    match verifier.peek(&hash.into())? {
         Lookup::Known(known) => Some(code_of(&verifier.decide(&known, &Requirements::none()))),
         Lookup::Unknown => Some("not_found"),
         Lookup::Unavailable => None,

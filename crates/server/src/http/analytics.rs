@@ -12,7 +12,7 @@ use keywright_store::service_tokens::TokenTotals;
 use keywright_store::usage::CredentialCount;
 
 use super::answer::{Refused, json_no_store};
-use super::gate::{Caller, TokensRead};
+use super::gate::{AnalyticsRead, Caller, TokensRead};
 use super::input::{PathId, Query};
 use super::{App, view};
 
@@ -65,7 +65,7 @@ pub async fn of_token(
 )]
 pub async fn summary(
     State(app): State<App>,
-    caller: Caller<TokensRead>,
+    caller: Caller<AnalyticsRead>,
     Query(query): Query<AnalyticsQuery>,
 ) -> Result<Response, Refused> {
     let days = query.days.unwrap_or(DEFAULT_DAYS);

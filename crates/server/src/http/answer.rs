@@ -54,6 +54,10 @@ fn problem(fault: Fault) -> Problem {
             denied(denial.code, &missing)
         }
         Fault::ScopeExceedsGrantor { detail, .. } => Problem::new(Refusal::ScopeExceedsGrantor, detail),
+        Fault::PublisherRequired => Problem::new(
+            Refusal::PublisherRequired,
+            "Name the publisher that this is about in the header X-Publisher-Id.",
+        ),
         Fault::Invalid(faults) => Problem::of_fields(
             faults.into_iter().map(|f| FieldError::new(f.field, FieldCode::OutOfRange, f.detail)).collect(),
         ),

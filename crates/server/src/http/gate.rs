@@ -8,7 +8,10 @@ use http::request::Parts;
 use keywright_api::problem::Problem;
 use keywright_api::problem_code::Refusal;
 use keywright_authority::{Call, Idempotency};
-use keywright_core::{Actor, Bearer, Denial, DenialCode, Grant, Requirements, Scope, ScopeSet, address};
+use keywright_core::{
+    Actor, Bearer, Bearing, Denial, DenialCode, Grant, PublisherId, Requirements, Scope, ScopeSet, Wanted,
+    address,
+};
 use keywright_verify::{EventKind, Known, Lookup, RecordCode, RecordRef};
 use std::net::IpAddr;
 
@@ -26,38 +29,56 @@ pub struct LocalOperator;
 pub trait Permission: Send + Sync + 'static {
     /// The permission; none for handlers that any usable credential may call.
     const SCOPE: Option<&'static str>;
+    /// Where it must be held.
+    const LEVEL: Level;
+}
+
+/// Where a permission must be held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// Within the publisher that the caller acts for, or at platform level.
+    Publisher,
+    /// At platform level: whoever belongs to a publisher does not have it, whatever their role.
+    Platform,
 }
 
 macro_rules! permissions {
-    ($($(#[$doc:meta])* $name:ident = $scope:expr;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident = $scope:expr, $level:ident;)*) => {$(
         $(#[$doc])*
         #[derive(Clone, Copy, Debug)]
         pub struct $name;
         impl Permission for $name {
             const SCOPE: Option<&'static str> = $scope;
+            const LEVEL: Level = Level::$level;
         }
     )*};
 }
 
 permissions! {
     /// Any usable credential.
-    Anyone = None;
+    Anyone = None, Publisher;
     /// See service tokens.
-    TokensRead = Some("tokens:read");
+    TokensRead = Some("tokens:read"), Publisher;
     /// Manage service tokens.
-    TokensAdmin = Some("tokens:admin");
+    TokensAdmin = Some("tokens:admin"), Publisher;
     /// Rotate the very credential that calls.
-    TokensRotateSelf = Some("tokens:rotate_self");
+    TokensRotateSelf = Some("tokens:rotate_self"), Publisher;
     /// Ask about other credentials.
-    TokensVerify = Some("tokens:verify");
+    TokensVerify = Some("tokens:verify"), Publisher;
+    /// Clean up service tokens, those of all.
+    TokensCleanUp = Some("tokens:admin"), Platform;
     /// Emergency revocation.
-    EmergencyRevoke = Some("emergency:revoke");
+    EmergencyRevoke = Some("emergency:revoke"), Platform;
     /// Read events.
-    AuditRead = Some("audit:read");
+    AuditRead = Some("audit:read"), Publisher;
+    /// Check the chain of events, which is one for all.
+    AuditVerify = Some("audit:read"), Platform;
+    /// See how all credentials are used.
+    AnalyticsRead = Some("tokens:read"), Platform;
     /// Write CI/CD events.
-    AuditLog = Some("audit_log");
+    AuditLog = Some("audit_log"), Publisher;
     /// Read the system's status.
-    SystemStatus = Some("system_status");
+    SystemStatus = Some("system_status"), Platform;
 }
 
 /// A caller that the gate let in.
@@ -74,11 +95,13 @@ impl<P: Permission> FromRequestParts<App> for Caller<P> {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refused> {
         let arrived = parts.extensions.get::<Arrived>().cloned().ok_or_else(outside)?;
         let door = Door { app, parts, arrived: &arrived };
-        let (actor, permissions) = door.let_in(P::SCOPE).await?;
-        let confirm = actor == Actor::Operator;
+        let publisher = named_publisher(&parts.headers)?;
+        let let_in = door.let_in(P::SCOPE, P::LEVEL, publisher).await?;
+        let confirm = let_in.actor == Actor::Operator;
         let call = Call {
-            actor,
-            permissions,
+            actor: let_in.actor,
+            permissions: let_in.permissions,
+            publisher: let_in.publisher,
             request_id: arrived.request_id.clone(),
             ip_address: arrived.ip_address,
             user_agent: user_agent(&parts.headers).map(str::to_owned),
@@ -99,6 +122,24 @@ fn outside() -> Refused {
     Refused::from(Problem::new(Refusal::InternalError, "The request came past the outer layer."))
 }
 
+/// `X-Publisher-Id`: the publisher that a caller of the platform acts for.
+fn named_publisher(headers: &http::HeaderMap) -> Result<Option<PublisherId>, Problem> {
+    let mut values = headers.get_all("x-publisher-id").iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    let id = value.to_str().ok().and_then(|text| text.parse().ok());
+    match id {
+        Some(id) if values.next().is_none() => Ok(Some(id)),
+        _ => Err(Problem::new(Refusal::InvalidHeader, "X-Publisher-Id must be the id of one publisher.")),
+    }
+}
+
+/// Who was let in, and for which publisher.
+struct LetIn {
+    actor: Actor,
+    permissions: ScopeSet,
+    publisher: Option<PublisherId>,
+}
+
 struct Door<'a> {
     app: &'a App,
     parts: &'a Parts,
@@ -106,39 +147,53 @@ struct Door<'a> {
 }
 
 impl Door<'_> {
-    async fn let_in(&self, scope: Option<&str>) -> Result<(Actor, ScopeSet), Refused> {
+    async fn let_in(
+        &self,
+        scope: Option<&str>,
+        level: Level,
+        publisher: Option<PublisherId>,
+    ) -> Result<LetIn, Refused> {
         match presented(&self.parts.headers) {
             Presented::Nothing if self.parts.extensions.get::<LocalOperator>().is_some() => {
-                Ok((Actor::Operator, ScopeSet::all()))
+                Ok(LetIn { actor: Actor::Operator, permissions: ScopeSet::all(), publisher })
             }
             Presented::Nothing => self.refuse(RecordCode::MissingCredential, None, missing()).await,
             Presented::Conflicting => {
                 self.refuse(RecordCode::ConflictingCredentials, None, conflicting()).await
             }
-            Presented::Credential(credential) => self.judge(credential, scope).await,
+            Presented::Credential(credential) => self.judge(credential, scope, level, publisher).await,
         }
     }
 
-    async fn judge(&self, credential: &[u8], scope: Option<&str>) -> Result<(Actor, ScopeSet), Refused> {
+    async fn judge(
+        &self,
+        credential: &[u8],
+        scope: Option<&str>,
+        level: Level,
+        publisher: Option<PublisherId>,
+    ) -> Result<LetIn, Refused> {
         let wanted = requirements(scope)?;
         let clock = self.app.authority().clock();
-        let looked =
-            look_up(self.app, Bearer::sort(credential), self.arrived.ip_address, clock.boot_micros());
-        let (known, at) = match looked.await {
-            Looked::Known(known, at) => (known, at),
+        let asked = (Bearer::sort(credential), publisher);
+        let looked = look_up(self.app, asked, self.arrived.ip_address, clock.boot_micros());
+        let found = match looked.await {
+            Looked::Known(found) => found,
             Looked::Denied(code) => return self.refuse(code.into(), None, denied(code, &[])).await,
             Looked::Unavailable => return self.refuse(RecordCode::Unavailable, None, unavailable()).await,
         };
-        let grant = &known.entry.grant;
-        match self.app.authority().verifier().decide_at(&known, &wanted, clock.at(at)) {
+        let known = &found.known;
+        let decision = self.app.authority().verifier().decide_at(known, &wanted, clock.at(found.at));
+        match decision.and_then(|()| at_level(&found, level, &wanted)) {
             Ok(()) => {
-                let _ = self.arrived.let_in.set((grant.credential_id, grant.name.to_string()));
-                let actor = Actor::Credential { id: grant.credential_id, name: grant.name.to_string() };
-                Ok((actor, grant.scopes.clone()))
+                let bearing = found.bearing();
+                let _ = self.arrived.let_in.set(bearing.clone());
+                let publisher = known.grant().publisher();
+                let permissions = known.scopes().into_owned();
+                Ok(LetIn { actor: Actor::Bearer(Box::new(bearing)), permissions, publisher })
             }
             Err(denial) => {
                 let problem = problem_of(&denial);
-                self.refuse_for(denial.code.into(), Some(&known), details(&denial), problem).await
+                self.refuse_for(denial.code.into(), Some(known), details(&denial), problem).await
             }
         }
     }
@@ -168,8 +223,17 @@ impl Door<'_> {
     }
 }
 
+/// What a publisher's role grants does not reach what is the platform's.
+fn at_level(found: &Found, level: Level, wanted: &Requirements) -> Result<(), Denial> {
+    if level == Level::Platform && found.home.is_some() {
+        let missing_scopes = wanted.required_scopes.iter().cloned().collect();
+        return Err(Denial { code: DenialCode::InsufficientScope, missing_scopes });
+    }
+    Ok(())
+}
+
 fn record<'a>(door: &'a Door<'_>, code: RecordCode, known: Option<&'a Known>) -> RecordRef<'a> {
-    let grant: Option<&Grant> = known.map(|known| &known.entry.grant);
+    let grant = known.map(Known::grant);
     RecordRef {
         occurred_at: door.app.authority().now(),
         kind: EventKind::Gate,
@@ -177,7 +241,7 @@ fn record<'a>(door: &'a Door<'_>, code: RecordCode, known: Option<&'a Known>) ->
         credential_id: grant.map(|grant| grant.credential_id),
         token_name: grant.map(|grant| &*grant.name),
         principal_kind: grant.map(|grant| grant.principal),
-        principal_id: grant.map(|grant| grant.credential_id.0),
+        principal_id: grant.map(Grant::principal_id),
         asked_by: None,
         ip_address: door.arrived.ip_address,
         user_agent: user_agent(&door.parts.headers),
@@ -189,36 +253,71 @@ fn record<'a>(door: &'a Door<'_>, code: RecordCode, known: Option<&'a Known>) ->
             .unwrap_or(u32::MAX),
         stale: known.is_some_and(|known| known.stale),
         error_details: None,
-        publisher_id: None,
-        user_email: None,
+        publisher_id: grant.and_then(Grant::publisher).map(|id| id.0),
+        user_email: grant.and_then(Grant::user).map(|user| &*user.email),
         occurrences: 1,
+    }
+}
+
+/// A credential that is known.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// What is known of it.
+    pub known: Known,
+    /// At which moment of the boot-time clock.
+    pub at: i64,
+    /// By what it was asked for.
+    pub wanted: Wanted,
+    /// The publisher that it belongs to, and beyond which it reaches nothing; none at platform level.
+    pub home: Option<PublisherId>,
+}
+
+impl Found {
+    /// Who makes a change by it.
+    pub fn bearing(&self) -> Bearing {
+        let grant = self.known.grant();
+        Bearing {
+            wanted: self.wanted.clone(),
+            credential_id: grant.credential_id,
+            credential_name: grant.name.to_string(),
+            principal: grant.principal_ref(),
+            home: self.home,
+            claimed: self.known.claimed().cloned(),
+        }
     }
 }
 
 /// What a look-up found.
 pub enum Looked {
-    /// A credential, as it was known at this moment of the boot-time clock.
-    Known(Known, i64),
+    /// A credential.
+    Known(Found),
     /// None of ours.
     Denied(DenialCode),
     /// The answer cannot be known now.
     Unavailable,
 }
 
-/// Looks a credential up, in the cache first. `now` was read from the boot-time clock just now.
-pub async fn look_up(app: &App, bearer: Bearer, client: Option<IpAddr>, now: i64) -> Looked {
+/// Looks a credential up, as it is for the publisher that is asked about, in the cache first. `now` was read
+/// from the boot-time clock just now.
+pub async fn look_up(
+    app: &App,
+    (bearer, publisher): (Bearer<'_>, Option<PublisherId>),
+    client: Option<IpAddr>,
+    now: i64,
+) -> Looked {
     let Bearer::Service(hash) = bearer else { return Looked::Denied(DenialCode::Malformed) };
+    let wanted = Wanted::Token { hash, publisher };
     let verifier = app.authority().verifier();
-    let (found, at) = if let Some(found) = verifier.peek_at(&hash, now) {
+    let (found, at) = if let Some(found) = verifier.peek_at(&wanted.key(), now) {
         (found, now)
     } else {
         // Boxed, so that the future of a hit, which is moved about, stays small.
-        let found = Box::pin(verifier.resolve(hash, client.map(address::network))).await;
+        let found = Box::pin(verifier.resolve(&wanted, client.map(address::network))).await;
         // That took its time: the decision is made at the moment at which it is made.
         (found, app.authority().clock().boot_micros())
     };
     match found {
-        Lookup::Known(known) => Looked::Known(known, at),
+        Lookup::Known(known) => Looked::Known(Found { known, at, wanted, home: None }),
         Lookup::Unknown => Looked::Denied(DenialCode::NotFound),
         Lookup::Unavailable => Looked::Unavailable,
     }

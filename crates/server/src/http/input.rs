@@ -1,5 +1,6 @@
 //! Reading requests: body, query and path, each strictly.
 
+use std::str::FromStr;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -204,9 +205,9 @@ fn pairs(parts: &Parts) -> Vec<(String, String)> {
 
 /// The id in a path. What is none is not found: it names no object.
 #[derive(Clone, Copy, Debug)]
-pub struct PathId(pub CredentialId);
+pub struct PathId<T = CredentialId>(pub T);
 
-impl FromRequestParts<App> for PathId {
+impl<T: FromStr> FromRequestParts<App> for PathId<T> {
     type Rejection = Refused;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refused> {

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, Method};
 use keywright_api::problem::Problem;
 use keywright_api::problem_code::Refusal;
-use keywright_core::{CredentialId, PrincipalKind};
+use keywright_core::{Bearing, PrincipalKind};
 use keywright_verify::clock::boot_micros;
 use keywright_verify::{EventKind, RecordRef};
 use tracing::{Instrument, debug, info, info_span};
@@ -36,8 +36,8 @@ pub struct Arrived {
     pub path: String,
     /// When it arrived, on the boot-time clock.
     pub at: i64,
-    /// The credential that the gate let in, with its name.
-    pub let_in: Arc<OnceLock<(CredentialId, String)>>,
+    /// Whom the gate let in.
+    pub let_in: Arc<OnceLock<Bearing>>,
 }
 
 /// Wraps every request.
@@ -122,10 +122,10 @@ async fn record(app: &App, code: keywright_core::DenialCode, arrived: &Arrived, 
         occurred_at: app.authority().now(),
         kind: EventKind::Gate,
         code: code.into(),
-        credential_id: let_in.map(|(id, _)| *id),
-        token_name: let_in.map(|(_, name)| name.as_str()),
-        principal_kind: let_in.map(|_| PrincipalKind::ServiceToken),
-        principal_id: let_in.map(|(id, _)| id.0),
+        credential_id: let_in.map(|bearing| bearing.credential_id),
+        token_name: let_in.map(|bearing| bearing.credential_name.as_str()),
+        principal_kind: let_in.and_then(|bearing| PrincipalKind::parse(bearing.principal.kind.as_str())),
+        principal_id: let_in.and_then(|bearing| bearing.principal.id),
         asked_by: None,
         ip_address: arrived.ip_address,
         user_agent: facts.user_agent.as_deref(),
@@ -136,7 +136,7 @@ async fn record(app: &App, code: keywright_core::DenialCode, arrived: &Arrived, 
         latency_micros: u32::try_from(elapsed).unwrap_or(u32::MAX),
         stale: false,
         error_details: None,
-        publisher_id: None,
+        publisher_id: let_in.and_then(|bearing| bearing.wanted.publisher()).map(|id| id.0),
         user_email: None,
         occurrences: 1,
     };

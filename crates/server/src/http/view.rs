@@ -72,8 +72,8 @@ pub fn actor(actor: &ActorRef) -> Actor {
 pub fn principal(grant: &Grant) -> Principal {
     Principal {
         kind: PrincipalType::from_word(grant.principal.as_str()).unwrap_or(PrincipalType::ServiceToken),
-        id: grant.credential_id.0,
-        name: grant.name.to_string(),
+        id: grant.principal_id(),
+        name: grant.principal_ref().name,
     }
 }
 

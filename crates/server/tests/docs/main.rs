@@ -144,7 +144,9 @@ fn links_between_documents_resolve() {
 #[test]
 fn every_denial_is_explained_with_the_status_that_a_gate_gives_it() {
     let table = "| `malformed` | a | 401 |\n| `not_found` | a | 401 |\n| `revoked` | a | 401 |\n\
-                 | `expired` | a | 401 |\n| `inactive` | a | 401 |\n| `insufficient_scope` | a | 403 |\n";
+                 | `expired` | a | 401 |\n| `inactive` | a | 401 |\n| `principal_disabled` | a | 401 |\n\
+                 | `publisher_suspended` | a | 401 |\n| `wrong_publisher` | a | 403 |\n\
+                 | `insufficient_scope` | a | 403 |\n";
     let find = |text: &str| denials::wrong(&Document::new("docs/verification.md", text));
     assert_eq!(find(table), Vec::<String>::new());
     for (from, to, what) in [

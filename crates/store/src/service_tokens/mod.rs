@@ -11,7 +11,8 @@ use sqlx::types::Json;
 pub use self::list::{ListFilter, TokenTotals, list, totals};
 pub use self::row::{NewServiceToken, ServiceTokenRow};
 pub use self::sweep::{
-    count_at_epoch, count_below_epoch, deactivate_expired, delete_dead, mark_revoked_by_epoch, set_epoch,
+    count_below_epoch, count_between_epochs, deactivate_expired, delete_dead, mark_revoked_by_epoch,
+    set_epoch,
 };
 use crate::conn::{Conn, change, on};
 use crate::dialect::{fold, statements};

@@ -1,8 +1,8 @@
 //! A service token as a row.
 
 use keywright_core::{
-    ActorRef, CredentialId, CredentialKind, CredentialName, Epochs, Grant, Metadata, PrincipalKind, ScopeSet,
-    Status, Timestamp, TokenHash, TokenHint, principal::ActorKind,
+    ActorKind, ActorRef, CredentialId, CredentialKind, CredentialName, Epochs, Grant, Metadata,
+    PrincipalKind, ScopeSet, Status, Timestamp, TokenHash, TokenHint,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -130,6 +130,7 @@ impl ServiceTokenRow {
             superseded_by: self.superseded_by_id,
             grace_expires_at: self.grace_expires_at,
             epoch: self.epoch,
+            bonds: None,
         }
     }
 

@@ -23,7 +23,8 @@ statements! {
         "SELECT id FROM service_tokens WHERE revoked_at IS NULL AND epoch < $1 ORDER BY epoch LIMIT $2"
     ] + "FOR UPDATE SKIP LOCKED";
     COUNT_BELOW_EPOCH = ["SELECT COUNT(*) FROM service_tokens WHERE revoked_at IS NULL AND epoch < $1"];
-    COUNT_AT_EPOCH = ["SELECT COUNT(*) FROM service_tokens WHERE revoked_at IS NULL AND epoch = $1"];
+    COUNT_BETWEEN_EPOCHS =
+        ["SELECT COUNT(*) FROM service_tokens WHERE revoked_at IS NULL AND epoch >= $1 AND epoch < $2"];
     SET_EPOCH = ["UPDATE service_tokens SET epoch = $2 WHERE id = $1"];
 }
 
@@ -114,13 +115,15 @@ pub async fn mark_revoked_by_epoch(
     Ok(marked)
 }
 
-/// How many tokens of exactly this epoch are not revoked: those that raising it reaches.
+/// How many tokens are not revoked whose epoch is `in_force` or later, and earlier than `next`: those that
+/// raising the one in force to `next` reaches.
 ///
 /// # Errors
 /// As any query.
-pub async fn count_at_epoch(conn: Conn<'_>, epoch: u64) -> Result<u64, StoreError> {
-    let count = on!(conn, |c| sqlx::query_scalar::<DB, i64>(COUNT_AT_EPOCH.text::<DB>())
-        .bind(to_i64(epoch))
+pub async fn count_between_epochs(conn: Conn<'_>, in_force: u64, next: u64) -> Result<u64, StoreError> {
+    let count = on!(conn, |c| sqlx::query_scalar::<DB, i64>(COUNT_BETWEEN_EPOCHS.text::<DB>())
+        .bind(to_i64(in_force))
+        .bind(to_i64(next))
         .fetch_one(c))?;
     Ok(to_u64(count))
 }

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{NOW, by_id, credential_id, insert, name, new_token};
+use keywright_core::Wanted;
+
+use super::{NOW, by_id, credential_id, hash, insert, name, new_token};
 use crate::conn::call;
 use crate::service_tokens::{self, Changes};
 use crate::testing::{TestStore, postgres_store, test_stores};
@@ -57,7 +59,7 @@ async fn of_fifty_rotations_at_once_one_wins() {
         let old = credential_id(0);
         let mut tx = store.begin().await.unwrap();
         service_tokens::lock_for_change(tx.conn(), old).await.unwrap().unwrap();
-        let (actor, _) = grants::by_id(tx.conn(), old).await.unwrap().unwrap();
+        let actor = grants::load(tx.conn(), &Wanted::token(hash(0))).await.unwrap().unwrap().grant;
         let renamed = name(&format!("{}~old", actor.name));
         let new = service_tokens::NewServiceToken { token_name: name("token-0"), ..new_token(number + 1) };
         let won = service_tokens::supersede(tx.conn(), old, new.id, &renamed, NOW, NOW).await.unwrap();
@@ -88,7 +90,7 @@ async fn a_mint_and_an_emergency_wait_for_each_other() {
             let store = store.another().await;
             tokio::spawn(async move {
                 let mut tx = store.begin().await.unwrap();
-                let raised = platform::raise_service_epoch(tx.conn()).await.unwrap();
+                let raised = crate::testing::raise_service_epoch(tx.conn()).await.unwrap();
                 tx.commit().await.unwrap();
                 raised
             })
@@ -100,7 +102,7 @@ async fn a_mint_and_an_emergency_wait_for_each_other() {
             }
         });
         assert!(early.await.is_err(), "{:?}", store.engine());
-        let new = service_tokens::NewServiceToken { epoch: epochs.service, ..new_token(1) };
+        let new = service_tokens::NewServiceToken { epoch: epochs.counter, ..new_token(1) };
         service_tokens::insert(mint.conn(), &new).await.unwrap();
         mint.commit().await.unwrap();
         assert_eq!(emergency.await.unwrap(), 2);
@@ -130,7 +132,9 @@ async fn a_revoked_actor_is_seen_by_the_change_that_began_before() {
             let store = store.another().await;
             async move {
                 let mut late = store.begin_change(&[actor.0], &[]).await.unwrap();
-                grants::by_id(late.conn(), actor).await
+                grants::load(late.conn(), &Wanted::token(hash(1)))
+                    .await
+                    .map(|loaded| loaded.map(|loaded| loaded.grant))
             }
         });
         while store.engine() == Engine::Postgres && !late.is_finished() && waiting(&store).await == 0 {
@@ -138,7 +142,7 @@ async fn a_revoked_actor_is_seen_by_the_change_that_began_before() {
         }
         assert!(!late.is_finished(), "{:?}", store.engine());
         revoking.commit().await.unwrap();
-        let (grant, _) = late.await.unwrap().unwrap().unwrap();
+        let grant = late.await.unwrap().unwrap().unwrap();
         assert_eq!(grant.revoked_at, Some(NOW));
     }
 }

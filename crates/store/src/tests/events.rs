@@ -1,6 +1,6 @@
 //! Security events: kept as written, listed by any filter, sealed once and in order.
 
-use keywright_core::{ActorRef, NodeId, principal::ActorKind};
+use keywright_core::{ActorKind, ActorRef, NodeId};
 use uuid::Uuid;
 
 use super::{NOW, change, event_id, read};

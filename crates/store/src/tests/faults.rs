@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use keywright_core::Wanted;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, Postgres};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -108,7 +109,7 @@ async fn carry(
 
 async fn load(store: &Store) -> Result<bool, StoreError> {
     let mut reader = store.read().await?;
-    Ok(grants::load(reader.conn(), &hash(1)).await?.is_some())
+    Ok(grants::load(reader.conn(), &Wanted::token(hash(1))).await?.is_some())
 }
 
 #[tokio::test]
@@ -176,7 +177,7 @@ async fn after_a_restart_of_the_server_one_call_fails_at_most() {
     let through = Store::connect(&gate.options()).await.unwrap();
     let (mut one, mut two) = (through.read().await.unwrap(), through.read().await.unwrap());
     for reader in [&mut one, &mut two] {
-        assert!(grants::load(reader.conn(), &hash(1)).await.unwrap().is_some());
+        assert!(grants::load(reader.conn(), &Wanted::token(hash(1))).await.unwrap().is_some());
     }
     drop((one, two));
     gate.cut();

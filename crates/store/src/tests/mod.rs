@@ -66,7 +66,7 @@ fn new_token(number: u64) -> NewServiceToken {
         epoch: 1,
         rotated_from_id: Some(credential_id(number + 1_000_000)),
         created_by: ActorRef {
-            kind: keywright_core::principal::ActorKind::ServiceToken,
+            kind: keywright_core::ActorKind::ServiceToken,
             id: Some(credential_id(number + 2_000_000).0),
             name: "root".to_owned(),
         },

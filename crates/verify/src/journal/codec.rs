@@ -127,12 +127,16 @@ fn put_payload(record: &RecordRef<'_>, out: &mut Vec<u8>) {
     out.push(match record.kind {
         EventKind::Verify => 0,
         EventKind::Gate => 1,
+        EventKind::Login => 2,
+        EventKind::Refresh => 3,
     });
     out.push(record.code.number());
     out.push(u8::from(record.stale));
     out.push(match record.principal_kind {
         None => 0,
         Some(PrincipalKind::ServiceToken) => 1,
+        Some(PrincipalKind::User) => 2,
+        Some(PrincipalKind::External) => 3,
     });
     out.extend_from_slice(&record.occurred_at.as_micros().to_le_bytes());
     out.extend_from_slice(&record.latency_micros.to_le_bytes());
@@ -234,6 +238,8 @@ fn read_payload(segment: SegmentId, offset: u64, payload: &[u8]) -> Read<Decisio
     let kind = match reader.u8()? {
         0 => EventKind::Verify,
         1 => EventKind::Gate,
+        2 => EventKind::Login,
+        3 => EventKind::Refresh,
         _ => return Err(Unreadable),
     };
     let code = RecordCode::from_number(reader.u8()?).ok_or(Unreadable)?;
@@ -241,6 +247,8 @@ fn read_payload(segment: SegmentId, offset: u64, payload: &[u8]) -> Read<Decisio
     let principal_kind = match reader.u8()? {
         0 => None,
         1 => Some(PrincipalKind::ServiceToken),
+        2 => Some(PrincipalKind::User),
+        3 => Some(PrincipalKind::External),
         _ => return Err(Unreadable),
     };
     let occurred_at = Timestamp::from_micros(reader.i64()?);

@@ -12,17 +12,23 @@ pub enum EventKind {
     Verify,
     /// A request that was refused at one of Keywright's own doors.
     Gate,
+    /// A login of a user, carried out or refused.
+    Login,
+    /// The use of a refresh token.
+    Refresh,
 }
 
 impl EventKind {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Verify, Self::Gate];
+    pub const ALL: [Self; 4] = [Self::Verify, Self::Gate, Self::Login, Self::Refresh];
 
     /// `event_type` in the store and on the wire.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Verify => "verify",
             Self::Gate => "gate",
+            Self::Login => "login",
+            Self::Refresh => "refresh",
         }
     }
 }
@@ -76,6 +82,18 @@ record_codes! {
     ConflictingCredentials = 9, "conflicting_credentials";
     /// The credential was good, but the change went beyond what it may grant.
     ScopeExceedsGrantor = 10, "scope_exceeds_grantor";
+    /// See [`DenialCode::PrincipalDisabled`].
+    PrincipalDisabled = 11, "principal_disabled";
+    /// See [`DenialCode::PublisherSuspended`].
+    PublisherSuspended = 12, "publisher_suspended";
+    /// See [`DenialCode::WrongPublisher`].
+    WrongPublisher = 13, "wrong_publisher";
+    /// A login whose address and password do not belong together.
+    InvalidCredentials = 14, "invalid_credentials";
+    /// A login after too many that failed.
+    TooManyAttempts = 15, "too_many_attempts";
+    /// A refresh token that was used before: its session has ended.
+    RefreshReused = 16, "refresh_reused";
 }
 
 impl From<DenialCode> for RecordCode {
@@ -86,6 +104,9 @@ impl From<DenialCode> for RecordCode {
             DenialCode::Revoked => Self::Revoked,
             DenialCode::Expired => Self::Expired,
             DenialCode::Inactive => Self::Inactive,
+            DenialCode::PrincipalDisabled => Self::PrincipalDisabled,
+            DenialCode::PublisherSuspended => Self::PublisherSuspended,
+            DenialCode::WrongPublisher => Self::WrongPublisher,
             DenialCode::InsufficientScope => Self::InsufficientScope,
         }
     }

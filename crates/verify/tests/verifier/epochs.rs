@@ -2,18 +2,20 @@
 
 use std::sync::atomic::Ordering;
 
-use crate::store::{Mode, Node, grant, hash, id};
+use keywright_core::Epochs;
+
+use crate::store::{Mode, Node, grant, id, key};
 
 impl Node {
     /// The emergency has been committed, sparing one, and nothing was told yet.
     fn commit_emergency(&self, spared: u32) {
-        self.store.rows.lock().insert(hash(spared), grant(spared, 2));
+        self.store.rows.lock().insert(key(spared), grant(spared, 2));
         self.store.epoch.store(2, Ordering::SeqCst);
     }
 
     fn hear_of_the_emergency(&self, spared: u32) {
         self.verifier.invalidate([id(spared).0]);
-        self.verifier.raise_service_epoch(2);
+        self.verifier.raise_epochs(Epochs { service: 2, ..Epochs::default() });
     }
 }
 
@@ -24,12 +26,12 @@ async fn a_raised_epoch_revokes_what_is_cached_without_a_query() {
         assert_eq!(node.ask(n).await, "valid");
     }
     node.behave(Mode::Panic);
-    node.verifier.raise_service_epoch(2);
+    node.verifier.raise_epochs(Epochs { service: 2, ..Epochs::default() });
     for n in 0..20 {
         assert_eq!(node.ask(n).await, "revoked");
     }
     assert_eq!(node.queries(), 20);
-    node.verifier.raise_service_epoch(1);
+    node.verifier.raise_epochs(Epochs { service: 1, ..Epochs::default() });
     assert_eq!(node.verifier.epochs().service, 2, "an epoch never falls");
 }
 
@@ -59,7 +61,7 @@ async fn a_load_that_tells_of_an_emergency_first_refuses_none_of_the_spared() {
 async fn a_lookup_from_before_an_emergency_decides_by_the_epoch_from_before_it() {
     let node = Node::alone();
     assert_eq!(node.ask(1).await, "valid");
-    let known = node.verifier.peek(&hash(1)).unwrap();
+    let known = node.verifier.peek(&key(1)).unwrap();
     node.commit_emergency(1);
     node.hear_of_the_emergency(1);
     // Between look-up and decision the emergency passed, and the spared one's entry is an old one.
@@ -72,6 +74,6 @@ async fn what_is_minted_after_an_emergency_is_valid() {
     let node = Node::alone();
     node.commit_emergency(1);
     node.hear_of_the_emergency(1);
-    node.store.rows.lock().insert(hash(77), grant(77, 2));
+    node.store.rows.lock().insert(key(77), grant(77, 2));
     assert_eq!((node.ask(77).await, node.ask(5).await), ("valid".into(), "revoked".into()));
 }

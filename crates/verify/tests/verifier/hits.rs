@@ -72,7 +72,7 @@ async fn a_load_that_dies_leaves_nobody_waiting_and_nothing_behind() {
 async fn a_decision_is_made_anew_for_each_question() {
     let node = Node::alone();
     let end = node.clock.now().plus_seconds(10);
-    node.store.rows.lock().entry(crate::store::hash(1)).and_modify(|grant| grant.expires_at = Some(end));
+    node.store.rows.lock().entry(crate::store::key(1)).and_modify(|grant| grant.expires_at = Some(end));
     assert_eq!(node.ask(1).await, "valid");
     node.clock.advance(10_000_000 - 1);
     assert_eq!(node.ask(1).await, "valid");

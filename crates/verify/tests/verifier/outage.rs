@@ -3,11 +3,12 @@
 
 use std::time::Duration;
 
+use keywright_core::Epochs;
 use keywright_verify::freshness::MAX_UNCONFIRMED_MICROS;
 use keywright_verify::{Freshness, VerifierOptions};
 use tokio::task::JoinHandle;
 
-use crate::store::{GRACE_MICROS, Mode, Node, SECOND, away, faulty, grant, hash, id, options, settle};
+use crate::store::{GRACE_MICROS, Mode, Node, SECOND, away, faulty, grant, id, key, options, settle};
 
 /// The longest that anybody waits for an answer.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -73,7 +74,7 @@ async fn what_is_known_to_have_changed_has_no_grace() {
     // A commit whose outcome is unknown.
     node.verifier.invalidate([id(1).0]);
     assert_eq!((node.ask(1).await, node.ask(2).await), ("unavailable".into(), "stale valid".into()));
-    node.verifier.raise_service_epoch(2);
+    node.verifier.raise_epochs(Epochs { service: 2, ..Epochs::default() });
     assert_eq!(node.ask(2).await, "stale revoked");
 }
 
@@ -213,7 +214,7 @@ async fn nothing_is_remembered_of_an_outage() {
     node.behave(Mode::Silent);
     assert_eq!(in_time(node.asking(77).await).await, "unavailable");
     node.behave(Mode::Answer);
-    node.store.rows.lock().insert(hash(77), grant(77, 1));
+    node.store.rows.lock().insert(key(77), grant(77, 1));
     node.clock.advance(SECOND / 10);
     assert_eq!(node.ask(77).await, "valid");
 }

@@ -1,6 +1,6 @@
 //! Loads never outlive a change: the race between them, forced.
 
-use crate::store::{Node, grant, hash, id, settle};
+use crate::store::{Node, grant, id, key, settle};
 
 #[tokio::test(start_paused = true)]
 async fn a_load_overtaken_by_a_revocation_is_served_to_nobody() {
@@ -102,8 +102,8 @@ async fn a_load_that_found_nobody_is_overtaken_by_the_mint() {
     let mut questions = node.hold();
     let caller = node.asking(77).await;
     let old = questions.next().await;
-    node.store.rows.lock().insert(hash(77), grant(77, 1));
-    node.verifier.forget_unknown(&hash(77));
+    node.store.rows.lock().insert(key(77), grant(77, 1));
+    node.verifier.forget_unknown(key(77));
     let after = node.asking(77).await;
     old.release();
     questions.next().await.release();

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use keywright_core::decision::code_of;
 use keywright_core::{
-    CredentialId, CredentialKind, Epochs, Grant, PrincipalKind, Requirements, ScopeSet, Timestamp, TokenHash,
+    CredentialId, CredentialKind, Epochs, Grant, GrantKey, PrincipalKind, Requirements, ScopeSet, Timestamp,
+    TokenHash, Wanted,
 };
 use keywright_verify::{
     Clock, Freshness, GrantSource, Loaded, Lookup, SourceError, Verifier, VerifierOptions,
@@ -75,7 +76,7 @@ pub(crate) fn faulty() -> SourceError {
 }
 
 pub(crate) struct State {
-    pub(crate) rows: Mutex<HashMap<TokenHash, Grant>>,
+    pub(crate) rows: Mutex<HashMap<GrantKey, Grant>>,
     pub(crate) epoch: AtomicU64,
     queries: AtomicUsize,
     mode: Mutex<Mode>,
@@ -85,10 +86,10 @@ pub(crate) struct State {
 pub(crate) struct Store(Arc<State>);
 
 impl GrantSource for Store {
-    async fn load(&self, hash: TokenHash) -> Answer {
+    async fn load(&self, wanted: &Wanted) -> Answer {
         self.0.queries.fetch_add(1, Ordering::SeqCst);
-        let epochs = Epochs { service: self.0.epoch.load(Ordering::SeqCst) };
-        let row = self.0.rows.lock().get(&hash).cloned();
+        let epochs = Epochs { service: self.0.epoch.load(Ordering::SeqCst), ..Epochs::default() };
+        let row = self.0.rows.lock().get(&wanted.key()).cloned();
         let answer = Ok(row.map(|grant| Loaded { grant, epochs }));
         let mode = self.0.mode.lock().clone();
         match mode {
@@ -125,8 +126,12 @@ pub(crate) fn options() -> VerifierOptions {
     }
 }
 
-pub(crate) fn hash(n: u32) -> TokenHash {
-    TokenHash::of(&n.to_le_bytes())
+pub(crate) fn wanted(n: u32) -> Wanted {
+    Wanted::token(TokenHash::of(&n.to_le_bytes()))
+}
+
+pub(crate) fn key(n: u32) -> GrantKey {
+    wanted(n).key()
 }
 
 pub(crate) fn id(n: u32) -> CredentialId {
@@ -149,6 +154,7 @@ pub(crate) fn grant(n: u32, epoch: u64) -> Grant {
         superseded_by: None,
         grace_expires_at: None,
         epoch,
+        bonds: None,
     }
 }
 
@@ -163,7 +169,7 @@ impl Node {
 
     pub(crate) fn with(freshness: Freshness, options: &VerifierOptions) -> Self {
         let store = Arc::new(State {
-            rows: Mutex::new((0..20).map(|n| (hash(n), grant(n, 1))).collect()),
+            rows: Mutex::new((0..20).map(|n| (key(n), grant(n, 1))).collect()),
             epoch: AtomicU64::new(1),
             queries: AtomicUsize::new(0),
             mode: Mutex::new(Mode::Answer),
@@ -190,7 +196,7 @@ impl Node {
 
     /// A revocation that has been committed and not yet told.
     pub(crate) fn revoke_row(&self, n: u32) {
-        self.store.rows.lock().entry(hash(n)).and_modify(|grant| grant.revoked_at = Some(Timestamp::EPOCH));
+        self.store.rows.lock().entry(key(n)).and_modify(|grant| grant.revoked_at = Some(Timestamp::EPOCH));
     }
 
     /// A revocation whose call has returned.
@@ -210,7 +216,7 @@ impl Node {
 
     /// What the cache alone tells.
     pub(crate) fn cached(&self, n: u32) -> Option<String> {
-        self.verifier.peek(&hash(n)).map(|lookup| told(&self.verifier, &lookup))
+        self.verifier.peek(&key(n)).map(|lookup| told(&self.verifier, &lookup))
     }
 
     /// Asks in a task of its own, which has got as far as it can when this returns.
@@ -239,9 +245,9 @@ pub(crate) fn network(n: u8) -> IpAddr {
 }
 
 async fn verify(verifier: &Verifier<Store>, n: u32, network: Option<IpAddr>) -> String {
-    let lookup = match verifier.peek(&hash(n)) {
+    let lookup = match verifier.peek(&key(n)) {
         Some(lookup) => lookup,
-        None => verifier.resolve(hash(n), network).await,
+        None => verifier.resolve(&wanted(n), network).await,
     };
     told(verifier, &lookup)
 }

@@ -1,6 +1,6 @@
 //! Unknown credentials are remembered for a moment.
 
-use crate::store::{Mode, Node, SECOND, grant, hash};
+use crate::store::{Mode, Node, SECOND, grant, key};
 
 #[tokio::test(start_paused = true)]
 async fn an_unknown_credential_is_asked_for_once_in_two_seconds() {
@@ -12,7 +12,7 @@ async fn an_unknown_credential_is_asked_for_once_in_two_seconds() {
     assert_eq!(node.ask(77).await, "not_found");
     assert_eq!(node.queries(), 1);
     // Made on another node meanwhile, which tells nobody.
-    node.store.rows.lock().insert(hash(77), grant(77, 1));
+    node.store.rows.lock().insert(key(77), grant(77, 1));
     node.clock.advance(1);
     assert_eq!(node.ask(77).await, "valid");
     assert_eq!(node.queries(), 2);
@@ -24,7 +24,7 @@ async fn the_two_seconds_begin_with_the_question() {
     let mut questions = node.hold();
     let caller = node.asking(77).await;
     let question = questions.next().await;
-    node.store.rows.lock().insert(hash(77), grant(77, 1));
+    node.store.rows.lock().insert(key(77), grant(77, 1));
     node.clock.advance(2 * SECOND - SECOND / 10);
     question.release();
     assert_eq!(caller.await.unwrap(), "not_found");
@@ -37,8 +37,8 @@ async fn the_two_seconds_begin_with_the_question() {
 async fn what_is_made_here_is_known_here_at_once() {
     let node = Node::alone();
     assert_eq!(node.ask(77).await, "not_found");
-    node.store.rows.lock().insert(hash(77), grant(77, 1));
-    node.verifier.forget_unknown(&hash(77));
+    node.store.rows.lock().insert(key(77), grant(77, 1));
+    node.verifier.forget_unknown(key(77));
     assert_eq!(node.ask(77).await, "valid");
 }
 
@@ -46,7 +46,7 @@ async fn what_is_made_here_is_known_here_at_once() {
 async fn a_credential_that_is_gone_is_unknown() {
     let node = Node::alone();
     assert_eq!(node.ask(1).await, "valid");
-    node.store.rows.lock().remove(&hash(1));
+    node.store.rows.lock().remove(&key(1));
     node.verifier.invalidate([crate::store::id(1).0]);
     assert_eq!(node.ask(1).await, "not_found");
     assert_eq!(node.verifier.statistics().entries, 0);

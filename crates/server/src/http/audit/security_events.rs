@@ -59,12 +59,8 @@ pub(crate) fn page(mut rows: Vec<SecurityEventRow>, limit: u32) -> Response {
 
 /// What the query asks for; `limit` rows of it.
 pub(crate) fn filter(query: EventQuery, limit: u32) -> Result<EventFilter, Problem> {
-    // Security events are changes that were made: they neither fail nor belong to a publisher yet.
-    let unknown = [
-        ("publisher_id", query.publisher_id.is_some()),
-        ("success", query.success.is_some()),
-        ("code", query.code.is_some()),
-    ];
+    // Security events are changes that were made: they do not fail.
+    let unknown = [("success", query.success.is_some()), ("code", query.code.is_some())];
     let errors: Vec<_> = unknown
         .into_iter()
         .filter(|(_, given)| *given)
@@ -80,6 +76,7 @@ pub(crate) fn filter(query: EventQuery, limit: u32) -> Result<EventFilter, Probl
         until: moment("until", query.until.as_deref())?,
         principal_id: query.principal_id,
         subject_id: query.credential_id,
+        publisher_id: query.publisher_id,
         type_: query.kind,
         ip_address: query.ip,
         order: order(query.order),

@@ -11,7 +11,7 @@ use keywright_authority::audit::chain::{SignedHead, Verified};
 
 use crate::http::App;
 use crate::http::answer::{Refused, json_no_store};
-use crate::http::gate::{AuditRead, Caller};
+use crate::http::gate::{AuditVerify, Caller};
 use crate::http::input::{Query, invalid};
 
 /// What may be asked.
@@ -40,7 +40,7 @@ impl FromFields for VerifyChain {
 )]
 pub async fn verify(
     State(app): State<App>,
-    caller: Caller<AuditRead>,
+    caller: Caller<AuditVerify>,
     Query(query): Query<VerifyChain>,
 ) -> Result<Response, Refused> {
     let known: Option<SignedHead> =

@@ -15,7 +15,8 @@ use keywright_api::request::FromFields;
 use keywright_api::verify::Decision;
 use keywright_api::verify_request::{BorrowedVerify, VerifyRequest};
 use keywright_core::{
-    self as core, Bearer, CredentialId, Denial, Requirements, ScopeSet, address, decision::code_of,
+    self as core, Bearer, CredentialId, DenialCode, Grant, PublisherId, Requirements, ScopeSet, Standing,
+    address,
 };
 use keywright_verify::journal::Writer;
 use keywright_verify::{EventKind, Known, RecordCode, RecordRef};
@@ -25,8 +26,8 @@ use crate::http::App;
 use crate::http::answer::{Refused, denied};
 use crate::http::client::{Presented, presented, user_agent};
 use crate::http::gate::{
-    LocalOperator, Looked, Permission, TokensVerify, conflicting, look_up, missing, problem_of, requirements,
-    unavailable, unrecorded,
+    Found, LocalOperator, Looked, Permission, TokensVerify, conflicting, look_up, missing, problem_of,
+    requirements, unavailable, unrecorded,
 };
 use crate::http::input::{self, NoQuery, is_json, read_body, rules};
 use crate::http::outer::Arrived;
@@ -98,6 +99,7 @@ fn check_query(parts: &Parts, app: &App) -> Result<(), Problem> {
 /// The facts of the original request, and what is wanted of the credential.
 struct Question<'a> {
     wanted: Requirements,
+    publisher: Option<PublisherId>,
     ip_address: Option<IpAddr>,
     user_agent: Option<&'a str>,
     method: Option<&'a str>,
@@ -133,6 +135,7 @@ struct Borrowed<'a> {
     token: Option<&'a str>,
     required_scopes: Vec<&'a str>,
     any_scopes: Vec<&'a str>,
+    publisher: Option<PublisherId>,
     ip_address: Option<&'a str>,
     user_agent: Option<&'a str>,
     method: Option<&'a str>,
@@ -146,6 +149,7 @@ impl<'a> From<&'a BorrowedVerify<'a>> for Borrowed<'a> {
             token: request.token,
             required_scopes: request.required_scopes.clone().unwrap_or_default(),
             any_scopes: request.any_scopes.clone().unwrap_or_default(),
+            publisher: request.publisher_id.and_then(|id| id.parse().ok()),
             ip_address: request.ip_address,
             user_agent: request.user_agent,
             method: request.method,
@@ -161,6 +165,7 @@ impl<'a> From<&'a VerifyRequest> for Borrowed<'a> {
             token: request.token.as_ref().map(keywright_api::secret::Secret::expose),
             required_scopes: request.required_scopes.iter().map(String::as_str).collect(),
             any_scopes: request.any_scopes.iter().flatten().map(String::as_str).collect(),
+            publisher: request.publisher_id.map(PublisherId),
             ip_address: request.ip_address.as_deref(),
             user_agent: request.user_agent.as_deref(),
             method: request.method.as_deref(),
@@ -183,21 +188,23 @@ async fn with_body(
         any_scopes: scopes(&request.any_scopes)?,
     };
     if let Some(token) = request.token {
-        let asked_by = verification.asker().await?;
+        let asking = verification.asker().await?;
         // The asker may have been a miss, which takes its time.
         let verification = Verification { now: app.authority().clock().boot_micros(), ..verification };
         let question = Question {
             wanted,
+            publisher: request.publisher.or(asking.and_then(|asker| asker.home)),
             ip_address: request.ip_address.and_then(address::parse),
             user_agent: request.user_agent.map(shown),
             method: request.method.map(shown),
             endpoint: request.endpoint.map(shown),
             cloudflare_ray_id: request.cloudflare_ray_id.map(shown),
         };
-        return verification.decide(Bearer::sort(token.as_bytes()), &question, asked_by).await;
+        return verification.decide(Bearer::sort(token.as_bytes()), &question, asking).await;
     }
     let question = Question {
         wanted,
+        publisher: request.publisher,
         ip_address: asked.ip_address,
         user_agent: request.user_agent.map(shown).or_else(|| user_agent(asked.headers)),
         method: request.method.map(shown).or(Some("POST")),
@@ -235,6 +242,24 @@ impl Verdict {
     }
 }
 
+/// Who asks about another credential.
+#[derive(Clone, Copy)]
+struct Asker {
+    id: CredentialId,
+    /// The publisher that it belongs to; none at platform level.
+    home: Option<PublisherId>,
+}
+
+impl Asker {
+    /// Whether the asker may learn anything of a credential: within its own publisher only, of what has a part
+    /// in it.
+    fn may_know_of(self, found: &Found, question: &Question<'_>) -> bool {
+        let Some(home) = self.home else { return true };
+        let standing = found.known.grant().tenancy().map(|tenancy| tenancy.standing);
+        question.publisher == Some(home) && standing.is_some_and(|standing| standing != Standing::Foreign)
+    }
+}
+
 struct Verification<'a> {
     app: &'a App,
     writer: &'a Writer,
@@ -245,7 +270,7 @@ struct Verification<'a> {
 impl Verification<'_> {
     /// The caller that asks about another credential: it needs `tokens:verify`. Its own verdict is
     /// recorded only when it is refused.
-    async fn asker(&self) -> Result<Option<CredentialId>, Problem> {
+    async fn asker(&self) -> Result<Option<Asker>, Problem> {
         let credential = match presented(self.asked.headers) {
             Presented::Nothing if self.asked.operator => return Ok(None),
             Presented::Nothing => return self.refuse(RecordCode::MissingCredential, None, missing()).await,
@@ -255,46 +280,58 @@ impl Verification<'_> {
             Presented::Credential(credential) => credential,
         };
         let wanted = requirements(TokensVerify::SCOPE).map_err(|refused| refused.0)?;
-        match look_up(self.app, Bearer::sort(credential), self.asked.ip_address, self.now).await {
+        match look_up(self.app, (Bearer::sort(credential), None), self.asked.ip_address, self.now).await {
             Looked::Denied(code) => self.refuse(code.into(), None, denied(code, &[])).await,
             Looked::Unavailable => self.refuse(RecordCode::Unavailable, None, unavailable()).await,
-            Looked::Known(known, at) => match self.decide_known(&known, &wanted, at) {
-                Ok(()) => Ok(Some(known.entry.grant.credential_id)),
-                Err(denial) => self.refuse(denial.code.into(), Some(&known), problem_of(&denial)).await,
+            Looked::Known(found) => match self.decide_known(&found, &wanted) {
+                Ok(()) => Ok(Some(Asker { id: found.known.grant().credential_id, home: found.home })),
+                Err(denial) => self.refuse(denial.code.into(), Some(&found.known), problem_of(&denial)).await,
             },
         }
     }
 
     async fn decide(
         &self,
-        bearer: Bearer,
+        bearer: Bearer<'_>,
         question: &Question<'_>,
-        asked_by: Option<CredentialId>,
+        asker: Option<Asker>,
     ) -> Result<Bytes, Problem> {
+        let asked_by = asker.as_ref().map(|asker| asker.id);
         let client = question.ip_address.or(self.asked.ip_address);
-        match look_up(self.app, bearer, client, self.now).await {
-            Looked::Known(known, at) => {
-                let decision = self.decide_known(&known, &question.wanted, at);
+        match look_up(self.app, (bearer, question.publisher), client, self.now).await {
+            // What is of no concern to the asker's publisher is as good as unknown (api.md, Acting publisher).
+            Looked::Known(found) if asker.is_some_and(|asker| !asker.may_know_of(&found, question)) => {
+                self.unknown(DenialCode::NotFound, question, asked_by).await
+            }
+            Looked::Known(found) => {
+                let decision = self.decide_known(&found, &question.wanted);
                 let code = decision.as_ref().map_or_else(|denial| denial.code.into(), |()| RecordCode::Valid);
                 let details = decision.as_ref().err().and_then(details);
                 let verdict = Verdict { kind: EventKind::Verify, code, details };
-                self.record(&verdict, Some(&known), question, asked_by, at).await?;
+                self.record(&verdict, Some(&found.known), question, asked_by, found.at).await?;
                 Ok(match decision {
-                    Ok(()) => verify_write::valid(&known.entry.grant, self.asked.request_id),
-                    Err(denial) => verify_write::denied(&known.entry.grant, &denial, self.asked.request_id),
+                    Ok(()) => verify_write::valid(&found.known, self.asked.request_id),
+                    Err(denial) => verify_write::denied(&found.known, &denial, self.asked.request_id),
                 })
             }
-            Looked::Denied(code) => {
-                self.record(&Verdict::verify(code.into()), None, question, asked_by, self.now).await?;
-                let decision = Err(Denial::from(code));
-                Ok(verify_write::bare(code_of(&decision), self.asked.request_id))
-            }
+            Looked::Denied(code) => self.unknown(code, question, asked_by).await,
             Looked::Unavailable => {
                 self.record(&Verdict::verify(RecordCode::Unavailable), None, question, asked_by, self.now)
                     .await?;
                 Err(unavailable())
             }
         }
+    }
+
+    /// Nothing is told of the credential but the code.
+    async fn unknown(
+        &self,
+        code: DenialCode,
+        question: &Question<'_>,
+        asked_by: Option<CredentialId>,
+    ) -> Result<Bytes, Problem> {
+        self.record(&Verdict::verify(code.into()), None, question, asked_by, self.now).await?;
+        Ok(verify_write::bare(code.as_str(), self.asked.request_id))
     }
 
     async fn refuse<T>(
@@ -305,6 +342,7 @@ impl Verification<'_> {
     ) -> Result<T, Problem> {
         let question = Question {
             wanted: Requirements::none(),
+            publisher: None,
             ip_address: self.asked.ip_address,
             user_agent: user_agent(self.asked.headers),
             method: Some("POST"),
@@ -316,9 +354,9 @@ impl Verification<'_> {
         Err(problem)
     }
 
-    fn decide_known(&self, known: &Known, wanted: &Requirements, at: i64) -> core::Decision {
+    fn decide_known(&self, found: &Found, wanted: &Requirements) -> core::Decision {
         let authority = self.app.authority();
-        authority.verifier().decide_at(known, wanted, authority.clock().at(at))
+        authority.verifier().decide_at(&found.known, wanted, authority.clock().at(found.at))
     }
 
     /// No answer without a record.
@@ -330,7 +368,7 @@ impl Verification<'_> {
         asked_by: Option<CredentialId>,
         at: i64,
     ) -> Result<(), Problem> {
-        let grant = known.map(|known| &known.entry.grant);
+        let grant = known.map(Known::grant);
         let record = RecordRef {
             occurred_at: self.app.authority().clock().at(at),
             kind: verdict.kind,
@@ -338,7 +376,7 @@ impl Verification<'_> {
             credential_id: grant.map(|grant| grant.credential_id),
             token_name: grant.map(|grant| &*grant.name),
             principal_kind: grant.map(|grant| grant.principal),
-            principal_id: grant.map(|grant| grant.credential_id.0),
+            principal_id: grant.map(Grant::principal_id),
             asked_by,
             ip_address: question.ip_address,
             user_agent: question.user_agent,
@@ -349,8 +387,8 @@ impl Verification<'_> {
             latency_micros: u32::try_from(at - self.asked.at).unwrap_or(u32::MAX),
             stale: known.is_some_and(|known| known.stale),
             error_details: verdict.details.as_deref(),
-            publisher_id: None,
-            user_email: None,
+            publisher_id: grant.and_then(Grant::publisher).map(|id| id.0),
+            user_email: grant.and_then(Grant::user).map(|user| &*user.email),
             occurrences: 1,
         };
         self.writer.append_durably(&record).await.map_err(|_| unrecorded())

@@ -5,39 +5,67 @@ use std::io::Write as _;
 
 use bytes::Bytes;
 use keywright_core::{Denial, Grant, Scope, ScopeSet, Timestamp};
+use keywright_verify::Known;
 
 /// The answer for a valid credential.
-pub(super) fn valid(grant: &Grant, request_id: &str) -> Bytes {
+pub(super) fn valid(known: &Known, request_id: &str) -> Bytes {
+    let (grant, held) = (known.grant(), known.scopes());
     let mut out = Vec::with_capacity(768);
     out.extend_from_slice(b"{\"valid\":true,\"code\":\"valid\"");
-    known(&mut out, grant);
+    about(&mut out, grant);
     out.extend_from_slice(b",\"expires_at\":");
-    time(&mut out, grant.expires_at);
-    out.extend_from_slice(b",\"publisher_id\":null,\"publishers\":[],\"scopes\":");
-    scopes(&mut out, &grant.scopes);
-    out.extend_from_slice(b",\"rate_limit\":null,\"context\":{\"service_account_id\":null,\"service_name\":");
-    text(&mut out, &grant.name);
-    out.extend_from_slice(b",\"publisher_id\":null,\"scopes\":");
-    scopes(&mut out, &grant.scopes);
+    time(&mut out, expires_at(known));
+    out.extend_from_slice(b",\"publisher_id\":");
+    optional_uuid(&mut out, grant.publisher().map(|id| id.0));
+    out.extend_from_slice(b",\"publishers\":");
+    publishers(&mut out, grant);
+    out.extend_from_slice(b",\"scopes\":");
+    scopes(&mut out, &held);
+    out.extend_from_slice(b",\"rate_limit\":null,\"context\":");
+    context(&mut out, known, &held);
+    end(out, request_id)
+}
+
+/// What the kind of credential has to tell: of a token its claims.
+fn context(out: &mut Vec<u8>, known: &Known, held: &ScopeSet) {
+    if let Some(token) = &known.token {
+        out.extend_from_slice(token.claims.as_bytes());
+        return;
+    }
+    let grant = known.grant();
+    out.extend_from_slice(b"{\"service_account_id\":null,\"service_name\":");
+    text(out, &grant.name);
+    out.extend_from_slice(b",\"publisher_id\":");
+    optional_uuid(out, grant.publisher().map(|id| id.0));
+    out.extend_from_slice(b",\"scopes\":");
+    scopes(out, held);
     out.extend_from_slice(b",\"rate_limits\":{\"per_minute\":null,\"per_hour\":null},\"metadata\":");
     match &grant.metadata {
         Some(metadata) => out.extend_from_slice(metadata.to_json().as_bytes()),
         None => out.extend_from_slice(b"{}"),
     }
     out.push(b'}');
-    end(out, request_id)
+}
+
+/// The end of the credential or of the very token, whichever comes first.
+fn expires_at(known: &Known) -> Option<Timestamp> {
+    let claimed = known.claimed().and_then(|claimed| claimed.expires_at);
+    match (known.grant().expires_at, claimed) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
 }
 
 /// The answer for a known credential that is denied.
-pub(super) fn denied(grant: &Grant, denial: &Denial, request_id: &str) -> Bytes {
+pub(super) fn denied(known: &Known, denial: &Denial, request_id: &str) -> Bytes {
     let mut out = Vec::with_capacity(512);
     out.extend_from_slice(b"{\"valid\":false,\"code\":\"");
     out.extend_from_slice(denial.code.as_str().as_bytes());
     out.push(b'"');
-    known(&mut out, grant);
-    if grant.expires_at.is_some() {
+    about(&mut out, known.grant());
+    if let Some(end) = expires_at(known) {
         out.extend_from_slice(b",\"expires_at\":");
-        time(&mut out, grant.expires_at);
+        time(&mut out, Some(end));
     }
     if !denial.missing_scopes.is_empty() {
         out.extend_from_slice(b",\"missing_scopes\":");
@@ -55,7 +83,7 @@ pub(super) fn bare(code: &str, request_id: &str) -> Bytes {
     end(out, request_id)
 }
 
-fn known(out: &mut Vec<u8>, grant: &Grant) {
+fn about(out: &mut Vec<u8>, grant: &Grant) {
     out.extend_from_slice(b",\"token_type\":\"");
     out.extend_from_slice(grant.kind.as_str().as_bytes());
     out.extend_from_slice(b"\",\"credential_id\":");
@@ -65,9 +93,9 @@ fn known(out: &mut Vec<u8>, grant: &Grant) {
     out.extend_from_slice(b",\"principal\":{\"type\":\"");
     out.extend_from_slice(grant.principal.as_str().as_bytes());
     out.extend_from_slice(b"\",\"id\":");
-    uuid(out, grant.credential_id.0);
+    uuid(out, grant.principal_id());
     out.extend_from_slice(b",\"name\":");
-    text(out, &grant.name);
+    text(out, grant.user().map_or(&grant.name, |user| &user.email));
     out.extend_from_slice(b"},\"rotation\":{\"superseded\":");
     out.extend_from_slice(if grant.superseded_by.is_some() { b"true" } else { b"false" });
     out.extend_from_slice(b",\"grace_expires_at\":");
@@ -107,6 +135,24 @@ fn uuid(out: &mut Vec<u8>, id: uuid::Uuid) {
     out.push(b'"');
 }
 
+fn optional_uuid(out: &mut Vec<u8>, id: Option<uuid::Uuid>) {
+    match id {
+        Some(id) => uuid(out, id),
+        None => out.extend_from_slice(b"null"),
+    }
+}
+
+fn publishers(out: &mut Vec<u8>, grant: &Grant) {
+    out.push(b'[');
+    for (i, publisher) in grant.bonds.iter().flat_map(|bonds| &bonds.publishers).enumerate() {
+        if i > 0 {
+            out.push(b',');
+        }
+        uuid(out, publisher.0);
+    }
+    out.push(b']');
+}
+
 fn time(out: &mut Vec<u8>, moment: Option<Timestamp>) {
     match moment {
         Some(moment) => drop(write!(out, "\"{moment}\"")),
@@ -123,11 +169,17 @@ fn text(out: &mut Vec<u8>, text: &str) {
 mod tests {
     use super::*;
     use keywright_api::verify::Decision;
-    use keywright_core::{CredentialId, CredentialKind, DenialCode, Metadata, PrincipalKind};
+    use keywright_core::{
+        Bonds, Claimed, CredentialId, CredentialKind, DenialCode, Epochs, Metadata, Owner, PrincipalKind,
+        PublisherId, Standing, Tenancy, UserId,
+    };
+    use keywright_verify::VerifiedToken;
+    use keywright_verify::cache::Entry;
     use proptest::prelude::*;
     use serde_json::{Value, json};
+    use std::sync::Arc;
 
-    fn any_grant() -> impl Strategy<Value = Grant> {
+    fn any_known() -> impl Strategy<Value = Known> {
         let time = || proptest::option::of((0i64..1 << 52).prop_map(Timestamp::from_micros));
         let scope = "(\\*|[a-z]{1,4}(:[a-z_]{1,4}){0,2})";
         (
@@ -138,11 +190,12 @@ mod tests {
             time(),
             any::<bool>(),
             any::<bool>(),
+            0u8..6,
         )
-            .prop_map(|(id, name, scopes, expires_at, grace, superseded, metadata)| {
+            .prop_map(|(id, name, scopes, expires_at, grace, superseded, metadata, number)| {
                 let credential_id = CredentialId(uuid::Uuid::from_u128(id));
                 let map = json!({"creator": {"id": name.clone()}}).as_object().cloned().unwrap_or_default();
-                Grant {
+                let grant = Grant {
                     credential_id,
                     kind: CredentialKind::Service,
                     name: name.into(),
@@ -155,8 +208,28 @@ mod tests {
                     superseded_by: superseded.then_some(credential_id),
                     grace_expires_at: grace,
                     epoch: 1,
-                }
+                    bonds: (number % 2 == 0).then(|| Box::new(bonds(number))),
+                };
+                let token = (number % 3 == 0).then(|| Arc::new(token()));
+                Known { entry: Arc::new(Entry::alone(grant)), epochs: Epochs::default(), stale: false, token }
             })
+    }
+
+    fn bonds(number: u8) -> Bonds {
+        let id = |n: u8| uuid::Uuid::from_u128(n.into());
+        let user = Owner { id: UserId(id(1)), email: "a\"da@example.com".into(), enabled: true };
+        let tenancy = Tenancy { id: PublisherId(id(2)), standing: Standing::Good, role: None };
+        Bonds {
+            user: (number > 1).then_some(user),
+            publisher: Some(tenancy),
+            publishers: (0..number).map(|n| PublisherId(id(n))).collect(),
+            ..Bonds::default()
+        }
+    }
+
+    fn token() -> VerifiedToken {
+        let claimed = Claimed { expires_at: Some(Timestamp::from_micros(1 << 40)), scopes: None };
+        VerifiedToken { claimed, claims: r#"{"sub":"x","exp":1}"#.into() }
     }
 
     /// What was written is exactly the wire type: read as one, and written as one again, it is the same.
@@ -169,17 +242,17 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_valid_decision_is_the_wire_type(grant in any_grant(), request_id in "[a-z0-9]{1,9}") {
-            let decision = is_the_wire_type(&valid(&grant, &request_id));
+        fn a_valid_decision_is_the_wire_type(known in any_known(), request_id in "[a-z0-9]{1,9}") {
+            let decision = is_the_wire_type(&valid(&known, &request_id));
             prop_assert!(decision.is_valid());
             prop_assert_eq!(decision.request_id(), request_id);
         }
 
         #[test]
-        fn a_denial_is_the_wire_type(grant in any_grant(), at in 2..DenialCode::ALL.len()) {
+        fn a_denial_is_the_wire_type(known in any_known(), at in 2..DenialCode::ALL.len()) {
             let code = DenialCode::ALL[at];
-            let missing: Vec<Scope> = if code == DenialCode::InsufficientScope { grant.scopes.iter().cloned().collect() } else { vec![] };
-            let decision = is_the_wire_type(&denied(&grant, &Denial { code, missing_scopes: missing }, "r"));
+            let missing: Vec<Scope> = if code == DenialCode::InsufficientScope { known.grant().scopes.iter().cloned().collect() } else { vec![] };
+            let decision = is_the_wire_type(&denied(&known, &Denial { code, missing_scopes: missing }, "r"));
             prop_assert_eq!(decision.code(), code.as_str());
         }
     }

@@ -10,7 +10,7 @@ use keywright_authority::service_tokens::{self, CleanUp};
 
 use crate::http::App;
 use crate::http::answer::{Refused, json_no_store};
-use crate::http::gate::{Caller, TokensAdmin};
+use crate::http::gate::{Caller, TokensCleanUp};
 use crate::http::input::{JsonBytes, NoQuery, rules};
 
 /// Switch off expired service tokens, or remove those dead longer than the audit is kept.
@@ -23,7 +23,7 @@ use crate::http::input::{JsonBytes, NoQuery, rules};
 )]
 pub async fn cleanup(
     State(app): State<App>,
-    caller: Caller<TokensAdmin>,
+    caller: Caller<TokensCleanUp>,
     _: NoQuery,
     JsonBytes(body): JsonBytes,
 ) -> Result<Response, Refused> {

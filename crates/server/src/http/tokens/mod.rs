@@ -23,7 +23,7 @@ use super::{App, etag, view};
 /// The answer that shows a secret, once.
 fn minted(app: &App, status: StatusCode, minted: &Minted) -> Response {
     // It is shown as it was when it was made, also when the answer is repeated.
-    let epochs = Epochs { service: minted.token.epoch };
+    let epochs = Epochs { service: minted.token.epoch, ..Epochs::default() };
     let body = CreatedServiceToken {
         token: minted.secret.as_ref().map(|secret| Secret::new(secret.reveal())),
         object: view::service_token(&minted.token, epochs, app.authority().now()),
