@@ -11,6 +11,7 @@ pub mod flight;
 pub mod freshness;
 pub mod gate;
 pub mod journal;
+pub mod jwt;
 pub mod source;
 pub mod stamps;
 pub mod striped;
