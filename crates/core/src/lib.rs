@@ -14,6 +14,7 @@ pub mod principal;
 pub mod role;
 pub mod scope;
 pub mod secret;
+pub mod signing;
 pub mod status;
 pub mod time;
 pub mod usage;
@@ -28,5 +29,6 @@ pub use principal::{Actor, ActorKind, ActorRef, Bearing, CredentialKind, Princip
 pub use role::BuiltInRole;
 pub use scope::{Scope, ScopeSet};
 pub use secret::{Bearer, PlainToken, TokenHash, TokenHint};
+pub use signing::SigningAlgorithm;
 pub use status::Status;
 pub use time::Timestamp;

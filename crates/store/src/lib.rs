@@ -18,13 +18,18 @@ pub mod leases;
 mod limits;
 mod link;
 mod lock;
+pub mod login_networks;
+pub mod login_throttles;
 pub mod nodes;
 pub mod notify;
 pub mod platform;
 mod preflight;
+pub mod refresh_tokens;
 mod schema;
 pub mod security_events;
 pub mod service_tokens;
+pub mod sessions;
+pub mod signing_keys;
 mod sql;
 mod store;
 #[doc(hidden)]
