@@ -11,6 +11,7 @@ pub mod key;
 pub mod metadata;
 pub mod name;
 pub mod principal;
+pub mod publisher;
 pub mod role;
 pub mod scope;
 pub mod secret;
@@ -24,8 +25,9 @@ pub use grant::{Bonds, Claimed, Epochs, Grant, Owner, RoleHeld, Standing, Tenanc
 pub use id::{CredentialId, EventId, NodeId, PublisherId, RoleId, SessionId, SigningKeyId, UserId};
 pub use key::{ExternalIdentity, GrantKey, Mapping, Wanted};
 pub use metadata::Metadata;
-pub use name::CredentialName;
+pub use name::{CredentialName, Name};
 pub use principal::{Actor, ActorKind, ActorRef, Bearing, CredentialKind, PrincipalKind};
+pub use publisher::{PublisherSettings, RateLimits};
 pub use role::BuiltInRole;
 pub use scope::{Scope, ScopeSet};
 pub use secret::{Bearer, PlainToken, TokenHash, TokenHint};

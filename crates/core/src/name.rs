@@ -1,4 +1,4 @@
-//! Names of credentials (api.md, Body limits; Deletion and names).
+//! Names of credentials, publishers and roles (api.md, Body limits; Deletion and names).
 
 use std::fmt;
 
@@ -11,7 +11,10 @@ pub const MAX_CHARACTERS: usize = 255;
 /// A name: 1 to 255 characters, trimmed, NFC, printable, and not shaped like an id.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct CredentialName(String);
+pub struct Name(String);
+
+/// The name of a credential.
+pub type CredentialName = Name;
 
 /// Why a text is no name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -39,7 +42,7 @@ fn is_hidden(c: char) -> bool {
             | '\u{2060}'..='\u{206F}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E007F}')
 }
 
-impl CredentialName {
+impl Name {
     /// Trims, normalises and checks a name that a caller gave.
     ///
     /// # Errors
@@ -85,13 +88,13 @@ impl CredentialName {
     }
 }
 
-impl fmt::Display for CredentialName {
+impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-impl fmt::Debug for CredentialName {
+impl fmt::Debug for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&self.0, f)
     }
@@ -104,16 +107,16 @@ mod tests {
 
     #[test]
     fn names_are_trimmed_and_normalised() {
-        assert_eq!(CredentialName::parse("  cafe\u{301} ").unwrap().as_str(), "café");
-        assert_eq!(CredentialName::parse("   "), Err(NameError::Empty));
-        assert_eq!(CredentialName::parse(&"a".repeat(256)), Err(NameError::TooLong));
-        assert!(CredentialName::parse(&"ä".repeat(255)).is_ok());
+        assert_eq!(Name::parse("  cafe\u{301} ").unwrap().as_str(), "café");
+        assert_eq!(Name::parse("   "), Err(NameError::Empty));
+        assert_eq!(Name::parse(&"a".repeat(256)), Err(NameError::TooLong));
+        assert!(Name::parse(&"ä".repeat(255)).is_ok());
     }
 
     #[test]
     fn a_name_cannot_pass_for_another_or_for_an_id() {
         for bad in ["a\u{202E}b", "a\nb", "a\0b", "a\u{200B}b", "\u{2066}x\u{2069}"] {
-            assert_eq!(CredentialName::parse(bad), Err(NameError::Unprintable), "{bad:?}");
+            assert_eq!(Name::parse(bad), Err(NameError::Unprintable), "{bad:?}");
         }
         let id = "01932b6e-8a0f-7000-8000-000000000001";
         for shape in [
@@ -123,21 +126,21 @@ mod tests {
             format!("urn:uuid:{id}"),
             id.to_uppercase(),
         ] {
-            assert_eq!(CredentialName::parse(&shape), Err(NameError::IdShaped), "{shape}");
+            assert_eq!(Name::parse(&shape), Err(NameError::IdShaped), "{shape}");
         }
     }
 
     proptest! {
         #[test]
         fn parsing_is_stable(text in "\\PC{0,300}") {
-            if let Ok(name) = CredentialName::parse(&text) {
-                prop_assert_eq!(CredentialName::parse(name.as_str()), Ok(name));
+            if let Ok(name) = Name::parse(&text) {
+                prop_assert_eq!(Name::parse(name.as_str()), Ok(name));
             }
         }
 
         #[test]
         fn a_superseded_name_is_a_name(text in "[a-zä ]{1,255}") {
-            if let Ok(name) = CredentialName::parse(&text) {
+            if let Ok(name) = Name::parse(&text) {
                 let id = crate::CredentialId::generate(crate::Timestamp::EPOCH, [9; 10]);
                 prop_assert!(name.superseded(id).as_str().chars().count() <= MAX_CHARACTERS);
             }

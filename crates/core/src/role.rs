@@ -37,6 +37,16 @@ impl BuiltInRole {
             .find(|role| role.as_str() == text)
     }
 
+    /// What it is for, in words.
+    pub const fn description(self) -> &'static str {
+        match self {
+            Self::PlatformAdmin => "Everything, everywhere",
+            Self::PublisherAdmin => "Everything within the publisher",
+            Self::PublisherEditor => "Makes personal tokens, sees accounts, tokens and events",
+            Self::PublisherViewer => "Sees accounts, tokens, members and alerts",
+        }
+    }
+
     /// Whether a publisher may add permissions of its own.
     pub const fn may_be_extended(self) -> bool {
         matches!(self, Self::PublisherEditor)

@@ -71,9 +71,12 @@ pub(crate) fn registry() -> Vec<&'static Statement> {
         crate::leases::STATEMENTS,
         crate::login_networks::STATEMENTS,
         crate::login_throttles::STATEMENTS,
+        crate::memberships::STATEMENTS,
         crate::nodes::STATEMENTS,
         crate::platform::STATEMENTS,
+        crate::publishers::STATEMENTS,
         crate::refresh_tokens::STATEMENTS,
+        crate::roles::STATEMENTS,
         crate::schema::STATEMENTS,
         crate::security_events::STATEMENTS,
         crate::service_tokens::STATEMENTS,
@@ -82,9 +85,10 @@ pub(crate) fn registry() -> Vec<&'static Statement> {
         crate::sessions::STATEMENTS,
         crate::sessions::ends::STATEMENTS,
         crate::signing_keys::STATEMENTS,
+        crate::testing::STATEMENTS,
+        crate::usage::LABEL_STATEMENTS,
         crate::usage::read::STATEMENTS,
         crate::usage::retention::STATEMENTS,
-        crate::usage::LABEL_STATEMENTS,
     ]
     .concat()
 }

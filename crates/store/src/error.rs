@@ -19,8 +19,9 @@ pub enum StoreError {
     /// Another change stood in the way, and this one was undone whole. It may be tried again.
     #[error("the store undid the change for another one: {0}")]
     Contention(String),
-    /// A live credential bears that name already.
-    #[error("a live credential bears that name already")]
+    /// A live sibling bears that name already: another credential, another publisher, another role of the
+    /// publisher.
+    #[error("a live sibling bears that name already")]
     NameTaken,
     /// Something else that must be unique is there already.
     #[error("there is such a row already: {0}")]
@@ -151,9 +152,14 @@ fn database_fault(error: &dyn sqlx::error::DatabaseError) -> Fault {
 
 /// PostgreSQL names the constraint; SQLite names table and column in its message.
 fn duplicate(error: &dyn sqlx::error::DatabaseError) -> StoreError {
+    const NAMES: [(&str, &str); 3] = [
+        ("service_tokens_live_name_key", "service_tokens.token_name"),
+        ("publishers_live_name_key", "publishers.name"),
+        ("roles_name_key", "roles.name"),
+    ];
     let name_taken = match error.constraint() {
-        Some(constraint) => constraint == "service_tokens_live_name_key",
-        None => error.message().contains("service_tokens.token_name"),
+        Some(constraint) => NAMES.iter().any(|(key, _)| *key == constraint),
+        None => NAMES.iter().any(|(_, column)| error.message().contains(column)),
     };
     if name_taken { StoreError::NameTaken } else { StoreError::Duplicate(error.message().to_owned()) }
 }

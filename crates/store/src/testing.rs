@@ -7,11 +7,25 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
 
-use crate::conn::Conn;
+use keywright_core::{SessionId, Timestamp, UserId};
+
+use crate::conn::{Conn, change};
+use crate::dialect::{fold, statements};
 use crate::engine::{Engine, StoreOptions};
 use crate::error::StoreError;
 use crate::platform::{self, Reached};
+use crate::sessions::{self, NewSession};
 use crate::store::Store;
+use crate::types::Time;
+
+statements! {
+    USER = [
+        "INSERT INTO users (id, email, email_folded, email_verified_at, display_name, name_folded, preferences, \
+         platform_role, session_epoch, created_by_type, created_by_name, created_at, updated_at, version) \
+         VALUES ($1, $2, $3, $6, $4, $5, '{}', $7, 0, 'system', 'test', $6, $6, 1)"
+    ];
+    DISABLE_USER = ["UPDATE users SET disabled_at = $2 WHERE id = $1"];
+}
 
 /// The superuser's URL of a PostgreSQL cluster that tests may make databases in.
 pub const POSTGRES_URL: &str = "KEYWRIGHT_TEST_POSTGRES_URL";
@@ -116,6 +130,57 @@ pub async fn raise_service_epoch(mut conn: Conn<'_>) -> Result<u64, StoreError> 
     let epoch = platform::next_epoch(conn.reborrow()).await?;
     platform::raise(conn, epoch, Reached { service: true, session: false }).await?;
     Ok(epoch)
+}
+
+/// Inserts a user who has an address, and who may be an administrator of the platform.
+///
+/// # Errors
+/// As any query.
+pub async fn insert_user(
+    conn: Conn<'_>,
+    id: UserId,
+    email: &str,
+    platform_role: Option<&str>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let name = email.split('@').next().unwrap_or(email);
+    change!(conn, USER; id.0, email, fold(email), name, fold(name), Time(now), platform_role)?;
+    Ok(())
+}
+
+/// Disables a user, and does nothing else.
+///
+/// # Errors
+/// As any query.
+pub async fn disable_user(conn: Conn<'_>, id: UserId, now: Timestamp) -> Result<(), StoreError> {
+    change!(conn, DISABLE_USER; id.0, Time(now))?;
+    Ok(())
+}
+
+/// Inserts a session of a user, of thirty days.
+///
+/// # Errors
+/// As any query.
+pub async fn insert_session(
+    conn: Conn<'_>,
+    id: SessionId,
+    user: UserId,
+    epoch: u64,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let new = NewSession {
+        id,
+        user_id: user,
+        publisher_id: None,
+        epoch,
+        ip_address: None,
+        country: None,
+        user_agent: None,
+        created_at: now,
+        expires_at: now.plus_days(30),
+        idle_expires_at: now.plus_days(30),
+    };
+    sessions::insert(conn, &new).await.map(drop)
 }
 
 /// A database of its own, dropped with this.

@@ -2,13 +2,16 @@
 
 use std::net::IpAddr;
 
-use keywright_core::Timestamp;
+use keywright_core::{ActorKind, ActorRef, Timestamp};
 use sqlx::encode::IsNull;
 use sqlx::error::BoxDynError;
 use sqlx::postgres::types::Oid;
 use sqlx::postgres::{PgArgumentBuffer, PgHasArrayType, PgTypeInfo, PgValueFormat, PgValueRef};
 use sqlx::sqlite::{SqliteArgumentsBuffer, SqliteTypeInfo, SqliteValueRef};
 use sqlx::{Decode, Encode, Postgres, Sqlite, Type};
+use uuid::Uuid;
+
+use crate::error::StoreError;
 
 /// Microseconds from the Unix epoch to PostgreSQL's, the first of January 2000.
 pub(crate) const POSTGRES_EPOCH_MICROS: i64 = 946_684_800_000_000;
@@ -184,4 +187,25 @@ pub(crate) fn to_i64(number: u64) -> i64 {
 /// Reads [`to_i64`] back.
 pub(crate) fn to_u64(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
+}
+
+/// Who made a row: the columns `created_by_type`, `created_by_id` and `created_by_name`.
+#[derive(sqlx::FromRow)]
+pub(crate) struct CreatedBy {
+    #[sqlx(rename = "created_by_type")]
+    kind: String,
+    #[sqlx(rename = "created_by_id")]
+    id: Option<Uuid>,
+    #[sqlx(rename = "created_by_name")]
+    name: String,
+}
+
+impl TryFrom<CreatedBy> for ActorRef {
+    type Error = StoreError;
+
+    fn try_from(raw: CreatedBy) -> Result<Self, StoreError> {
+        let kind = ActorKind::parse(&raw.kind)
+            .ok_or_else(|| StoreError::corrupt(format_args!("unknown kind of actor {:?}", raw.kind)))?;
+        Ok(Self { kind, id: raw.id, name: raw.name })
+    }
 }

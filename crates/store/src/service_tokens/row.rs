@@ -1,8 +1,8 @@
 //! A service token as a row.
 
 use keywright_core::{
-    ActorKind, ActorRef, CredentialId, CredentialKind, CredentialName, Epochs, Grant, Metadata,
-    PrincipalKind, ScopeSet, Status, Timestamp, TokenHash, TokenHint,
+    ActorRef, CredentialId, CredentialKind, CredentialName, Epochs, Grant, Metadata, PrincipalKind, ScopeSet,
+    Status, Timestamp, TokenHash, TokenHint,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -10,7 +10,7 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use crate::error::StoreError;
-use crate::types::{Time, to_u64};
+use crate::types::{CreatedBy, Time, to_u64};
 
 /// A token to insert.
 #[derive(Clone, Debug)]
@@ -157,9 +157,8 @@ pub(super) struct RawRow {
     grace_expires_at: Option<Time>,
     revoked_at: Option<Time>,
     revoked_reason: Option<String>,
-    created_by_type: String,
-    created_by_id: Option<Uuid>,
-    created_by_name: String,
+    #[sqlx(flatten)]
+    created_by: CreatedBy,
     created_at: Time,
     updated_at: Time,
     version: i64,
@@ -171,9 +170,6 @@ impl TryFrom<RawRow> for ServiceTokenRow {
     type Error = StoreError;
 
     fn try_from(raw: RawRow) -> Result<Self, StoreError> {
-        let kind = ActorKind::parse(&raw.created_by_type).ok_or_else(|| {
-            StoreError::corrupt(format_args!("unknown kind of actor {:?}", raw.created_by_type))
-        })?;
         Ok(Self {
             id: CredentialId(raw.id),
             token_name: CredentialName::from_stored(raw.token_name),
@@ -189,7 +185,7 @@ impl TryFrom<RawRow> for ServiceTokenRow {
             grace_expires_at: raw.grace_expires_at.map(Into::into),
             revoked_at: raw.revoked_at.map(Into::into),
             revoked_reason: raw.revoked_reason,
-            created_by: ActorRef { kind, id: raw.created_by_id, name: raw.created_by_name },
+            created_by: raw.created_by.try_into()?,
             created_at: raw.created_at.into(),
             updated_at: raw.updated_at.into(),
             version: to_u64(raw.version),

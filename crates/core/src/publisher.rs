@@ -1,0 +1,66 @@
+//! What a publisher sets for itself.
+
+use serde::{Deserialize, Serialize};
+
+/// The settings of a publisher. What is not set leaves what the platform sets.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PublisherSettings {
+    /// The domains whose addresses may log in for it, in lower case; empty: any.
+    pub allowed_login_domains: Vec<String>,
+    /// The longest life of an access token for it, in minutes.
+    pub access_token_max_minutes: Option<u32>,
+    /// The longest life of a session that acts for it, in days.
+    pub session_max_days: Option<u32>,
+    /// The limits of its credentials that have none of their own.
+    pub default_rate_limits: Option<RateLimits>,
+    /// Whether a login needs a second factor.
+    pub require_second_factor: bool,
+}
+
+/// How often a credential may be used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RateLimits {
+    /// Uses in a minute; `None`: any number.
+    pub per_minute: Option<u32>,
+    /// Uses in an hour; `None`: any number.
+    pub per_hour: Option<u32>,
+}
+
+impl PublisherSettings {
+    /// Whether the address of a user may log in for the publisher.
+    pub fn admits(&self, email: &str) -> bool {
+        let Some((_, domain)) = email.rsplit_once('@') else { return false };
+        let domain = domain.to_lowercase();
+        self.allowed_login_domains.is_empty() || self.allowed_login_domains.contains(&domain)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_very_domain_is_admitted() {
+        let settings =
+            PublisherSettings { allowed_login_domains: vec!["example.com".to_owned()], ..Default::default() };
+        for (email, admitted) in [
+            ("a@example.com", true),
+            ("a@EXAMPLE.com", true),
+            ("a@sub.example.com", false),
+            ("a@example.com.evil.test", false),
+            ("\"a@example.com\"@evil.test", false),
+            ("example.com", false),
+        ] {
+            assert_eq!(settings.admits(email), admitted, "{email}");
+        }
+        assert!(PublisherSettings::default().admits("a@anywhere.test"));
+    }
+
+    #[test]
+    fn what_is_stored_by_another_version_is_read() {
+        let read: PublisherSettings = serde_json::from_str(r#"{"session_max_days": 7, "later": 1}"#).unwrap();
+        assert_eq!(read, PublisherSettings { session_max_days: Some(7), ..Default::default() });
+    }
+}

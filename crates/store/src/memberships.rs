@@ -1,0 +1,355 @@
+//! Memberships: which user belongs to which publisher, with which role.
+
+use keywright_core::{ActorRef, BuiltInRole, Name, PublisherId, RoleId, Timestamp, UserId};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::conn::{Conn, change, on};
+use crate::dialect::statements;
+use crate::error::StoreError;
+use crate::publishers;
+use crate::sql::{Sql, builder};
+use crate::types::{CreatedBy, Time, to_i64, to_u64};
+
+macro_rules! member_columns {
+    () => {
+        "SELECT m.user_id, m.publisher_id, m.role_id, m.session_epoch, m.created_by_type, m.created_by_id, \
+         m.created_by_name, m.created_at, m.updated_at, m.version, u.email, u.display_name, u.disabled_at, \
+         r.name AS role_name, r.built_in AS role_built_in FROM memberships m \
+         JOIN users u ON u.id = m.user_id AND u.deleted_at IS NULL \
+         JOIN publishers q ON q.id = m.publisher_id AND q.deleted_at IS NULL \
+         JOIN roles r ON r.id = m.role_id WHERE m.publisher_id = "
+    };
+}
+
+/// The enabled administrators of publishers.
+macro_rules! administrators {
+    () => {
+        " FROM memberships m JOIN roles r ON r.id = m.role_id AND r.built_in = 'publisher_admin' \
+         JOIN users u ON u.id = m.user_id AND u.disabled_at IS NULL AND u.deleted_at IS NULL"
+    };
+}
+
+statements! {
+    INSERT = [
+        "INSERT INTO memberships (user_id, publisher_id, role_id, session_epoch, created_by_type, created_by_id, \
+         created_by_name, created_at, updated_at, version) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, 1)"
+    ];
+    GET = [member_columns!(), "$1 AND m.user_id = $2"];
+    OF_USER = [
+        "SELECT q.id, q.name, q.suspended_at, r.id AS role_id, r.name AS role_name, r.built_in AS role_built_in, \
+         m.created_at FROM memberships m JOIN publishers q ON q.id = m.publisher_id AND q.deleted_at IS NULL \
+         JOIN roles r ON r.id = m.role_id WHERE m.user_id = $1 ORDER BY m.created_at, q.id"
+    ];
+    SET_ROLE = [
+        "UPDATE memberships SET role_id = $4, updated_at = $5, version = version + 1 \
+         WHERE publisher_id = $1 AND user_id = $2 AND version = $3"
+    ];
+    REMOVE = ["DELETE FROM memberships WHERE publisher_id = $1 AND user_id = $2"];
+    REMOVE_ALL = ["DELETE FROM memberships WHERE user_id = $1"];
+    RAISE_SESSION_EPOCH = [
+        "UPDATE memberships SET session_epoch = $3 WHERE publisher_id = $1 AND user_id = $2 AND session_epoch < $3"
+    ];
+    OTHER_ADMINISTRATORS =
+        ["SELECT COUNT(*)", administrators!(), " WHERE m.publisher_id = $1 AND m.user_id <> $2"];
+    LOCK_PLATFORM = ["SELECT epoch_counter FROM platform WHERE id = 1"] + "FOR UPDATE";
+    OTHER_PLATFORM_ADMINISTRATORS = [
+        "SELECT COUNT(*) FROM users WHERE platform_role = 'platform_admin' AND id <> $1 \
+         AND disabled_at IS NULL AND deleted_at IS NULL"
+    ];
+    ADMINISTERED_BY = [
+        "SELECT m.publisher_id", administrators!(),
+        " JOIN publishers q ON q.id = m.publisher_id AND q.deleted_at IS NULL WHERE m.user_id = $1 \
+         ORDER BY m.publisher_id"
+    ];
+}
+
+/// A membership to insert.
+#[derive(Clone, Debug)]
+pub struct NewMembership {
+    /// The user.
+    pub user_id: UserId,
+    /// The publisher.
+    pub publisher_id: PublisherId,
+    /// The role, one of the publisher.
+    pub role_id: RoleId,
+    /// Below it the user's sessions are revoked within the publisher.
+    pub session_epoch: u64,
+    /// Who made it.
+    pub created_by: ActorRef,
+    /// When.
+    pub created_at: Timestamp,
+}
+
+/// A member of a publisher: the membership, with what is shown of the user and the role.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberRow {
+    /// The user.
+    pub user_id: UserId,
+    /// The publisher.
+    pub publisher_id: PublisherId,
+    /// The user's address.
+    pub email: String,
+    /// The user's name.
+    pub display_name: String,
+    /// Whether the user is disabled.
+    pub is_disabled: bool,
+    /// The role.
+    pub role_id: RoleId,
+    /// Its name.
+    pub role_name: Name,
+    /// The built-in role that it is.
+    pub role_built_in: Option<String>,
+    /// Below it the user's sessions are revoked within the publisher.
+    pub session_epoch: u64,
+    /// Who made the membership.
+    pub created_by: ActorRef,
+    /// When.
+    pub created_at: Timestamp,
+    /// When it was changed last.
+    pub updated_at: Timestamp,
+    /// Counts its changes, from 1.
+    pub version: u64,
+}
+
+impl MemberRow {
+    /// Whether the member administers the publisher.
+    pub fn administers(&self) -> bool {
+        self.role_built_in.as_deref() == Some(BuiltInRole::PublisherAdmin.as_str())
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct RawMember {
+    user_id: Uuid,
+    publisher_id: Uuid,
+    role_id: Uuid,
+    session_epoch: i64,
+    #[sqlx(flatten)]
+    created_by: CreatedBy,
+    created_at: Time,
+    updated_at: Time,
+    version: i64,
+    email: String,
+    display_name: String,
+    disabled_at: Option<Time>,
+    role_name: String,
+    role_built_in: Option<String>,
+}
+
+impl TryFrom<RawMember> for MemberRow {
+    type Error = StoreError;
+
+    fn try_from(raw: RawMember) -> Result<Self, StoreError> {
+        Ok(Self {
+            user_id: UserId(raw.user_id),
+            publisher_id: PublisherId(raw.publisher_id),
+            email: raw.email,
+            display_name: raw.display_name,
+            is_disabled: raw.disabled_at.is_some(),
+            role_id: RoleId(raw.role_id),
+            role_name: Name::from_stored(raw.role_name),
+            role_built_in: raw.role_built_in,
+            session_epoch: to_u64(raw.session_epoch),
+            created_by: raw.created_by.try_into()?,
+            created_at: raw.created_at.into(),
+            updated_at: raw.updated_at.into(),
+            version: to_u64(raw.version),
+        })
+    }
+}
+
+/// Inserts a membership.
+///
+/// # Errors
+/// [`StoreError::Duplicate`] when the user is a member already.
+pub async fn insert(conn: Conn<'_>, new: &NewMembership) -> Result<(), StoreError> {
+    change!(conn, INSERT; new.user_id.0, new.publisher_id.0, new.role_id.0, to_i64(new.session_epoch), new.created_by.kind.as_str(), new.created_by.id, new.created_by.name.as_str(), Time(new.created_at))?;
+    Ok(())
+}
+
+/// A member of a publisher; `None` when user or publisher are deleted.
+///
+/// # Errors
+/// As any query.
+pub async fn get(
+    conn: Conn<'_>,
+    publisher: PublisherId,
+    user: UserId,
+) -> Result<Option<MemberRow>, StoreError> {
+    let raw = on!(conn, |c| sqlx::query_as::<DB, RawMember>(GET.text::<DB>())
+        .bind(publisher.0)
+        .bind(user.0)
+        .fetch_optional(c))?;
+    raw.map(TryInto::try_into).transpose()
+}
+
+/// Which members of a publisher to list, those who joined last first.
+#[derive(Clone, Debug)]
+pub struct ListFilter {
+    /// The publisher.
+    pub publisher: PublisherId,
+    /// Only those who hold this role.
+    pub role: Option<RoleId>,
+    /// Only those after this one in the list.
+    pub after: Option<(Timestamp, UserId)>,
+    /// Most rows to give.
+    pub limit: u32,
+}
+
+/// Lists members of a publisher, those who joined last first.
+///
+/// # Errors
+/// As any query.
+pub async fn list(conn: Conn<'_>, filter: &ListFilter) -> Result<Vec<MemberRow>, StoreError> {
+    let mut sql = Sql::new(member_columns!());
+    sql.bind(filter.publisher.0).filter(" AND m.role_id = ", filter.role.map(|id| id.0));
+    if let Some((created_at, id)) = filter.after {
+        sql.text(" AND (m.created_at, m.user_id) < (").bind(created_at).text(", ").bind(id.0).text(")");
+    }
+    sql.text(" ORDER BY m.created_at DESC, m.user_id DESC LIMIT ").bind(filter.limit);
+    let rows = on!(conn, |c| async { builder!(sql).build_query_as::<RawMember>().fetch_all(c).await })?;
+    rows.into_iter().map(TryInto::try_into).collect()
+}
+
+/// A publisher that a user belongs to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserPublisher {
+    /// The publisher.
+    pub id: PublisherId,
+    /// Its name.
+    pub name: Name,
+    /// Whether it is suspended.
+    pub is_suspended: bool,
+    /// The role there.
+    pub role_id: RoleId,
+    /// Its name.
+    pub role_name: Name,
+    /// The built-in role that it is.
+    pub role_built_in: Option<String>,
+    /// Since when.
+    pub joined_at: Timestamp,
+}
+
+#[derive(sqlx::FromRow)]
+struct RawUserPublisher {
+    id: Uuid,
+    name: String,
+    suspended_at: Option<Time>,
+    role_id: Uuid,
+    role_name: String,
+    role_built_in: Option<String>,
+    created_at: Time,
+}
+
+/// The publishers that a user belongs to and that are not deleted, in the order of joining.
+///
+/// # Errors
+/// As any query.
+pub async fn list_of_user(conn: Conn<'_>, user: UserId) -> Result<Vec<UserPublisher>, StoreError> {
+    let rows = on!(conn, |c| sqlx::query_as::<DB, RawUserPublisher>(OF_USER.text::<DB>())
+        .bind(user.0)
+        .fetch_all(c))?;
+    let publisher = |raw: RawUserPublisher| UserPublisher {
+        id: PublisherId(raw.id),
+        name: Name::from_stored(raw.name),
+        is_suspended: raw.suspended_at.is_some(),
+        role_id: RoleId(raw.role_id),
+        role_name: Name::from_stored(raw.role_name),
+        role_built_in: raw.role_built_in,
+        joined_at: raw.created_at.into(),
+    };
+    Ok(rows.into_iter().map(publisher).collect())
+}
+
+/// Gives a member of a publisher another role; false when the membership is not at `expected_version`.
+///
+/// # Errors
+/// As any query.
+pub async fn set_role(
+    conn: Conn<'_>,
+    publisher: PublisherId,
+    user: UserId,
+    expected_version: u64,
+    role: RoleId,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let version = to_i64(expected_version);
+    Ok(change!(conn, SET_ROLE; publisher.0, user.0, version, role.0, Time(now))? == 1)
+}
+
+/// Removes a member from a publisher; false when there is none.
+///
+/// # Errors
+/// As any query.
+pub async fn remove(conn: Conn<'_>, publisher: PublisherId, user: UserId) -> Result<bool, StoreError> {
+    Ok(change!(conn, REMOVE; publisher.0, user.0)? == 1)
+}
+
+/// Removes a user from all publishers; tells from how many.
+///
+/// # Errors
+/// As any query.
+pub async fn remove_all(conn: Conn<'_>, user: UserId) -> Result<u64, StoreError> {
+    change!(conn, REMOVE_ALL; user.0)
+}
+
+/// Revokes a user's sessions within a publisher that began under a number below `epoch`, which
+/// [`crate::platform::next_epoch`] gave.
+///
+/// # Errors
+/// As any query.
+pub async fn raise_session_epoch(
+    conn: Conn<'_>,
+    publisher: PublisherId,
+    user: UserId,
+    epoch: u64,
+) -> Result<bool, StoreError> {
+    Ok(change!(conn, RAISE_SESSION_EPOCH; publisher.0, user.0, to_i64(epoch))? == 1)
+}
+
+/// How many enabled administrators a publisher has beside this user. Those who ask come one after the other
+/// until their transactions end: of two who remove each other, the second sees that nobody would be left.
+///
+/// # Errors
+/// As any query.
+pub async fn count_other_administrators(
+    mut conn: Conn<'_>,
+    publisher: PublisherId,
+    user: UserId,
+) -> Result<u64, StoreError> {
+    publishers::lock(conn.reborrow(), publisher).await?;
+    let count = on!(conn, |c| sqlx::query_scalar::<DB, i64>(OTHER_ADMINISTRATORS.text::<DB>())
+        .bind(publisher.0)
+        .bind(user.0)
+        .fetch_one(c))?;
+    Ok(to_u64(count))
+}
+
+/// How many enabled administrators the platform has beside this user; one asks after the other, as with
+/// [`count_other_administrators`].
+///
+/// # Errors
+/// As any query.
+pub async fn count_other_platform_administrators(
+    mut conn: Conn<'_>,
+    user: UserId,
+) -> Result<u64, StoreError> {
+    on!(conn.reborrow(), |c| sqlx::query_scalar::<DB, i64>(LOCK_PLATFORM.text::<DB>()).fetch_one(c))?;
+    let count = on!(conn, |c| sqlx::query_scalar::<DB, i64>(OTHER_PLATFORM_ADMINISTRATORS.text::<DB>())
+        .bind(user.0)
+        .fetch_one(c))?;
+    Ok(to_u64(count))
+}
+
+/// The publishers, not deleted ones, that an enabled user administers, in the order of their ids: whoever
+/// disables or deletes the user asks each for its other administrators.
+///
+/// # Errors
+/// As any query.
+pub async fn administered_by(conn: Conn<'_>, user: UserId) -> Result<Vec<PublisherId>, StoreError> {
+    let ids = on!(conn, |c| sqlx::query_scalar::<DB, Uuid>(ADMINISTERED_BY.text::<DB>())
+        .bind(user.0)
+        .fetch_all(c))?;
+    Ok(ids.into_iter().map(PublisherId).collect())
+}
