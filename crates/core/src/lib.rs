@@ -5,11 +5,13 @@
 
 pub mod address;
 pub mod decision;
+pub mod email;
 pub mod grant;
 pub mod id;
 pub mod key;
 pub mod metadata;
 pub mod name;
+pub mod password;
 pub mod principal;
 pub mod publisher;
 pub mod role;
@@ -21,11 +23,13 @@ pub mod time;
 pub mod usage;
 
 pub use decision::{Decision, Denial, DenialCode, Requirements, decide};
+pub use email::EmailAddress;
 pub use grant::{Bonds, Claimed, Epochs, Grant, Owner, RoleHeld, Standing, Tenancy};
 pub use id::{CredentialId, EventId, NodeId, PublisherId, RoleId, SessionId, SigningKeyId, UserId};
 pub use key::{ExternalIdentity, GrantKey, Mapping, Wanted};
 pub use metadata::Metadata;
 pub use name::{CredentialName, Name};
+pub use password::{PasswordHash, PlainPassword};
 pub use principal::{Actor, ActorKind, ActorRef, Bearing, CredentialKind, PrincipalKind};
 pub use publisher::{PublisherSettings, RateLimits};
 pub use role::BuiltInRole;

@@ -72,7 +72,9 @@ pub(crate) fn registry() -> Vec<&'static Statement> {
         crate::login_networks::STATEMENTS,
         crate::login_throttles::STATEMENTS,
         crate::memberships::STATEMENTS,
+        crate::mailed_tokens::STATEMENTS,
         crate::nodes::STATEMENTS,
+        crate::outbox::STATEMENTS,
         crate::platform::STATEMENTS,
         crate::publishers::STATEMENTS,
         crate::refresh_tokens::STATEMENTS,
@@ -89,6 +91,7 @@ pub(crate) fn registry() -> Vec<&'static Statement> {
         crate::usage::LABEL_STATEMENTS,
         crate::usage::read::STATEMENTS,
         crate::usage::retention::STATEMENTS,
+        crate::users::STATEMENTS,
     ]
     .concat()
 }

@@ -23,6 +23,9 @@ pub enum StoreError {
     /// publisher.
     #[error("a live sibling bears that name already")]
     NameTaken,
+    /// Another account has the address, in some spelling.
+    #[error("another account has the address")]
+    EmailTaken,
     /// Something else that must be unique is there already.
     #[error("there is such a row already: {0}")]
     Duplicate(String),
@@ -157,6 +160,13 @@ fn duplicate(error: &dyn sqlx::error::DatabaseError) -> StoreError {
         ("publishers_live_name_key", "publishers.name"),
         ("roles_name_key", "roles.name"),
     ];
+    let email_taken = match error.constraint() {
+        Some(constraint) => constraint == "users_live_email_key",
+        None => error.message().contains("users.email_folded"),
+    };
+    if email_taken {
+        return StoreError::EmailTaken;
+    }
     let name_taken = match error.constraint() {
         Some(constraint) => NAMES.iter().any(|(key, _)| *key == constraint),
         None => NAMES.iter().any(|(_, column)| error.message().contains(column)),

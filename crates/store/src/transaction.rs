@@ -102,9 +102,10 @@ impl Tx {
                 // It is closed, and with it whatever may be left of the transaction.
                 each!(&mut self.lent, link => link.give_up());
                 Err(match error {
-                    StoreError::Contention(_) | StoreError::Duplicate(_) | StoreError::NameTaken => {
-                        CommitError::NotCommitted(error)
-                    }
+                    StoreError::Contention(_)
+                    | StoreError::Duplicate(_)
+                    | StoreError::NameTaken
+                    | StoreError::EmailTaken => CommitError::NotCommitted(error),
                     _ => CommitError::OutcomeUnknown(error),
                 })
             }

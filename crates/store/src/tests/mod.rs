@@ -5,6 +5,7 @@ mod events;
 mod faults;
 mod fleet;
 mod logins;
+mod mail;
 mod members;
 mod migrations;
 mod notifications;
@@ -21,6 +22,7 @@ mod statements;
 mod status;
 mod tokens;
 mod usage;
+mod users;
 
 use keywright_core::id::IdEntropy;
 use keywright_core::{

@@ -1,0 +1,72 @@
+//! Lists of users. The conditions say in SQL what [`UserRow::status`](super::UserRow::status) says in Rust.
+
+use keywright_core::{EmailAddress, PublisherId, Timestamp, UserId};
+
+use super::row::{RawUser, UserRow, UserStatus};
+use super::user_columns;
+use crate::conn::{Conn, on};
+use crate::dialect::{contains_pattern, fold};
+use crate::error::StoreError;
+use crate::sql::{Sql, builder};
+
+/// Which users to list, newest first.
+#[derive(Clone, Debug)]
+pub struct ListFilter {
+    /// Only members of this one; `None` lists everybody.
+    pub within: Option<PublisherId>,
+    /// Only those of this status.
+    pub status: Option<UserStatus>,
+    /// Only the one with this address.
+    pub email: Option<EmailAddress>,
+    /// Only those whose name or address contains this, in either case.
+    pub q: Option<String>,
+    /// Only those after this one in the list.
+    pub after: Option<(Timestamp, UserId)>,
+    /// Most rows to give.
+    pub limit: u32,
+}
+
+impl ListFilter {
+    /// Everybody within a publisher, or at all.
+    pub const fn all(within: Option<PublisherId>, limit: u32) -> Self {
+        Self { within, status: None, email: None, q: None, after: None, limit }
+    }
+}
+
+fn list_sql(filter: &ListFilter) -> Sql {
+    let mut sql = Sql::new(concat!("SELECT ", user_columns!(), " FROM users u"));
+    if let Some(publisher) = filter.within {
+        sql.text(" JOIN memberships m ON m.user_id = u.id AND m.publisher_id = ").bind(publisher.0);
+    }
+    sql.text(" WHERE u.deleted_at IS NULL");
+    match filter.status {
+        None => &mut sql,
+        Some(UserStatus::Disabled) => sql.text(" AND u.disabled_at IS NOT NULL"),
+        Some(UserStatus::Invited) => sql.text(" AND u.disabled_at IS NULL AND u.password_hash IS NULL"),
+        Some(UserStatus::Active) => sql.text(" AND u.disabled_at IS NULL AND u.password_hash IS NOT NULL"),
+    };
+    sql.filter(
+        " AND u.email_folded = ",
+        filter.email.as_ref().map(EmailAddress::folded).as_deref().map(Some),
+    );
+    if let Some(q) = &filter.q {
+        let pattern = contains_pattern(&fold(q));
+        sql.text(" AND (u.name_folded LIKE ").bind(pattern.as_str()).text(" ESCAPE '\\'");
+        sql.text(" OR u.email_folded LIKE ").bind(pattern.as_str()).text(" ESCAPE '\\')");
+    }
+    if let Some((created_at, id)) = filter.after {
+        sql.text(" AND (u.created_at, u.id) < (").bind(created_at).text(", ").bind(id.0).text(")");
+    }
+    sql.text(" ORDER BY u.created_at DESC, u.id DESC LIMIT ").bind(filter.limit);
+    sql
+}
+
+/// Lists users, newest first.
+///
+/// # Errors
+/// As any query.
+pub async fn list(conn: Conn<'_>, filter: &ListFilter) -> Result<Vec<UserRow>, StoreError> {
+    let sql = list_sql(filter);
+    let rows = on!(conn, |c| async { builder!(sql).build_query_as::<RawUser>().fetch_all(c).await })?;
+    rows.into_iter().map(TryInto::try_into).collect()
+}
