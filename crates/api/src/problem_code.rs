@@ -67,6 +67,8 @@ refusals! {
     RequestTimeout "request_timeout" 408 "The request took too long to arrive";
     /// A live sibling has that name.
     NameTaken "name_taken" 409 "The name is taken";
+    /// Another account has that address, in some spelling.
+    EmailTaken "email_taken" 409 "The address is taken";
     /// Something still depends on it.
     InUse "in_use" 409 "Still in use";
     /// It is revoked; nothing about it can change any more.

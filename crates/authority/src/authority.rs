@@ -15,6 +15,7 @@ use crate::jobs::{EventKeeper, JobBoard};
 use crate::journals::OwnJournal;
 use crate::keys::Keys;
 use crate::nodes::Bulletin;
+use crate::passwords::Passwords;
 
 /// What the use cases need to know of the configuration.
 #[derive(Clone, Debug)]
@@ -39,6 +40,7 @@ struct Inner {
     store: Store,
     verifier: Verifier<Store>,
     keys: Keys,
+    passwords: Passwords,
     node: NodeId,
     settings: Settings,
     running: Running,
@@ -59,11 +61,13 @@ impl Authority {
         node: NodeId,
         settings: Settings,
     ) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Self {
             inner: Arc::new(Inner {
                 store,
                 verifier,
                 keys,
+                passwords: Passwords::new(cores),
                 node,
                 settings,
                 running: Running::default(),
@@ -100,6 +104,11 @@ impl Authority {
     /// The keys.
     pub fn keys(&self) -> &Keys {
         &self.inner.keys
+    }
+
+    /// The pool that passwords are hashed in.
+    pub fn passwords(&self) -> &Passwords {
+        &self.inner.passwords
     }
 
     /// This node.

@@ -31,6 +31,13 @@ pub fn nonce() -> [u8; 12] {
     bytes
 }
 
+/// For one password that is hashed.
+pub fn salt() -> [u8; 16] {
+    let mut bytes = [0; 16];
+    fill(&mut bytes);
+    bytes
+}
+
 /// For a master key that `--dev` makes.
 pub fn master_key() -> Zeroizing<[u8; 32]> {
     token()

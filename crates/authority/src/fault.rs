@@ -38,6 +38,9 @@ pub enum Fault {
     /// A live sibling has the name.
     #[error("the name is taken")]
     NameTaken,
+    /// Another account has the address, in some spelling.
+    #[error("another account has the address")]
+    EmailTaken,
     /// It is revoked: nothing about it can change.
     #[error("it is revoked")]
     AlreadyRevoked,
@@ -81,6 +84,7 @@ impl From<StoreError> for Fault {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::NameTaken => Self::NameTaken,
+            StoreError::EmailTaken => Self::EmailTaken,
             error if error.is_unavailable() => Self::Unavailable(error.to_string()),
             error => Self::Internal(error.to_string()),
         }

@@ -20,6 +20,7 @@ pub mod jobs;
 pub mod journals;
 pub mod keys;
 pub mod nodes;
+pub mod passwords;
 pub mod service_tokens;
 pub mod status;
 
@@ -28,3 +29,4 @@ pub use call::{Call, Grantor};
 pub use fault::{Fault, FieldFault};
 pub use idempotency::Idempotency;
 pub use keys::{AuditKeys, Keys};
+pub use passwords::Passwords;

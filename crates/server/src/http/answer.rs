@@ -65,6 +65,7 @@ fn problem(fault: Fault) -> Problem {
             Refusal::NameTaken,
             "A live token has this name. Choose another, or revoke that one first.",
         ),
+        Fault::EmailTaken => Problem::new(Refusal::EmailTaken, "Another account has this address."),
         Fault::AlreadyRevoked => {
             Problem::new(Refusal::AlreadyRevoked, "It is revoked; nothing about it can change.")
         }
