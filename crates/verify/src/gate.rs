@@ -1,91 +1,78 @@
-//! The gate before the store: how many misses ask at once, how many may wait, and in what order.
+//! The gate before the store: how many ask at once, how many misses may wait, and in what order.
 //!
-//! Waiting misses are served one client network after the other, so that a network that floods the
-//! authority with unknown tokens waits for itself and not the others for it.
+//! Waiting misses are taken one client network after the other, so that a network that floods the
+//! authority with unknown tokens waits for itself and not the others for it. Whoever has asked takes as
+//! many of them along as one question holds.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use tokio::sync::oneshot;
-
-/// The queue is full for this network: the answer cannot be known now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Overflow;
 
 type Network = Option<IpAddr>;
 
 #[derive(Debug)]
-struct State {
+struct State<M> {
     free: usize,
     waiting: usize,
-    next_number: u64,
     /// The networks that have somebody waiting, each once, in the order in which they are served.
     turn: VecDeque<Network>,
-    queues: HashMap<Network, VecDeque<Waiter>>,
+    queues: HashMap<Network, VecDeque<M>>,
 }
 
-/// Numbered, so that one who gives up is found.
+/// The gate, before which misses `M` wait.
 #[derive(Debug)]
-struct Waiter {
-    number: u64,
-    sender: oneshot::Sender<Permit>,
-}
-
-/// The gate.
-#[derive(Clone, Debug)]
-pub struct MissGate {
-    state: Arc<Mutex<State>>,
+pub struct MissGate<M> {
+    state: Arc<Mutex<State<M>>>,
     max_waiting: usize,
 }
 
 /// The right to ask the store; given back when dropped.
 #[derive(Debug)]
-pub struct Permit {
-    state: Option<Arc<Mutex<State>>>,
+pub struct Permit<M> {
+    state: Arc<Mutex<State<M>>>,
+    given_back: bool,
 }
 
-/// A place in the queue; given up when dropped.
-struct Place<'a> {
-    state: &'a Mutex<State>,
-    network: Network,
-    number: u64,
+/// What became of a miss that came to the gate.
+#[derive(Debug)]
+pub enum Offered<M> {
+    /// It may ask at once.
+    Through(Permit<M>, M),
+    /// It waits for one of those who ask, and will be among [`Permit::next`].
+    Waiting {
+        /// The newest of the network that had most waiting: it had to make room.
+        evicted: Option<M>,
+    },
+    /// There is no room for it.
+    Overflow(M),
 }
 
-impl MissGate {
+impl<M> MissGate<M> {
     /// `permits` at once, at most `max_waiting` in the queue.
     pub fn new(permits: usize, max_waiting: usize) -> Self {
-        let state = State {
-            free: permits.max(1),
-            waiting: 0,
-            next_number: 0,
-            turn: VecDeque::new(),
-            queues: HashMap::new(),
-        };
+        let state = State { free: permits.max(1), waiting: 0, turn: VecDeque::new(), queues: HashMap::new() };
         Self { state: Arc::new(Mutex::new(state)), max_waiting: max_waiting.max(1) }
     }
 
-    /// Waits for a permit. When the queue is full, the newest of the network that has most waiting
-    /// makes room, unless that is the caller's own.
-    ///
-    /// # Errors
-    /// [`Overflow`] when there is no room, or when one had to make room for another network.
-    pub async fn enter(&self, network: Network) -> Result<Permit, Overflow> {
-        let (number, receiver) = {
-            let mut state = self.state.lock();
-            if state.free > 0 {
-                state.free -= 1;
-                return Ok(Permit { state: Some(Arc::clone(&self.state)) });
+    /// Offers a miss. When the queue is full, the newest of the network that has most waiting makes room,
+    /// unless that is its own.
+    pub fn offer(&self, network: Network, miss: M) -> Offered<M> {
+        let mut state = self.state.lock();
+        if state.free > 0 {
+            state.free -= 1;
+            return Offered::Through(Permit { state: Arc::clone(&self.state), given_back: false }, miss);
+        }
+        let mut evicted = None;
+        if state.waiting >= self.max_waiting {
+            evicted = state.make_room_for(network);
+            if evicted.is_none() {
+                return Offered::Overflow(miss);
             }
-            if state.waiting >= self.max_waiting {
-                state.make_room_for(network)?;
-            }
-            let (sender, receiver) = oneshot::channel();
-            (state.line_up(network, sender), receiver)
-        };
-        let _place = Place { state: &self.state, network, number };
-        receiver.await.map_err(|_| Overflow)
+        }
+        state.line_up(network, miss);
+        Offered::Waiting { evicted }
     }
 
     /// How many wait.
@@ -94,31 +81,52 @@ impl MissGate {
     }
 }
 
-impl State {
-    fn line_up(&mut self, network: Network, sender: oneshot::Sender<Permit>) -> u64 {
-        let number = self.next_number;
-        self.next_number += 1;
+impl<M> Permit<M> {
+    /// Takes the next misses along, at most so many. `None`: nobody waits, and the permit is given back in
+    /// that same moment, so that nobody who comes then waits for it.
+    pub fn next(mut self, most: usize) -> Option<(Self, Vec<M>)> {
+        let mut state = self.state.lock();
+        let misses: Vec<M> = std::iter::from_fn(|| state.next()).take(most.max(1)).collect();
+        if misses.is_empty() {
+            state.free += 1;
+            drop(state);
+            self.given_back = true;
+            return None;
+        }
+        drop(state);
+        Some((self, misses))
+    }
+}
+
+impl<M> Drop for Permit<M> {
+    fn drop(&mut self) {
+        if !self.given_back {
+            self.state.lock().free += 1;
+        }
+    }
+}
+
+impl<M> State<M> {
+    fn line_up(&mut self, network: Network, miss: M) {
         let queue = self.queues.entry(network).or_default();
         if queue.is_empty() {
             self.turn.push_back(network);
         }
-        queue.push_back(Waiter { number, sender });
+        queue.push_back(miss);
         self.waiting += 1;
-        number
     }
 
-    fn make_room_for(&mut self, network: Network) -> Result<(), Overflow> {
+    fn make_room_for(&mut self, network: Network) -> Option<M> {
         let own = self.queues.get(&network).map_or(0, VecDeque::len);
-        let fullest = self.queues.values_mut().max_by_key(|queue| queue.len()).ok_or(Overflow)?;
+        let fullest = self.queues.values_mut().max_by_key(|queue| queue.len())?;
         if fullest.len() <= own + 1 {
-            return Err(Overflow);
+            return None;
         }
-        fullest.pop_back();
         self.waiting -= 1;
-        Ok(())
+        fullest.pop_back()
     }
 
-    fn next(&mut self) -> Option<oneshot::Sender<Permit>> {
+    fn next(&mut self) -> Option<M> {
         let network = self.turn.pop_front()?;
         let queue = self.queues.get_mut(&network)?;
         let next = queue.pop_front()?;
@@ -128,45 +136,7 @@ impl State {
             self.turn.push_back(network);
         }
         self.waiting -= 1;
-        Some(next.sender)
-    }
-
-    fn leave(&mut self, network: Network, number: u64) {
-        let Some(queue) = self.queues.get_mut(&network) else { return };
-        let Ok(at) = queue.binary_search_by_key(&number, |waiter| waiter.number) else { return };
-        queue.remove(at);
-        self.waiting -= 1;
-        if queue.is_empty() {
-            self.queues.remove(&network);
-            self.turn.retain(|other| *other != network);
-        }
-    }
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        self.state.lock().leave(self.network, self.number);
-    }
-}
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        let Some(state) = self.state.take() else { return };
-        loop {
-            let sender = {
-                let mut locked = state.lock();
-                let Some(sender) = locked.next() else {
-                    locked.free += 1;
-                    return;
-                };
-                sender
-            };
-            // One that gave up waiting hands the permit back unused: forget it and try the next.
-            match sender.send(Permit { state: Some(Arc::clone(&state)) }) {
-                Ok(()) => return,
-                Err(mut unused) => unused.state = None,
-            }
-        }
+        Some(next)
     }
 }
 
@@ -174,125 +144,102 @@ impl Drop for Permit {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use std::time::Duration;
 
     fn network(n: impl Into<Option<u8>>) -> Network {
         n.into().map(|n| IpAddr::from([10, 0, n, 0]))
     }
 
-    #[tokio::test]
-    async fn networks_take_turns() {
+    fn through<M: std::fmt::Debug>(offered: Offered<M>) -> Permit<M> {
+        match offered {
+            Offered::Through(permit, _) => permit,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn waits<M: std::fmt::Debug>(offered: Offered<M>) -> Option<M> {
+        match offered {
+            Offered::Waiting { evicted } => evicted,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn networks_take_turns() {
         let gate = MissGate::new(1, 100);
-        let held = gate.enter(network(0)).await.unwrap();
-        let order = Arc::new(Mutex::new(Vec::new()));
-        let mut tasks = Vec::new();
-        for n in [1, 1, 1, 2] {
-            let (gate, order) = (gate.clone(), Arc::clone(&order));
-            tasks.push(tokio::spawn(async move {
-                let permit = gate.enter(network(n)).await.unwrap();
-                order.lock().push(n);
-                drop(permit);
-            }));
-            tokio::task::yield_now().await;
+        let permit = through(gate.offer(network(0), 0));
+        for (n, miss) in [(1, 11), (1, 12), (1, 13), (2, 21)] {
+            assert_eq!(waits(gate.offer(network(n), miss)), None);
         }
-        drop(held);
-        for task in tasks {
-            task.await.unwrap();
-        }
-        assert_eq!(*order.lock(), [1, 2, 1, 1]);
+        let (permit, misses) = permit.next(3).unwrap();
+        assert_eq!(misses, [11, 21, 12]);
+        let (permit, misses) = permit.next(3).unwrap();
+        assert_eq!(misses, [13]);
+        assert!(permit.next(3).is_none());
+        through(gate.offer(network(3), 31));
     }
 
-    #[tokio::test]
-    async fn a_flooding_network_makes_room_for_another() {
+    #[test]
+    fn a_flooding_network_makes_room_for_another() {
         let gate = MissGate::new(1, 4);
-        let held = gate.enter(network(0)).await.unwrap();
-        let flood: Vec<_> = (0..4)
-            .map(|_| {
-                let gate = gate.clone();
-                tokio::spawn(async move { gate.enter(network(1)).await.map(drop) })
-            })
-            .collect();
-        while gate.waiting() < 4 {
-            tokio::task::yield_now().await;
+        let permit = through(gate.offer(network(0), 0));
+        for miss in 1..=4 {
+            assert_eq!(waits(gate.offer(network(1), miss)), None);
         }
-        assert_eq!(gate.enter(network(1)).await.err(), Some(Overflow));
-        let other = {
-            let gate = gate.clone();
-            tokio::spawn(async move { gate.enter(network(2)).await.map(drop) })
-        };
-        let mut refused = 0;
-        tokio::task::yield_now().await;
-        drop(held);
-        for task in flood {
-            refused += usize::from(task.await.unwrap().is_err());
-        }
-        assert_eq!(refused, 1);
-        assert!(other.await.unwrap().is_ok());
+        assert!(matches!(gate.offer(network(1), 5), Offered::Overflow(5)));
+        assert_eq!(waits(gate.offer(network(2), 6)), Some(4), "the newest of those that flood");
+        assert_eq!(permit.next(10).unwrap().1, [1, 6, 2, 3]);
     }
 
-    #[tokio::test]
-    async fn one_that_gave_up_waiting_loses_no_permit() {
+    #[test]
+    fn a_permit_that_is_lost_is_free_again_and_who_waited_is_taken_by_the_next() {
         let gate = MissGate::new(1, 10);
-        let held = gate.enter(None).await.unwrap();
-        assert!(tokio::time::timeout(Duration::from_millis(5), gate.enter(None)).await.is_err());
-        drop(held);
-        drop(gate.enter(None).await.unwrap());
-        assert!(gate.enter(None).await.is_ok());
+        let permit = through(gate.offer(None, 1));
+        waits(gate.offer(None, 2));
+        drop(permit);
+        let permit = through(gate.offer(None, 3));
+        assert_eq!(permit.next(10).unwrap().1, [2]);
         assert_eq!(gate.waiting(), 0);
-    }
-
-    #[tokio::test]
-    async fn those_who_gave_up_waiting_hold_no_place() {
-        let gate = MissGate::new(1, 2);
-        let held = gate.enter(network(0)).await.unwrap();
-        let mut given_up: Vec<_> = (1..3).map(|n| Box::pin(gate.enter(network(n)))).collect();
-        for place in &mut given_up {
-            assert!(futures::poll!(place.as_mut()).is_pending());
-        }
-        assert_eq!(gate.enter(network(3)).await.err(), Some(Overflow));
-        drop(given_up);
-        assert_eq!(gate.waiting(), 0);
-        let mut next = Box::pin(gate.enter(network(3)));
-        assert!(futures::poll!(next.as_mut()).is_pending());
-        drop(held);
-        assert!(next.await.is_ok());
-        let state = gate.state.lock();
-        assert!(state.turn.is_empty() && state.queues.is_empty());
     }
 
     proptest! {
         #[test]
-        fn whatever_is_done_no_permit_is_lost_or_made(
+        fn whatever_is_done_no_permit_and_no_miss_is_lost_or_made(
             steps in proptest::collection::vec((0u8..3, 0u8..4, 0usize..8), 0..60),
         ) {
-            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-            runtime.block_on(async {
-                let gate = MissGate::new(2, 3);
-                let (mut waiting, mut held) = (Vec::new(), Vec::new());
-                for (what, n, which) in steps {
-                    match what {
-                        0 => waiting.push(Box::pin(gate.enter(network(n)))),
-                        1 if !waiting.is_empty() => drop(waiting.swap_remove(which % waiting.len())),
-                        2 if !held.is_empty() => drop(held.swap_remove(which % held.len())),
-                        _ => {}
-                    }
-                    // Twice: one who comes may make another leave, who hears of it the second time.
-                    for _ in 0..2 {
-                        let mut still = Vec::new();
-                        for mut place in waiting {
-                            match futures::poll!(place.as_mut()) {
-                                std::task::Poll::Ready(Ok(permit)) => held.push(permit),
-                                std::task::Poll::Ready(Err(Overflow)) => {}
-                                std::task::Poll::Pending => still.push(place),
+            let gate = MissGate::new(2, 3);
+            let (mut held, mut offered, mut ended) = (Vec::new(), 0, Vec::new());
+            for (what, n, which) in steps {
+                match what {
+                    0 => {
+                        offered += 1;
+                        match gate.offer(network(n), offered) {
+                            Offered::Through(permit, miss) => {
+                                held.push(permit);
+                                ended.push(miss);
                             }
+                            Offered::Waiting { evicted } => ended.extend(evicted),
+                            Offered::Overflow(miss) => ended.push(miss),
                         }
-                        waiting = still;
                     }
-                    assert_eq!(gate.waiting(), waiting.len());
-                    assert_eq!(gate.state.lock().free, 2 - held.len());
-                    assert!(waiting.is_empty() || held.len() == 2);
+                    1 if !held.is_empty() => {
+                        if let Some((permit, misses)) = held.swap_remove(which % held.len()).next(which) {
+                            held.push(permit);
+                            ended.extend(misses);
+                        }
+                    }
+                    2 if !held.is_empty() => drop(held.swap_remove(which % held.len())),
+                    _ => {}
                 }
-            });
+                let mut told = ended.clone();
+                told.sort_unstable();
+                told.dedup();
+                prop_assert_eq!(told.len(), ended.len(), "none twice");
+                prop_assert_eq!(ended.len() + gate.waiting(), offered);
+                let free = gate.state.lock().free;
+                prop_assert_eq!(free, 2 - held.len());
+                let state = gate.state.lock();
+                prop_assert_eq!(state.turn.len(), state.queues.len());
+            }
         }
     }
 }

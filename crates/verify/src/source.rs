@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use keywright_core::id::SegmentId;
-use keywright_core::{Epochs, Grant, NodeId, Timestamp, Wanted};
+use keywright_core::{Epochs, Grant, NodeId, Timestamp, TokenHash, Wanted};
 
 use crate::journal::record::DecisionRecord;
 
@@ -31,8 +31,29 @@ pub enum SourceError {
     Refused(String),
 }
 
+/// What [`GrantSource::load_tokens`] gives: for each hash, in their order.
+pub type LoadedTokens = Result<Vec<Option<Loaded>>, SourceError>;
+
 /// Where grants come from on a miss.
 pub trait GrantSource: Send + Sync + 'static {
+    /// How many service tokens one question may be about: more than one where asking costs more than
+    /// answering does.
+    fn tokens_at_once(&self) -> usize {
+        1
+    }
+
+    /// The grants behind these hashes, asked about for no publisher: one query, at most
+    /// [`GrantSource::tokens_at_once`] of them.
+    fn load_tokens(&self, hashes: &[TokenHash]) -> impl Future<Output = LoadedTokens> + Send {
+        async move {
+            let mut loaded = Vec::with_capacity(hashes.len());
+            for hash in hashes {
+                loaded.push(self.load(&Wanted::token(*hash)).await?);
+            }
+            Ok(loaded)
+        }
+    }
+
     /// The grant that is wanted, by one query; `None` when there is no such credential.
     fn load(&self, wanted: &Wanted) -> impl Future<Output = Result<Option<Loaded>, SourceError>> + Send;
 }

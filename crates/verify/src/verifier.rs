@@ -1,5 +1,7 @@
 //! The verifier: from what is wanted to a grant that may be decided on.
 
+mod loading;
+
 use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -9,21 +11,18 @@ use std::time::Duration;
 use keywright_core::{
     Claimed, Decision, Epochs, Grant, GrantKey, Requirements, ScopeSet, Timestamp, Wanted, decide,
 };
-use tracing::{info, warn};
 use uuid::Uuid;
 
-use crate::breaker::{Admission, Breaker};
+use crate::breaker::Breaker;
 use crate::cache::{Entry, GrantCache, PLATFORM};
 use crate::clock::Clock;
-use crate::flight::{Flight, Flights, Landed, Part, landed};
+use crate::flight::{Flights, Landed, Part, landed};
 use crate::freshness::{Freshness, MAX_UNCONFIRMED_MICROS};
-use crate::gate::{MissGate, Overflow};
-use crate::source::{GrantSource, Loaded, SourceError};
+use crate::gate::MissGate;
+use crate::source::GrantSource;
 use crate::stamps::Stamps;
 use crate::striped::{Striped, count};
 
-/// A load that takes longer counts as a store that is away.
-const LOAD_TIMEOUT: Duration = Duration::from_millis(400);
 /// A verification never waits longer for the store, queue included: 503 within 500 ms.
 const ANSWER_TIMEOUT: Duration = Duration::from_millis(450);
 /// Loads tried for one verification when changes keep overtaking them.
@@ -171,7 +170,7 @@ struct Inner<S> {
     freshness: Freshness,
     clock: Arc<Clock>,
     breaker: Breaker,
-    gate: MissGate,
+    gate: MissGate<loading::Miss<S>>,
     flights: Flights,
     epochs: EpochCells,
     counters: Counters,
@@ -392,83 +391,5 @@ impl<S> Inner<S> {
     /// The epochs by which to decide on an entry. Read them before asking whether the entry holds.
     fn epochs_for(&self, entry: &Entry) -> Epochs {
         self.epochs.load().max(entry.epochs)
-    }
-
-    fn answered(&self, now: i64) {
-        if self.breaker.answered(now) {
-            info!("the store answers again");
-        }
-    }
-
-    fn unanswered(&self, asked_at: i64, now: i64, reason: &str) -> Landed {
-        count(&self.counters.failed_loads);
-        if self.breaker.failed(asked_at, now) {
-            warn!(reason, "the store cannot be reached; known credentials answer for their grace");
-        }
-        Landed::Unavailable
-    }
-}
-
-impl<S: GrantSource> Inner<S> {
-    /// Carries a load out in a task of its own: a client that hangs up takes nobody's answer with it.
-    /// False, and the flight has landed, when the store is away and this is not its probe.
-    fn launch(self: &Arc<Self>, flight: Flight, network: Option<IpAddr>) -> bool {
-        let probe = match self.breaker.admit(self.clock.boot_micros()) {
-            Admission::Refused => return false,
-            Admission::Probe => Some(Probe(Arc::clone(self))),
-            Admission::Free => None,
-        };
-        self.runtime.spawn(Arc::clone(self).carry_out(flight, probe, network));
-        true
-    }
-
-    async fn carry_out(self: Arc<Self>, flight: Flight, probe: Option<Probe<S>>, network: Option<IpAddr>) {
-        // Longer than that nobody waits for it.
-        let landed = match tokio::time::timeout(ANSWER_TIMEOUT, self.gate.enter(network)).await {
-            // Those who queued while the store went away do not find that out one after the other.
-            Ok(Ok(_permit)) if probe.is_none() && self.breaker.is_open() => Landed::Unavailable,
-            Ok(Ok(_permit)) => self.load(flight.wanted()).await,
-            Ok(Err(Overflow)) | Err(_) => Landed::Crowded,
-        };
-        drop(probe);
-        flight.land(landed);
-    }
-
-    async fn load(&self, wanted: &Wanted) -> Landed {
-        // All of these before the query: they describe a moment that the answer is not older than.
-        let (noted, era, loaded_at) = (self.stamps.note(), self.freshness.era(), self.clock.boot_micros());
-        let absence = self.cache.note_absence(loaded_at);
-        count(&self.counters.loads);
-        let answer = tokio::time::timeout(LOAD_TIMEOUT, self.source.load(wanted)).await;
-        let now = self.clock.boot_micros();
-        match answer {
-            Ok(Ok(Some(Loaded { grant, epochs }))) => {
-                self.answered(now);
-                let entry = Arc::new(Entry { grant, epochs, noted, loaded_at, era });
-                self.cache.insert(wanted.key(), Arc::clone(&entry));
-                Landed::Known(entry)
-            }
-            Ok(Ok(None)) => {
-                self.answered(now);
-                self.cache.insert_unknown(wanted.key(), absence);
-                Landed::Unknown(absence)
-            }
-            Ok(Err(SourceError::Failed(reason) | SourceError::Refused(reason))) => {
-                count(&self.counters.failed_loads);
-                warn!(%reason, "a grant could not be loaded");
-                Landed::Unavailable
-            }
-            Ok(Err(SourceError::Unavailable(reason))) => self.unanswered(loaded_at, now, &reason),
-            Err(_) => self.unanswered(loaded_at, now, "no answer in time"),
-        }
-    }
-}
-
-/// The right to find out whether the store is back; given back when dropped, also by a task that died.
-struct Probe<S>(Arc<Inner<S>>);
-
-impl<S> Drop for Probe<S> {
-    fn drop(&mut self) {
-        self.0.breaker.probe_ended(self.0.clock.boot_micros());
     }
 }

@@ -119,6 +119,23 @@ async fn the_grant_on_a_miss_is_the_row() {
 }
 
 #[tokio::test]
+async fn several_grants_are_asked_for_at_once_and_given_in_order() {
+    for store in test_stores().await {
+        let mut rows = Vec::new();
+        for number in [1, 2, 3] {
+            rows.push(insert(&store, &new_token(number)).await.to_grant());
+        }
+        let hashes = [hash(3), hash(9), hash(1), hash(2)];
+        let loaded = read(&store, async |c| grants::load_tokens(c, &hashes).await).await;
+        let found: Vec<_> = loaded.iter().map(|loaded| loaded.as_ref().map(|loaded| &loaded.grant)).collect();
+        assert_eq!(found, [Some(&rows[2]), None, Some(&rows[0]), Some(&rows[1])], "{:?}", store.engine());
+        assert!(loaded.into_iter().flatten().all(|loaded| loaded.epochs.counter == 1));
+        let nobody = read(&store, async |c| grants::load_tokens(c, &[hash(8), hash(9)]).await).await;
+        assert_eq!(nobody.iter().map(Option::is_some).collect::<Vec<_>>(), [false, false]);
+    }
+}
+
+#[tokio::test]
 async fn a_list_goes_through_all_pages_newest_first_while_rows_are_added() {
     for store in test_stores().await {
         for number in 0..25 {

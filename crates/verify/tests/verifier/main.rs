@@ -9,4 +9,5 @@ mod hits;
 mod outage;
 mod overtaken;
 mod store;
+mod together;
 mod unknown;

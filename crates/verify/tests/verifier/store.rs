@@ -11,6 +11,7 @@ use keywright_core::{
     CredentialId, CredentialKind, Epochs, Grant, GrantKey, PrincipalKind, Requirements, ScopeSet, Timestamp,
     TokenHash, Wanted,
 };
+use keywright_verify::source::LoadedTokens;
 use keywright_verify::{
     Clock, Freshness, GrantSource, Loaded, Lookup, SourceError, Verifier, VerifierOptions,
 };
@@ -18,7 +19,7 @@ use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-type Answer = Result<Option<Loaded>, SourceError>;
+type Answer = LoadedTokens;
 
 /// How the store behaves.
 #[derive(Clone)]
@@ -79,19 +80,23 @@ pub(crate) struct State {
     pub(crate) rows: Mutex<HashMap<GrantKey, Grant>>,
     pub(crate) epoch: AtomicU64,
     queries: AtomicUsize,
+    at_once: usize,
     mode: Mutex<Mode>,
 }
 
 #[derive(Clone)]
 pub(crate) struct Store(Arc<State>);
 
-impl GrantSource for Store {
-    async fn load(&self, wanted: &Wanted) -> Answer {
-        self.0.queries.fetch_add(1, Ordering::SeqCst);
-        let epochs = Epochs { service: self.0.epoch.load(Ordering::SeqCst), ..Epochs::default() };
-        let row = self.0.rows.lock().get(&wanted.key()).cloned();
-        let answer = Ok(row.map(|grant| Loaded { grant, epochs }));
-        let mode = self.0.mode.lock().clone();
+impl State {
+    fn read(&self, wanted: &Wanted) -> Option<Loaded> {
+        let epochs = Epochs { service: self.epoch.load(Ordering::SeqCst), ..Epochs::default() };
+        self.rows.lock().get(&wanted.key()).map(|grant| Loaded { grant: grant.clone(), epochs })
+    }
+
+    /// One question, which has read its answer.
+    async fn question(&self, answer: Answer) -> Answer {
+        self.queries.fetch_add(1, Ordering::SeqCst);
+        let mode = self.mode.lock().clone();
         match mode {
             Mode::Answer => answer,
             Mode::Fail(error) => Err(error),
@@ -103,6 +108,22 @@ impl GrantSource for Store {
                 released.await.expect("the test answers each question")
             }
         }
+    }
+}
+
+impl GrantSource for Store {
+    fn tokens_at_once(&self) -> usize {
+        self.0.at_once
+    }
+
+    async fn load_tokens(&self, hashes: &[TokenHash]) -> LoadedTokens {
+        assert!(hashes.len() <= self.0.at_once);
+        self.0.question(Ok(hashes.iter().map(|hash| self.0.read(&Wanted::token(*hash))).collect())).await
+    }
+
+    async fn load(&self, wanted: &Wanted) -> Result<Option<Loaded>, SourceError> {
+        let answer = self.0.question(Ok(vec![self.0.read(wanted)])).await?;
+        Ok(answer.into_iter().next().flatten())
     }
 }
 
@@ -168,10 +189,16 @@ impl Node {
     }
 
     pub(crate) fn with(freshness: Freshness, options: &VerifierOptions) -> Self {
+        Self::over(1, freshness, options)
+    }
+
+    /// Over a store that is asked about so many credentials at once.
+    pub(crate) fn over(at_once: usize, freshness: Freshness, options: &VerifierOptions) -> Self {
         let store = Arc::new(State {
             rows: Mutex::new((0..20).map(|n| (key(n), grant(n, 1))).collect()),
             epoch: AtomicU64::new(1),
             queries: AtomicUsize::new(0),
+            at_once,
             mode: Mutex::new(Mode::Answer),
         });
         let clock = Arc::new(Clock::manual(Timestamp::EPOCH.plus_days(1)));
