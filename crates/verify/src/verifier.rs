@@ -25,6 +25,9 @@ use crate::striped::{Striped, count};
 
 /// A verification never waits longer for the store, queue included: 503 within 500 ms.
 const ANSWER_TIMEOUT: Duration = Duration::from_millis(450);
+/// Questions under way at once to a store that is asked for many credentials in one: few, so that those who
+/// come meanwhile are asked for together, and enough for one that is slow to hold nobody up.
+const ASKERS: usize = 4;
 /// Loads tried for one verification when changes keep overtaking them.
 const MAX_LOADS: usize = 8;
 
@@ -171,6 +174,8 @@ struct Inner<S> {
     clock: Arc<Clock>,
     breaker: Breaker,
     gate: MissGate<loading::Miss<S>>,
+    /// Loads that cannot be joined into one question, for each of those who ask at once.
+    loads_at_once: usize,
     flights: Flights,
     epochs: EpochCells,
     counters: Counters,
@@ -192,6 +197,8 @@ impl<S> Clone for Verifier<S> {
 impl<S: GrantSource> Verifier<S> {
     /// A verifier with an empty cache. Loads run on the runtime that this is called on.
     pub fn new(source: S, clock: Arc<Clock>, freshness: Freshness, options: &VerifierOptions) -> Self {
+        let together = source.tokens_at_once() > 1;
+        let askers = if together { options.max_loads.min(ASKERS) } else { options.max_loads }.max(1);
         Self {
             inner: Arc::new(Inner {
                 source,
@@ -200,7 +207,8 @@ impl<S: GrantSource> Verifier<S> {
                 freshness,
                 clock,
                 breaker: Breaker::default(),
-                gate: MissGate::new(options.max_loads, options.max_waiting),
+                gate: MissGate::new(askers, options.max_waiting),
+                loads_at_once: (options.max_loads / askers).max(1),
                 flights: Flights::default(),
                 epochs: EpochCells::default(),
                 counters: Counters::default(),

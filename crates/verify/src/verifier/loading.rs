@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use futures::FutureExt as _;
+use futures::{FutureExt as _, StreamExt as _};
 use keywright_core::{GrantKey, TokenHash, Wanted};
 use tracing::{info, warn};
 
@@ -115,11 +115,13 @@ impl<S: GrantSource> Inner<S> {
         if !tokens.is_empty() {
             self.load_tokens(tokens).await;
         }
-        for miss in others {
-            let landed = self.load(miss.flight.wanted()).await;
-            drop(miss.probe);
-            miss.flight.land(landed);
-        }
+        futures::stream::iter(others)
+            .for_each_concurrent(self.loads_at_once, async |miss| {
+                let landed = self.load(miss.flight.wanted()).await;
+                drop(miss.probe);
+                miss.flight.land(landed);
+            })
+            .await;
     }
 
     fn before(&self) -> Before {
