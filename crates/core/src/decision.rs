@@ -124,7 +124,7 @@ pub fn decide(
 ) -> Decision {
     match grant.status(epochs, now) {
         Status::Revoked => return Err(DenialCode::Revoked.into()),
-        _ if now.has_reached(claimed.and_then(|claimed| claimed.expires_at)) => {
+        _ if now.has_reached(claimed.and_then(Claimed::ends_at)) => {
             return Err(DenialCode::Expired.into());
         }
         Status::Expired => return Err(DenialCode::Expired.into()),
@@ -250,14 +250,15 @@ mod tests {
 
     #[test]
     fn a_token_never_carries_more_than_it_claims_nor_than_its_owner_may() {
-        let grant = of_user(Standing::Good, true);
+        let grant = Grant { expires_at: None, ..of_user(Standing::Good, true) };
         let claims = |texts: &[&str]| Claimed {
             expires_at: Some(Timestamp::from_micros(50)),
             scopes: Some(ScopeSet::parse(texts).unwrap()),
         };
         let code = |claimed: &Claimed, scope: &str, now| {
             let wanted = Requirements::scope(scope.parse().unwrap());
-            code_of(&decide(&grant, Some(claimed), Epochs::default(), &wanted, Timestamp::from_micros(now)))
+            let now = Timestamp::from_micros(now).plus_seconds(crate::grant::LEEWAY_SECONDS);
+            code_of(&decide(&grant, Some(claimed), Epochs::default(), &wanted, now))
         };
         assert_eq!(code(&claims(&["works:read"]), "works:read", 49), "valid");
         assert_eq!(code(&claims(&["works:read"]), "works:write", 49), "insufficient_scope");

@@ -147,6 +147,16 @@ pub struct Claimed {
     pub scopes: Option<ScopeSet>,
 }
 
+/// How far the clock of whoever made a token may be off, in seconds (RFC 7519 §4.1.4).
+pub const LEEWAY_SECONDS: i64 = 30;
+
+impl Claimed {
+    /// The end of the token, the leeway included.
+    pub fn ends_at(&self) -> Option<Timestamp> {
+        self.expires_at.map(|end| end.plus_seconds(LEEWAY_SECONDS))
+    }
+}
+
 impl Grant {
     /// The credential's status at `now` under `epochs`.
     pub fn status(&self, epochs: Epochs, now: Timestamp) -> Status {

@@ -24,7 +24,7 @@ pub mod usage;
 
 pub use decision::{Decision, Denial, DenialCode, Requirements, decide};
 pub use email::EmailAddress;
-pub use grant::{Bonds, Claimed, Epochs, Grant, Owner, RoleHeld, Standing, Tenancy};
+pub use grant::{Bonds, Claimed, Epochs, Grant, LEEWAY_SECONDS, Owner, RoleHeld, Standing, Tenancy};
 pub use id::{CredentialId, EventId, NodeId, PublisherId, RoleId, SessionId, SigningKeyId, UserId};
 pub use key::{ExternalIdentity, GrantKey, Mapping, Wanted};
 pub use metadata::Metadata;

@@ -15,7 +15,8 @@ use keywright_store::{
     Engine, SchemaState, Store, StoreError, StoreLock, StoreOptions, SuccessEvents, beside,
 };
 use keywright_verify::journal::mover;
-use keywright_verify::{Clock, Freshness, Verifier, VerifierOptions};
+use keywright_verify::tokens::OwnIssuer;
+use keywright_verify::{Clock, Freshness, Tokens, Verifier, VerifierOptions};
 use tokio::task::JoinHandle;
 use tracing::warn;
 use zeroize::Zeroizing;
@@ -65,6 +66,17 @@ pub fn store_options(config: &Config) -> StoreOptions {
 /// The operator's socket of the configured store; none on PostgreSQL.
 pub fn socket_path(config: &Config) -> Option<PathBuf> {
     config.database.url.sqlite_path().map(|path| beside(path, ".sock"))
+}
+
+/// What our own access tokens say of where they come from and whom they are for: the address under which
+/// clients reach this server. Without one, and only `serve --dev` signs tokens then, the one it listens on.
+pub fn own_issuer(config: &Config, part: &Part) -> OwnIssuer {
+    let issuer: Box<str> = match (&config.server.public_url, part) {
+        (Some(url), _) => url.as_str().into(),
+        (None, Part::Serves(address)) => format!("http://{address}").into(),
+        (None, Part::Operator) => format!("http://{}", config.server.listen).into(),
+    };
+    OwnIssuer { audience: issuer.clone(), issuer }
 }
 
 /// The key that `serve --dev` makes beside the database.
@@ -176,8 +188,14 @@ impl Node {
             authority.open_journal(&journal, address).await?;
             tasks.push(tokio::spawn(journal::adopt_left(config.journal.dir.clone(), authority.clone())));
         }
+        let tokens = Tokens::new(
+            authority.store().clone(),
+            Arc::clone(authority.clock()),
+            own_issuer(config, &part),
+            config.verify.cache_capacity,
+        );
         let jobs = jobs::Running::start(&authority);
-        let app = App::new(authority, journal, door_settings(config)?);
+        let app = App::new(authority, tokens, journal, door_settings(config)?);
         Ok(Self { app, jobs, tasks, part, _lock: lock })
     }
 

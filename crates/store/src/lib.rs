@@ -14,6 +14,7 @@ mod holds;
 pub mod idempotency;
 mod journal;
 pub mod journals;
+mod key_source;
 pub mod leases;
 mod limits;
 mod link;

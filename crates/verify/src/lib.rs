@@ -15,12 +15,17 @@ pub mod jwt;
 pub mod source;
 pub mod stamps;
 pub mod striped;
+pub mod tokens;
 pub mod verifier;
 
 pub use clock::Clock;
 pub use freshness::Freshness;
 pub use journal::record::{DecisionRecord, EventKind, RecordCode, RecordRef};
 pub use journal::{Journal, JournalError, JournalOptions};
-pub use source::{Appended, EventSink, GrantSource, Loaded, Piece, Reject, SourceError};
+pub use source::{
+    AcceptedKey, AcceptedKeys, Appended, EventSink, GrantSource, KeySource, Loaded, Piece, Reject,
+    SourceError,
+};
 pub use stamps::Stamps;
+pub use tokens::{Read, Tokens, Unread};
 pub use verifier::{Known, Lookup, VerifiedToken, Verifier, VerifierOptions, VerifierStatistics};

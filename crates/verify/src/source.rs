@@ -6,6 +6,7 @@ use keywright_core::id::SegmentId;
 use keywright_core::{Epochs, Grant, NodeId, Timestamp, TokenHash, Wanted};
 
 use crate::journal::record::DecisionRecord;
+use crate::jwt::PublicKey;
 
 /// A grant as the store had it, with the epochs in force at that moment.
 #[derive(Clone, Debug)]
@@ -56,6 +57,30 @@ pub trait GrantSource: Send + Sync + 'static {
 
     /// The grant that is wanted, by one query; `None` when there is no such credential.
     fn load(&self, wanted: &Wanted) -> impl Future<Output = Result<Option<Loaded>, SourceError>> + Send;
+}
+
+/// A key of our own by which access tokens are verified.
+#[derive(Debug)]
+pub struct AcceptedKey {
+    /// The public half; its `kid` is the id of the key.
+    pub key: PublicKey,
+    /// Until when what it signed is accepted; `None` while it may sign.
+    pub accepted_until: Option<Timestamp>,
+}
+
+/// The keys of our own that are accepted.
+#[derive(Debug, Default)]
+pub struct AcceptedKeys {
+    /// [`Epochs::keys`], read no later than the keys.
+    pub version: u64,
+    /// The keys.
+    pub keys: Vec<AcceptedKey>,
+}
+
+/// Where the keys come from by which our own access tokens are verified.
+pub trait KeySource: Send + Sync + 'static {
+    /// All that are accepted now.
+    fn load_keys(&self) -> impl Future<Output = Result<AcceptedKeys, SourceError>> + Send;
 }
 
 /// What lies between two positions of a segment.

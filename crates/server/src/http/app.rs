@@ -8,9 +8,10 @@ use std::time::Duration;
 use keywright_api::system::JournalMode;
 use keywright_authority::{Authority, entropy};
 use keywright_core::Timestamp;
-use keywright_verify::Journal;
+use keywright_store::Store;
 use keywright_verify::clock::{boot_micros, wall_clock};
 use keywright_verify::journal::Writer;
+use keywright_verify::{Journal, Tokens};
 
 use super::{auth, openapi};
 use crate::config::{Networks, PublicUrl};
@@ -43,6 +44,7 @@ pub struct App {
 
 struct Inner {
     authority: Authority,
+    tokens: Tokens<Store>,
     journal: Journal,
     writer: Writer,
     settings: DoorSettings,
@@ -55,13 +57,19 @@ struct Inner {
 
 impl App {
     /// The front door of an authority, with the journal of its node.
-    pub fn new(authority: Authority, journal: Journal, settings: DoorSettings) -> Self {
+    pub fn new(
+        authority: Authority,
+        tokens: Tokens<Store>,
+        journal: Journal,
+        settings: DoorSettings,
+    ) -> Self {
         let mut request_prefix = hex::encode(&entropy::id()[..6]);
         request_prefix.push('-');
         Self {
             inner: Arc::new(Inner {
                 writer: journal.writer(),
                 authority,
+                tokens,
                 journal,
                 settings,
                 request_prefix,
@@ -76,6 +84,11 @@ impl App {
     /// The authority.
     pub fn authority(&self) -> &Authority {
         &self.inner.authority
+    }
+
+    /// The reader of presented JWTs.
+    pub fn tokens(&self) -> &Tokens<Store> {
+        &self.inner.tokens
     }
 
     /// The journal.

@@ -8,15 +8,12 @@ use http::request::Parts;
 use keywright_api::problem::Problem;
 use keywright_api::problem_code::Refusal;
 use keywright_authority::{Call, Idempotency};
-use keywright_core::{
-    Actor, Bearer, Bearing, Denial, DenialCode, Grant, PublisherId, Requirements, Scope, ScopeSet, Wanted,
-    address,
-};
-use keywright_verify::{EventKind, Known, Lookup, RecordCode, RecordRef};
-use std::net::IpAddr;
+use keywright_core::{Actor, Denial, DenialCode, Grant, PublisherId, Requirements, Scope, ScopeSet};
+use keywright_verify::{EventKind, Known, RecordCode, RecordRef};
 
 use super::answer::{Refused, denied};
 use super::client::{Presented, presented, user_agent};
+use super::look_up::{Found, Looked, look_up};
 use super::outer::Arrived;
 use super::shown::{details, shown};
 use super::{App, etag};
@@ -174,16 +171,14 @@ impl Door<'_> {
     ) -> Result<LetIn, Refused> {
         let wanted = requirements(scope)?;
         let clock = self.app.authority().clock();
-        let asked = (Bearer::sort(credential), publisher);
-        let looked = look_up(self.app, asked, self.arrived.ip_address, clock.boot_micros());
+        let looked = look_up(self.app, (credential, publisher), self.arrived.ip_address, clock.boot_micros());
         let found = match looked.await {
             Looked::Known(found) => found,
             Looked::Denied(code) => return self.refuse(code.into(), None, denied(code, &[])).await,
             Looked::Unavailable => return self.refuse(RecordCode::Unavailable, None, unavailable()).await,
         };
         let known = &found.known;
-        let decision = self.app.authority().verifier().decide_at(known, &wanted, clock.at(found.at));
-        match decision.and_then(|()| at_level(&found, level, &wanted)) {
+        match found.decide(self.app, &wanted).and_then(|()| at_level(&found, level, &wanted)) {
             Ok(()) => {
                 let bearing = found.bearing();
                 let _ = self.arrived.let_in.set(bearing.clone());
@@ -256,70 +251,6 @@ fn record<'a>(door: &'a Door<'_>, code: RecordCode, known: Option<&'a Known>) ->
         publisher_id: grant.and_then(Grant::publisher).map(|id| id.0),
         user_email: grant.and_then(Grant::user).map(|user| &*user.email),
         occurrences: 1,
-    }
-}
-
-/// A credential that is known.
-#[derive(Clone, Debug)]
-pub struct Found {
-    /// What is known of it.
-    pub known: Known,
-    /// At which moment of the boot-time clock.
-    pub at: i64,
-    /// By what it was asked for.
-    pub wanted: Wanted,
-    /// The publisher that it belongs to, and beyond which it reaches nothing; none at platform level.
-    pub home: Option<PublisherId>,
-}
-
-impl Found {
-    /// Who makes a change by it.
-    pub fn bearing(&self) -> Bearing {
-        let grant = self.known.grant();
-        Bearing {
-            wanted: self.wanted.clone(),
-            credential_id: grant.credential_id,
-            credential_name: grant.name.to_string(),
-            principal: grant.principal_ref(),
-            home: self.home,
-            claimed: self.known.claimed().cloned(),
-        }
-    }
-}
-
-/// What a look-up found.
-pub enum Looked {
-    /// A credential.
-    Known(Found),
-    /// None of ours.
-    Denied(DenialCode),
-    /// The answer cannot be known now.
-    Unavailable,
-}
-
-/// Looks a credential up, as it is for the publisher that is asked about, in the cache first. `now` was read
-/// from the boot-time clock just now.
-pub async fn look_up(
-    app: &App,
-    (bearer, publisher): (Bearer<'_>, Option<PublisherId>),
-    client: Option<IpAddr>,
-    now: i64,
-) -> Looked {
-    let Bearer::Service(hash) = bearer else { return Looked::Denied(DenialCode::Malformed) };
-    let wanted = Wanted::Token { hash, publisher };
-    let verifier = app.authority().verifier();
-    let (found, at) = if let Some(found) = verifier.peek_at(&wanted.key(), now) {
-        (found, now)
-    } else {
-        // Boxed, so that the future of a hit, which is moved about, stays small.
-        let found = Box::pin(verifier.resolve(&wanted, client.map(address::network))).await;
-        // That took its time: the decision is made at the moment at which it is made.
-        (found, app.authority().clock().boot_micros())
-    };
-    match found {
-        Lookup::Known(known) => Looked::Known(Found { known, at, wanted, home: None }),
-        Lookup::Unknown => Looked::Denied(DenialCode::NotFound),
-        Lookup::Unavailable => Looked::Unavailable,
     }
 }
 

@@ -12,6 +12,7 @@ pub mod edge;
 pub mod etag;
 pub mod gate;
 pub mod input;
+pub mod look_up;
 pub mod metrics;
 pub mod openapi;
 pub mod operator;

@@ -40,6 +40,7 @@ mod idempotency;
 mod input_bodies;
 mod input_requests;
 mod journals;
+mod jwt_access;
 mod logs;
 mod metrics;
 mod openapi;

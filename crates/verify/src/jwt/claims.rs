@@ -1,12 +1,10 @@
 //! The claims of a JWT (RFC 7519 §4), the registered ones strictly typed.
 
-use keywright_core::Timestamp;
+use keywright_core::{LEEWAY_SECONDS, Timestamp};
 use serde_json::{Map, Number, Value};
 
 use super::json;
 
-/// How far the clock of an issuer may be off, in seconds (RFC 7519 §4.1.4).
-pub const LEEWAY_SECONDS: i64 = 30;
 /// Longest `iss`, `sub`, `jti` or member of `aud`, in bytes.
 const MAX_TEXT: usize = 2048;
 /// Most members of `aud`.

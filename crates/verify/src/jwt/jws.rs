@@ -82,6 +82,14 @@ impl<'a> Compact<'a> {
         })
     }
 
+    /// The payload as it came. **Anybody may have written it**: it tells which keys to try, and nothing else.
+    ///
+    /// # Errors
+    /// [`JwsError::Form`] of what is no base64url.
+    pub fn unverified_payload(&self) -> Result<Vec<u8>, JwsError> {
+        decode(self.payload)
+    }
+
     /// The payload, if the signature over it is this key's, by the algorithm of the key.
     ///
     /// # Errors

@@ -8,6 +8,6 @@ pub mod json;
 pub mod jwk;
 pub mod jws;
 
-pub use claims::{Claims, ClaimsError, Expected, LEEWAY_SECONDS, Refused};
+pub use claims::{Claims, ClaimsError, Expected, Refused};
 pub use jwk::{Algorithm, JwkError, KeySet, KeySetError, PublicKey};
 pub use jws::{Compact, JwsError};

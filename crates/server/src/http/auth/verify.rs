@@ -15,8 +15,7 @@ use keywright_api::request::FromFields;
 use keywright_api::verify::Decision;
 use keywright_api::verify_request::{BorrowedVerify, VerifyRequest};
 use keywright_core::{
-    self as core, Bearer, CredentialId, DenialCode, Grant, PublisherId, Requirements, ScopeSet, Standing,
-    address,
+    CredentialId, DenialCode, Grant, PublisherId, Requirements, ScopeSet, Standing, address,
 };
 use keywright_verify::journal::Writer;
 use keywright_verify::{EventKind, Known, RecordCode, RecordRef};
@@ -26,10 +25,11 @@ use crate::http::App;
 use crate::http::answer::{Refused, denied};
 use crate::http::client::{Presented, presented, user_agent};
 use crate::http::gate::{
-    Found, LocalOperator, Looked, Permission, TokensVerify, conflicting, look_up, missing, problem_of,
-    requirements, unavailable, unrecorded,
+    LocalOperator, Permission, TokensVerify, conflicting, missing, problem_of, requirements, unavailable,
+    unrecorded,
 };
 use crate::http::input::{self, NoQuery, is_json, read_body, rules};
+use crate::http::look_up::{Found, Looked, look_up};
 use crate::http::outer::Arrived;
 use crate::http::shown::{details, shown};
 
@@ -200,7 +200,7 @@ async fn with_body(
             endpoint: request.endpoint.map(shown),
             cloudflare_ray_id: request.cloudflare_ray_id.map(shown),
         };
-        return verification.decide(Bearer::sort(token.as_bytes()), &question, asking).await;
+        return verification.decide(token.as_bytes(), &question, asking).await;
     }
     let question = Question {
         wanted,
@@ -212,9 +212,7 @@ async fn with_body(
         cloudflare_ray_id: request.cloudflare_ray_id.map(shown),
     };
     match presented(asked.headers) {
-        Presented::Credential(credential) => {
-            verification.decide(Bearer::sort(credential), &question, None).await
-        }
+        Presented::Credential(credential) => verification.decide(credential, &question, None).await,
         Presented::Nothing => verification.refuse(RecordCode::MissingCredential, None, missing()).await,
         Presented::Conflicting => {
             verification.refuse(RecordCode::ConflictingCredentials, None, conflicting()).await
@@ -256,7 +254,9 @@ impl Asker {
     fn may_know_of(self, found: &Found, question: &Question<'_>) -> bool {
         let Some(home) = self.home else { return true };
         let standing = found.known.grant().tenancy().map(|tenancy| tenancy.standing);
-        question.publisher == Some(home) && standing.is_some_and(|standing| standing != Standing::Foreign)
+        question.publisher == Some(home)
+            && !found.elsewhere
+            && standing.is_some_and(|standing| standing != Standing::Foreign)
     }
 }
 
@@ -280,10 +280,10 @@ impl Verification<'_> {
             Presented::Credential(credential) => credential,
         };
         let wanted = requirements(TokensVerify::SCOPE).map_err(|refused| refused.0)?;
-        match look_up(self.app, (Bearer::sort(credential), None), self.asked.ip_address, self.now).await {
+        match look_up(self.app, (credential, None), self.asked.ip_address, self.now).await {
             Looked::Denied(code) => self.refuse(code.into(), None, denied(code, &[])).await,
             Looked::Unavailable => self.refuse(RecordCode::Unavailable, None, unavailable()).await,
-            Looked::Known(found) => match self.decide_known(&found, &wanted) {
+            Looked::Known(found) => match found.decide(self.app, &wanted) {
                 Ok(()) => Ok(Some(Asker { id: found.known.grant().credential_id, home: found.home })),
                 Err(denial) => self.refuse(denial.code.into(), Some(&found.known), problem_of(&denial)).await,
             },
@@ -292,19 +292,19 @@ impl Verification<'_> {
 
     async fn decide(
         &self,
-        bearer: Bearer<'_>,
+        credential: &[u8],
         question: &Question<'_>,
         asker: Option<Asker>,
     ) -> Result<Bytes, Problem> {
         let asked_by = asker.as_ref().map(|asker| asker.id);
         let client = question.ip_address.or(self.asked.ip_address);
-        match look_up(self.app, (bearer, question.publisher), client, self.now).await {
+        match look_up(self.app, (credential, question.publisher), client, self.now).await {
             // What is of no concern to the asker's publisher is as good as unknown (api.md, Acting publisher).
             Looked::Known(found) if asker.is_some_and(|asker| !asker.may_know_of(&found, question)) => {
                 self.unknown(DenialCode::NotFound, question, asked_by).await
             }
             Looked::Known(found) => {
-                let decision = self.decide_known(&found, &question.wanted);
+                let decision = found.decide(self.app, &question.wanted);
                 let code = decision.as_ref().map_or_else(|denial| denial.code.into(), |()| RecordCode::Valid);
                 let details = decision.as_ref().err().and_then(details);
                 let verdict = Verdict { kind: EventKind::Verify, code, details };
@@ -352,11 +352,6 @@ impl Verification<'_> {
         let verdict = Verdict { kind: EventKind::Gate, code, details: None };
         self.record(&verdict, known, &question, None, self.now).await?;
         Err(problem)
-    }
-
-    fn decide_known(&self, found: &Found, wanted: &Requirements) -> core::Decision {
-        let authority = self.app.authority();
-        authority.verifier().decide_at(&found.known, wanted, authority.clock().at(found.at))
     }
 
     /// No answer without a record.

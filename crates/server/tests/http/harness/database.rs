@@ -28,6 +28,14 @@ impl Database {
         }
     }
 
+    /// An id as the engine writes it.
+    pub(crate) fn uuid(&self, id: uuid::Uuid) -> String {
+        match self {
+            Self::Sqlite(_) => format!("X'{}'", id.simple()),
+            Self::Postgres(_) => format!("'{id}'"),
+        }
+    }
+
     /// Changes rows behind the node's back.
     pub(crate) async fn execute(&mut self, sql: &str) -> u64 {
         let sql = AssertSqlSafe(sql.to_owned());

@@ -6,6 +6,7 @@ mod caller;
 pub(crate) mod child;
 mod database;
 mod openmetrics;
+pub(crate) mod people;
 pub(crate) mod proxy;
 mod raw;
 mod schema;

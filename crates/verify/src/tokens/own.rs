@@ -1,0 +1,67 @@
+//! Access tokens of our own: RFC 9068, with the payload of the reference.
+
+use keywright_core::{Claimed, DenialCode, Epochs, PublisherId, ScopeSet, SessionId, Wanted};
+use serde_json::Value;
+
+use super::ring::KeyRing;
+use super::{Read, Unread};
+use crate::jwt::{Claims, Compact, Expected, Refused};
+use crate::source::KeySource;
+use crate::verifier::VerifiedToken;
+
+/// The media type of an access token (RFC 9068 §2.1): nothing else that we sign has it.
+const ACCESS_TOKEN: &str = "at+jwt";
+
+/// What our own access tokens say of where they come from and whom they are for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnIssuer {
+    /// `iss`.
+    pub issuer: Box<str>,
+    /// In `aud`.
+    pub audience: Box<str>,
+}
+
+impl OwnIssuer {
+    /// Verifies a token that says that it is ours.
+    pub(super) async fn read<S: KeySource>(
+        &self,
+        compact: &Compact<'_>,
+        claims: Claims,
+        ring: &KeyRing<S>,
+        epochs: Epochs,
+    ) -> Result<Read, Unread> {
+        if !compact.has_type(ACCESS_TOKEN) {
+            return Err(DenialCode::Malformed.into());
+        }
+        let kid = compact.kid.as_deref().ok_or(DenialCode::NotFound)?;
+        let found = ring.find(kid, epochs.keys).await?;
+        compact.verify(&found.key().key).map_err(|_| DenialCode::NotFound)?;
+        let expected = Expected { issuer: &self.issuer, audiences: &[&*self.audience] };
+        match claims.check(&expected, ring.now()) {
+            // That it has expired is told of a credential that is known, after whether it was revoked.
+            Ok(()) | Err(Refused::Expired) => {}
+            Err(_) => return Err(DenialCode::NotFound.into()),
+        }
+        let (wanted, home, token) = access(claims).ok_or(DenialCode::Malformed)?;
+        Ok(Read::new(token, wanted, home, found.into()))
+    }
+}
+
+/// What an access token says.
+fn access(claims: Claims) -> Option<(Wanted, Option<PublisherId>, VerifiedToken)> {
+    if claims.text("type")? != "user" {
+        return None;
+    }
+    let id: SessionId = claims.text("session_id")?.parse().ok()?;
+    let home: Option<PublisherId> = match claims.all.get("publisher_id") {
+        None | Some(Value::Null) => None,
+        Some(Value::String(id)) => Some(id.parse().ok()?),
+        Some(_) => return None,
+    };
+    let permissions: Option<Vec<_>> =
+        claims.all.get("permissions")?.as_array()?.iter().map(Value::as_str).collect();
+    let scopes = ScopeSet::parse(permissions?).ok()?;
+    let claimed = Claimed { expires_at: Some(claims.expires_at), scopes: Some(scopes) };
+    let token = VerifiedToken { claimed, claims: Value::Object(claims.all).to_string().into() };
+    Some((Wanted::Session { id, publisher: home }, home, token))
+}
