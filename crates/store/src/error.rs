@@ -158,7 +158,7 @@ fn duplicate(error: &dyn sqlx::error::DatabaseError) -> StoreError {
     const NAMES: [(&str, &str); 3] = [
         ("service_tokens_live_name_key", "service_tokens.token_name"),
         ("publishers_live_name_key", "publishers.name"),
-        ("roles_name_key", "roles.name"),
+        ("roles_live_name_key", "roles.name"),
     ];
     let email_taken = match error.constraint() {
         Some(constraint) => constraint == "users_live_email_key",

@@ -20,7 +20,8 @@ macro_rules! role_columns {
     () => {
         "SELECT r.id, r.publisher_id, r.name, r.description, r.built_in, r.permissions, r.created_by_type, \
          r.created_by_id, r.created_by_name, r.created_at, r.updated_at, r.version \
-         FROM roles r JOIN publishers q ON q.id = r.publisher_id AND q.deleted_at IS NULL"
+         FROM roles r JOIN publishers q ON q.id = r.publisher_id AND q.deleted_at IS NULL \
+         WHERE r.deleted_at IS NULL"
     };
 }
 
@@ -30,14 +31,18 @@ statements! {
          created_by_id, created_by_name, created_at, updated_at, version) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, 1)"
     ];
-    BY_ID = [role_columns!(), " WHERE r.id = $1 AND r.publisher_id = COALESCE($2, r.publisher_id)"];
-    BY_NAME = [role_columns!(), " WHERE r.publisher_id = $1 AND r.name = $2"];
+    BY_ID = [role_columns!(), " AND r.id = $1 AND r.publisher_id = COALESCE($2, r.publisher_id)"];
+    BY_NAME = [role_columns!(), " AND r.publisher_id = $1 AND r.name = $2"];
     UPDATE = [
         "UPDATE roles SET name = COALESCE($4, name), description = COALESCE($5, description), \
          permissions = COALESCE($6, permissions), updated_at = $7, version = version + 1 \
-         WHERE id = $1 AND publisher_id = $2 AND version = $3"
+         WHERE id = $1 AND publisher_id = $2 AND version = $3 AND deleted_at IS NULL"
     ];
-    DELETE = ["DELETE FROM roles WHERE id = $1 AND publisher_id = $2 AND built_in IS NULL"];
+    DELETE = [
+        "UPDATE roles SET deleted_at = $3, updated_at = $3, version = version + 1 \
+         WHERE id = $1 AND publisher_id = $2 AND built_in IS NULL AND deleted_at IS NULL"
+    ];
+    EVER = ["SELECT COUNT(*) FROM roles r WHERE r.id = $1 AND r.publisher_id = COALESCE($2, r.publisher_id)"];
     IN_USE = ["SELECT COUNT(*) FROM memberships WHERE role_id = $1"];
 }
 
@@ -237,7 +242,7 @@ pub struct ListFilter {
 /// # Errors
 /// As any query.
 pub async fn list(conn: Conn<'_>, filter: &ListFilter) -> Result<Vec<RoleRow>, StoreError> {
-    let mut sql = Sql::new(concat!(role_columns!(), " WHERE 1 = 1"));
+    let mut sql = Sql::new(role_columns!());
     sql.filter(" AND r.publisher_id = ", filter.within.map(|id| id.0))
         .filter(" AND r.name = ", filter.name.as_deref());
     if let Some((created_at, id)) = filter.after {
@@ -277,12 +282,33 @@ pub async fn update(
     Ok(done == 1)
 }
 
-/// Deletes a role of a publisher's own; false when there is none.
+/// Marks a role of a publisher's own as deleted, which frees its name; false when there is none.
 ///
 /// # Errors
 /// As any query.
-pub async fn delete(conn: Conn<'_>, publisher: PublisherId, id: RoleId) -> Result<bool, StoreError> {
-    Ok(change!(conn, DELETE; id.0, publisher.0)? == 1)
+pub async fn delete(
+    conn: Conn<'_>,
+    publisher: PublisherId,
+    id: RoleId,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    Ok(change!(conn, DELETE; id.0, publisher.0, Time(now))? == 1)
+}
+
+/// Whether there is, or ever was, a role with this id.
+///
+/// # Errors
+/// As any query.
+pub async fn has_existed(
+    conn: Conn<'_>,
+    within: Option<PublisherId>,
+    id: RoleId,
+) -> Result<bool, StoreError> {
+    let count = on!(conn, |c| sqlx::query_scalar::<DB, i64>(EVER.text::<DB>())
+        .bind(id.0)
+        .bind(within.map(|publisher| publisher.0))
+        .fetch_one(c))?;
+    Ok(count > 0)
 }
 
 /// How many members hold a role.

@@ -41,6 +41,7 @@ CREATE TABLE roles (
     -- The built-in role that it is; what that grants by itself is not in this row.
     built_in TEXT,
     permissions JSONB NOT NULL CHECK (jsonb_typeof(permissions) = 'array'),
+    deleted_at TIMESTAMPTZ,
     created_by_type TEXT NOT NULL,
     created_by_id UUID,
     created_by_name TEXT NOT NULL,
@@ -48,7 +49,7 @@ CREATE TABLE roles (
     updated_at TIMESTAMPTZ NOT NULL,
     version BIGINT NOT NULL
 );
-CREATE UNIQUE INDEX roles_name_key ON roles (publisher_id, name);
+CREATE UNIQUE INDEX roles_live_name_key ON roles (publisher_id, name) WHERE deleted_at IS NULL;
 CREATE INDEX roles_created ON roles (publisher_id, created_at, id);
 
 CREATE TABLE users (

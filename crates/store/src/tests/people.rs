@@ -162,7 +162,7 @@ async fn a_new_publisher_has_the_built_in_roles() {
             assert_eq!(found.as_ref(), Some(role), "{:?}", store.engine());
             assert_eq!((role.built_in(), &role.permissions), (Some(built_in), &built_in.permissions()));
             assert_eq!(role.administers(), built_in == BuiltInRole::PublisherAdmin);
-            let deleted = change(&store, async |c| roles::delete(c, row.id, role.id).await).await;
+            let deleted = change(&store, async |c| roles::delete(c, row.id, role.id, at(2)).await).await;
             assert!(!deleted);
         }
         let editor = &roles[1];
@@ -237,8 +237,14 @@ async fn a_role_exists_within_its_publisher_alone() {
         let page = roles::ListFilter { within: Some(one), after, limit: 2, ..Default::default() };
         assert_eq!(read(&store, async |c| roles::list(c, &page).await).await.len(), 2);
 
-        let delete = async |of| change(&store, async |c| roles::delete(c, of, row.id).await).await;
+        let delete = async |of| change(&store, async |c| roles::delete(c, of, row.id, at(8)).await).await;
         assert!(!delete(two).await && delete(one).await && !delete(one).await);
+        assert_eq!(read(&store, async |c| roles::by_id(c, None, row.id).await).await, None);
+        for (within, existed) in [(None, true), (Some(one), true), (Some(two), false)] {
+            let asked = read(&store, async |c| roles::has_existed(c, within, row.id).await).await;
+            assert_eq!(asked, existed, "{within:?}");
+        }
+        assert!(!update(one, 3).await, "what is deleted does not change");
         // The roles of a deleted publisher are gone with it.
         change(&store, async |c| publishers::delete(c, two, at(9)).await).await;
         assert_eq!((count(None, None).await, count(Some(two), None).await), (3, 0));
