@@ -13,6 +13,10 @@ use std::{borrow::Cow, marker::PhantomData, net::IpAddr};
 use utoipa::openapi::{ArrayBuilder, ObjectBuilder, RefOr, Schema, Type, schema::SchemaType};
 use uuid::Uuid;
 
+mod list;
+
+pub use list::{List, list};
+
 /// The most entries of a list of permissions.
 pub const MAX_SCOPES: usize = 100;
 /// The most characters of one permission.

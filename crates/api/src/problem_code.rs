@@ -71,6 +71,12 @@ refusals! {
     EmailTaken "email_taken" 409 "The address is taken";
     /// Something still depends on it.
     InUse "in_use" 409 "Still in use";
+    /// Nobody would be left to administer it.
+    LastAdministrator "last_administrator" 409 "The last administrator";
+    /// The user belongs to the publisher already.
+    AlreadyMember "already_member" 409 "Already a member";
+    /// A built-in role keeps its name and what it grants.
+    BuiltInRole "built_in_role" 409 "A built-in role stays as it is";
     /// It is revoked; nothing about it can change any more.
     AlreadyRevoked "already_revoked" 409 "Already revoked";
     /// Another rotation of the same credential won, or it is already superseded.

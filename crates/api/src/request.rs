@@ -42,6 +42,8 @@ pub enum Format {
     Name,
     /// A permission.
     Scope,
+    /// A domain, such as `example.com`.
+    Domain,
     /// A moment, RFC 3339.
     Time,
     /// A moment, RFC 3339, at which something ends that must not have ended already.
@@ -192,11 +194,46 @@ impl<'a> Fields<'a> {
         name: &'static str,
         read: impl FnOnce(&mut Fields<'_>) -> Option<T>,
     ) -> Option<T> {
-        let members = match self.take(name) {
-            None => return self.fail(name, FieldCode::Required, "is needed"),
-            Some(Value::Null) => return self.fail(name, FieldCode::Required, "must not be null"),
-            Some(Value::Object(members)) => members,
-            Some(_) => return self.fail(name, FieldCode::InvalidType, "must be an object"),
+        match self.take(name) {
+            None => self.fail(name, FieldCode::Required, "is needed"),
+            Some(Value::Null) => self.fail(name, FieldCode::Required, "must not be null"),
+            Some(value) => self.read_nested(name, value, read),
+        }
+    }
+
+    /// The same of a field that may be left out but not be null.
+    pub fn nested_not_null<T>(
+        &mut self,
+        name: &'static str,
+        read: impl FnOnce(&mut Fields<'_>) -> Option<T>,
+    ) -> Option<T> {
+        match self.take(name)? {
+            Value::Null => self.fail(name, FieldCode::Required, "must not be null"),
+            value => self.read_nested(name, value, read),
+        }
+    }
+
+    /// The same of a field in which absence and null are two different wishes.
+    pub fn nested_patch<T>(
+        &mut self,
+        name: &'static str,
+        read: impl FnOnce(&mut Fields<'_>) -> Option<T>,
+    ) -> Patch<T> {
+        match self.take(name) {
+            None => Patch::Absent,
+            Some(Value::Null) => Patch::Null,
+            Some(value) => self.read_nested(name, value, read).map_or(Patch::Absent, Patch::Value),
+        }
+    }
+
+    fn read_nested<T>(
+        &mut self,
+        name: &'static str,
+        value: Value,
+        read: impl FnOnce(&mut Fields<'_>) -> Option<T>,
+    ) -> Option<T> {
+        let Value::Object(members) = value else {
+            return self.fail(name, FieldCode::InvalidType, "must be an object");
         };
         let prefix = format!("{}{name}.", self.prefix);
         let mut inner = Fields { prefix, ..Fields::of_body(members, self.formats) };

@@ -2,7 +2,8 @@
 //! nullable may be null, and it names every member.
 
 use crate::{
-    actor, analytics, bootstrap, emergency, event, me, page, problem, service_token, system, verify,
+    actor, analytics, bootstrap, emergency, event, me, member, page, problem, publisher, role, service_token,
+    system, verify,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
@@ -98,7 +99,11 @@ fn schema_and_serialisation_of_every_answer_agree() {
     agrees::<event::AuthenticationEvent>();
     agrees::<event::ChainVerification>();
     agrees::<me::Me>();
+    agrees::<member::Member>();
     agrees::<problem::Problem>();
+    agrees::<publisher::Publisher>();
+    agrees::<publisher::PublisherSettings>();
+    agrees::<role::Role>();
     agrees::<service_token::ServiceToken>();
     agrees::<service_token::CreatedServiceToken>();
     agrees::<service_token::CleanupResult>();

@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use keywright_core::id::ChangeId;
-use keywright_core::{CredentialId, EventId, NodeId, Timestamp};
+use keywright_core::{CredentialId, EventId, NodeId, PublisherId, RoleId, Timestamp};
 use keywright_store::{Engine, Store};
 use keywright_verify::{Clock, Verifier};
 use tokio::sync::Notify;
@@ -157,6 +157,14 @@ impl Authority {
 
     pub(crate) fn new_credential_id(&self) -> CredentialId {
         CredentialId::generate(self.now(), entropy::id())
+    }
+
+    pub(crate) fn new_publisher_id(&self) -> PublisherId {
+        PublisherId::generate(self.now(), entropy::id())
+    }
+
+    pub(crate) fn new_role_id(&self) -> RoleId {
+        RoleId::generate(self.now(), entropy::id())
     }
 
     pub(crate) fn new_event_id(&self) -> EventId {

@@ -96,6 +96,12 @@ impl Call {
         self.actor.home()
     }
 
+    /// The publisher beyond which there is nothing for this call: the caller's own, or the one that a caller
+    /// of the platform named. None: all.
+    pub fn within(&self) -> Option<PublisherId> {
+        self.home().or(self.publisher)
+    }
+
     /// The publisher that the call is about.
     ///
     /// # Errors

@@ -14,6 +14,7 @@ use uuid::Uuid;
 use crate::authority::Authority;
 use crate::call::{Call, Grantor, Needs};
 use crate::fault::Fault;
+use crate::idempotency::Made;
 use crate::nodes::{Confirmations, Message};
 
 /// What a change makes wrong in the caches.
@@ -92,6 +93,27 @@ impl Change {
         let mut tx = authority.store().begin_change(&held_by(call, reads), changes).await?;
         let (grantor, now) = authorize(authority, call, &mut tx, needs).await?;
         Ok(Self { tx, grantor, target: None, now })
+    }
+
+    /// Ends a change that makes something: commits what is new. Everything else is rolled back at once and
+    /// not by a drop: the idempotency key is free for the next try when this one is answered.
+    pub(crate) async fn finish<T>(
+        self,
+        authority: &Authority,
+        call: &Call,
+        outcome: Result<Made<T>, Fault>,
+        invalidation: Invalidation,
+    ) -> Result<Made<T>, Fault> {
+        match outcome {
+            Ok(made) if !made.repeated => {
+                authority.commit(self.tx, invalidation, call.confirm).await?;
+                Ok(made)
+            }
+            outcome => {
+                self.tx.rollback().await;
+                outcome
+            }
+        }
     }
 }
 

@@ -41,6 +41,18 @@ pub enum Fault {
     /// Another account has the address, in some spelling.
     #[error("another account has the address")]
     EmailTaken,
+    /// Something still depends on it.
+    #[error("it is in use")]
+    InUse,
+    /// Nobody would be left to administer it.
+    #[error("the last administrator would be gone")]
+    LastAdministrator,
+    /// The user belongs to the publisher already.
+    #[error("the user is a member already")]
+    AlreadyMember,
+    /// A built-in role stays as it is.
+    #[error("the role is built in")]
+    BuiltInRole,
     /// It is revoked: nothing about it can change.
     #[error("it is revoked")]
     AlreadyRevoked,

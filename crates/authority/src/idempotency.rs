@@ -96,6 +96,15 @@ pub struct Minted {
     pub repeated: bool,
 }
 
+/// Something without a secret that was made, or is told again.
+#[derive(Clone, Debug)]
+pub struct Made<T> {
+    /// As it was when it was made.
+    pub object: T,
+    /// Whether this is the first answer repeated.
+    pub repeated: bool,
+}
+
 impl Held {
     /// Takes the key, if there is one.
     ///
@@ -137,6 +146,31 @@ impl Held {
         now: Timestamp,
     ) -> Result<Option<T>, Fault> {
         self.first_answer(conn, now).await?.map(|row| read(&row.answer)).transpose()
+    }
+
+    /// What the first request with the key made, where there is a key and there was a first one.
+    pub(crate) async fn first<T: DeserializeOwned>(
+        held: Option<&Self>,
+        conn: Conn<'_>,
+        now: Timestamp,
+    ) -> Result<Option<Made<T>>, Fault> {
+        let Some(held) = held else { return Ok(None) };
+        let first = held.repeated_answer(conn, now).await?;
+        Ok(first.map(|object| Made { object, repeated: true }))
+    }
+
+    /// Keeps what was made under the key, where there is one, and hands it on.
+    pub(crate) async fn keep_made<T: Serialize>(
+        held: Option<&Self>,
+        conn: Conn<'_>,
+        actor: &Actor,
+        object: T,
+        now: Timestamp,
+    ) -> Result<Made<T>, Fault> {
+        if let Some(held) = held {
+            held.keep_answer(conn, actor, &object, now).await?;
+        }
+        Ok(Made { object, repeated: false })
     }
 
     async fn first_answer(

@@ -19,8 +19,11 @@ pub mod idempotency;
 pub mod jobs;
 pub mod journals;
 pub mod keys;
+pub mod memberships;
 pub mod nodes;
 pub mod passwords;
+pub mod publishers;
+pub mod roles;
 pub mod service_tokens;
 pub mod status;
 

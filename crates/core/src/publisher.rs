@@ -1,6 +1,7 @@
 //! What a publisher sets for itself.
 
 use serde::{Deserialize, Serialize};
+use unicode_normalization::UnicodeNormalization;
 
 /// The settings of a publisher. What is not set leaves what the platform sets.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,10 +32,31 @@ pub struct RateLimits {
 impl PublisherSettings {
     /// Whether the address of a user may log in for the publisher.
     pub fn admits(&self, email: &str) -> bool {
-        let Some((_, domain)) = email.rsplit_once('@') else { return false };
-        let domain = domain.to_lowercase();
+        let domain = email.rsplit_once('@').and_then(|(_, domain)| login_domain(domain).ok());
+        let Some(domain) = domain else { return false };
         self.allowed_login_domains.is_empty() || self.allowed_login_domains.contains(&domain)
     }
+}
+
+/// Why a text is no domain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("is not a domain such as example.com")]
+pub struct DomainError;
+
+/// A domain as it is compared: lower case, one normal form (RFC 1035 §2.3.1, with the letters of RFC 5890
+/// U-labels).
+///
+/// # Errors
+/// [`DomainError`] for what is none.
+pub fn login_domain(text: &str) -> Result<String, DomainError> {
+    let domain: String = text.trim().to_lowercase().nfc().collect();
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.chars().all(|c| c.is_alphanumeric() || c == '-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    if domain.len() <= 253 && domain.split('.').all(label) { Ok(domain) } else { Err(DomainError) }
 }
 
 #[cfg(test)]
@@ -56,6 +78,32 @@ mod tests {
             assert_eq!(settings.admits(email), admitted, "{email}");
         }
         assert!(PublisherSettings::default().admits("a@anywhere.test"));
+    }
+
+    #[test]
+    fn a_domain_has_one_form() {
+        for (text, domain) in
+            [("Example.COM", "example.com"), (" bu\u{308}cher.test", "bücher.test"), ("intra", "intra")]
+        {
+            assert_eq!(login_domain(text).as_deref(), Ok(domain));
+        }
+        for bad in [
+            "",
+            ".",
+            "a..b",
+            ".a",
+            "a.",
+            "-a.b",
+            "a-.b",
+            "a b",
+            "a@b",
+            "*.a",
+            "a_b.c",
+            &"a".repeat(64),
+            "a\0",
+        ] {
+            assert_eq!(login_domain(bad), Err(DomainError), "{bad:?}");
+        }
     }
 
     #[test]

@@ -35,7 +35,7 @@ enum Visible {
 impl Visible {
     /// To whoever belongs to a publisher, or acts for one, there are no events but that one's.
     fn to(call: &Call, asked: Option<Uuid>) -> Self {
-        match (call.home().or(call.publisher), asked) {
+        match (call.within(), asked) {
             (Some(own), Some(asked)) if own.0 != asked => Self::Nothing,
             (Some(own), _) => Self::Of(own.0),
             (None, Some(asked)) => Self::Of(asked),

@@ -1,0 +1,258 @@
+//! What may be asked of publishers.
+
+use crate::{
+    kind::{Boolean, choice, integer, list, text},
+    page::{MAX_CURSOR, MAX_LIMIT, MIN_LIMIT},
+    patch::Patch,
+    publisher::PublisherStatus,
+    request::{Fields, Format, FromFields, Refused},
+    service_token_request::{MAX_NAME, MAX_REASON},
+};
+use serde::Serialize;
+use utoipa::{
+    IntoParams, ToSchema,
+    openapi::{
+        ArrayBuilder, ObjectBuilder, RefOr, Schema, Type,
+        schema::{AdditionalProperties, SchemaType},
+    },
+};
+
+/// The most domains that a publisher may name.
+pub const MAX_DOMAINS: usize = 100;
+/// The most characters of a domain.
+pub const MAX_DOMAIN: usize = 253;
+/// The highest rate limit.
+pub const MAX_RATE: u32 = 1_000_000_000;
+
+/// A new publisher.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreatePublisher {
+    /// Its name, unique among publishers that are not deleted.
+    #[schema(min_length = 1, max_length = 255, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
+    pub name: String,
+    /// What it sets for itself; what is left out is as by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub settings: Option<ChangePublisherSettings>,
+}
+
+impl FromFields for CreatePublisher {
+    fn from_fields(mut fields: Fields<'_>) -> Result<Self, Refused> {
+        let name = fields.required("name", text(1, MAX_NAME).of(Format::Name));
+        let settings = fields.nested_not_null("settings", |inner| Some(ChangePublisherSettings::read(inner)));
+        fields.finish(|| Some(Self { name: name?, settings }))
+    }
+}
+
+/// A change of a publisher, by RFC 7396: what is left out stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PatchPublisher {
+    /// A new name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, min_length = 1, max_length = 255, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
+    pub name: Option<String>,
+    /// Merged into the present settings.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub settings: Option<ChangePublisherSettings>,
+}
+
+impl FromFields for PatchPublisher {
+    fn from_fields(mut fields: Fields<'_>) -> Result<Self, Refused> {
+        let name = fields.not_null("name", text(1, MAX_NAME).of(Format::Name));
+        let settings = fields.nested_not_null("settings", |inner| Some(ChangePublisherSettings::read(inner)));
+        fields.finish(|| Some(Self { name, settings }))
+    }
+}
+
+/// What a publisher shall set for itself. With `PATCH` what is left out stays, with `PUT` it is as by
+/// default.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChangePublisherSettings {
+    /// The domains whose addresses may log in for it; empty: any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = domains_schema)]
+    pub allowed_login_domains: Option<Vec<String>>,
+    /// The longest life of an access token for it, in minutes; null is what the server sets.
+    #[serde(skip_serializing_if = "Patch::is_absent")]
+    #[schema(value_type = Option<u32>, minimum = 15, maximum = 60, required = false)]
+    pub access_token_max_minutes: Patch<u32>,
+    /// The longest life of a session that acts for it, in days; null is what the server sets.
+    #[serde(skip_serializing_if = "Patch::is_absent")]
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 90, required = false)]
+    pub session_max_days: Patch<u32>,
+    /// The limits of its credentials that have none of their own; null is unlimited.
+    #[serde(skip_serializing_if = "Patch::is_absent")]
+    #[schema(schema_with = rate_limits_schema)]
+    pub default_rate_limits: Patch<ChangeRateLimits>,
+    /// Whether a login for it needs a second factor. True is refused in this version, which has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub require_second_factor: Option<bool>,
+}
+
+/// A change of rate limits; what is left out stays, null is unlimited.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ChangeRateLimits {
+    /// Uses in any minute.
+    #[serde(skip_serializing_if = "Patch::is_absent")]
+    pub per_minute: Patch<u32>,
+    /// Uses in any hour.
+    #[serde(skip_serializing_if = "Patch::is_absent")]
+    pub per_hour: Patch<u32>,
+}
+
+fn domains_schema() -> RefOr<Schema> {
+    let domain = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .min_length(Some(1))
+        .max_length(Some(MAX_DOMAIN))
+        .pattern(Some(r"^[^\x00-\x1f\x7f-\x9f]*$"));
+    ArrayBuilder::new()
+        .items(domain)
+        .max_items(Some(MAX_DOMAINS))
+        .description(Some("The domains whose addresses may log in for it; empty: any."))
+        .into()
+}
+
+fn rate_limits_schema() -> RefOr<Schema> {
+    let nullable = |kind| SchemaType::from_iter([kind, Type::Null]);
+    let limit = |description: &str| {
+        ObjectBuilder::new()
+            .schema_type(nullable(Type::Integer))
+            .minimum(Some(1))
+            .maximum(Some(MAX_RATE))
+            .description(Some(description))
+    };
+    ObjectBuilder::new()
+        .schema_type(nullable(Type::Object))
+        .property("per_minute", limit("Uses in any minute; null is unlimited."))
+        .property("per_hour", limit("Uses in any hour; null is unlimited."))
+        .additional_properties(Some(AdditionalProperties::FreeForm(false)))
+        .description(Some("The limits of its credentials that have none of their own; null is unlimited."))
+        .into()
+}
+
+impl ChangePublisherSettings {
+    fn read(fields: &mut Fields<'_>) -> Self {
+        let domain = text(1, MAX_DOMAIN).of(Format::Domain);
+        Self {
+            allowed_login_domains: fields.not_null("allowed_login_domains", list(MAX_DOMAINS, domain)),
+            access_token_max_minutes: fields.patch("access_token_max_minutes", integer(15, 60)),
+            session_max_days: fields.patch("session_max_days", integer(1, 90)),
+            default_rate_limits: fields.nested_patch("default_rate_limits", |limits| {
+                let rate = integer(1, MAX_RATE);
+                let per_minute = limits.patch("per_minute", rate);
+                Some(ChangeRateLimits { per_minute, per_hour: limits.patch("per_hour", rate) })
+            }),
+            require_second_factor: fields.not_null("require_second_factor", Boolean),
+        }
+    }
+}
+
+impl FromFields for ChangePublisherSettings {
+    fn from_fields(mut fields: Fields<'_>) -> Result<Self, Refused> {
+        let change = Self::read(&mut fields);
+        fields.finish(|| Some(change))
+    }
+}
+
+/// Why something is done.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReasonGiven {
+    /// Why; it goes into the audit trail.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, min_length = 1, max_length = 500, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
+    pub reason: Option<String>,
+}
+
+impl FromFields for ReasonGiven {
+    fn from_fields(mut fields: Fields<'_>) -> Result<Self, Refused> {
+        let reason = fields.not_null("reason", text(1, MAX_REASON));
+        fields.finish(|| Some(Self { reason }))
+    }
+}
+
+/// The query of `GET /publishers`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct PublisherQuery {
+    /// Only publishers in this state.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(nullable = false, inline)]
+    pub status: Option<PublisherStatus>,
+    /// Only the publisher with exactly this name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(nullable = false, min_length = 1, max_length = 255, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
+    pub name: Option<String>,
+    /// Only publishers whose name contains this, in any case.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(nullable = false, min_length = 1, max_length = 255, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
+    pub q: Option<String>,
+    /// How many; 50 when left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(nullable = false, minimum = 1, maximum = 200)]
+    pub limit: Option<u32>,
+    /// Where to go on: the `next_cursor` of the page before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(nullable = false, min_length = 1, max_length = 512, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
+    pub cursor: Option<String>,
+}
+
+impl FromFields for PublisherQuery {
+    fn from_fields(mut fields: Fields<'_>) -> Result<Self, Refused> {
+        let query = Self {
+            status: fields.optional("status", choice()),
+            name: fields.optional("name", text(1, MAX_NAME)),
+            q: fields.optional("q", text(1, MAX_NAME)),
+            limit: fields.optional("limit", integer(MIN_LIMIT, MAX_LIMIT)),
+            cursor: fields.optional("cursor", text(1, MAX_CURSOR)),
+        };
+        fields.finish(|| Some(query))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::problem::FieldCode;
+
+    fn read(body: &str) -> Result<ChangePublisherSettings, Vec<(String, FieldCode)>> {
+        let members = crate::json::parse_body(body.as_bytes()).unwrap();
+        let fields = Fields::of_body(members, &|_: Format, _: &str| Ok(()));
+        ChangePublisherSettings::from_fields(fields).map_err(|refused| {
+            let codes = [FieldCode::InvalidType, FieldCode::OutOfRange, FieldCode::UnknownField];
+            let code = |error: &crate::problem::FieldError| codes.into_iter().find(|code| error.is(*code));
+            refused.errors.iter().map(|error| (error.field.clone(), code(error).unwrap())).collect()
+        })
+    }
+
+    #[test]
+    fn absence_null_and_a_value_are_three_wishes() {
+        let change =
+            read(r#"{"session_max_days": null, "default_rate_limits": {"per_hour": null}}"#).unwrap();
+        assert_eq!(change.access_token_max_minutes, Patch::Absent);
+        assert_eq!(change.session_max_days, Patch::Null);
+        let limits = ChangeRateLimits { per_minute: Patch::Absent, per_hour: Patch::Null };
+        assert_eq!(change.default_rate_limits, Patch::Value(limits));
+        assert_eq!(read(r#"{"default_rate_limits": null}"#).unwrap().default_rate_limits, Patch::Null);
+    }
+
+    #[test]
+    fn a_bad_field_of_a_nested_object_is_named_by_its_path() {
+        let body =
+            r#"{"default_rate_limits": {"per_minute": 0, "per_day": 1}, "allowed_login_domains": [1]}"#;
+        assert_eq!(
+            read(body).unwrap_err(),
+            [
+                ("allowed_login_domains[0]".to_owned(), FieldCode::InvalidType),
+                ("default_rate_limits.per_minute".to_owned(), FieldCode::OutOfRange),
+                ("default_rate_limits.per_day".to_owned(), FieldCode::UnknownField),
+            ]
+        );
+    }
+}

@@ -1,0 +1,52 @@
+//! Deleting a publisher.
+
+use keywright_core::PublisherId;
+use keywright_store::publishers;
+
+use super::{ADMIN, must_see, subject};
+use crate::audit::Event;
+use crate::authority::Authority;
+use crate::call::{Call, needs};
+use crate::change::{Change, Invalidation};
+use crate::fault::Fault;
+
+/// Deletes a publisher: its name is free, nobody acts for it any more, and only the audit knows it. Deleting
+/// it again changes nothing.
+///
+/// # Errors
+/// [`Fault::Denied`] without `publishers:admin` at platform level; [`Fault::NotFound`];
+/// [`Fault::PreconditionFailed`].
+pub async fn delete(
+    authority: &Authority,
+    call: Call,
+    id: PublisherId,
+    reason: Option<String>,
+) -> Result<(), Fault> {
+    let own = authority.clone();
+    authority.carry_out(async move { carry_out(&own, &call, id, reason.as_deref()).await }).await
+}
+
+async fn carry_out(
+    authority: &Authority,
+    call: &Call,
+    id: PublisherId,
+    reason: Option<&str>,
+) -> Result<(), Fault> {
+    must_see(call, id)?;
+    let needs = needs(ADMIN)?.at_platform_level();
+    let Change { mut tx, grantor, now, .. } =
+        Change::begin_with(authority, call, &needs, &[], &[id.0]).await?;
+    match publishers::by_id(tx.conn(), id).await? {
+        Some(before) => {
+            call.expects(before.version)?;
+            publishers::delete(tx.conn(), id, now).await?;
+            let event = Event::new("publisher.deleted", grantor.actor, Some(call), subject(&before));
+            let event = event.reason(reason).publisher(Some(id)).before(&before);
+            event.write(authority, tx.conn()).await?;
+        }
+        None if publishers::has_existed(tx.conn(), id).await? => {}
+        None => return Err(Fault::NotFound),
+    }
+    authority.commit(tx, Invalidation::Of(vec![id.0]), call.confirm).await?;
+    Ok(())
+}

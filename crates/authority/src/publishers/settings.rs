@@ -1,0 +1,151 @@
+//! What a publisher sets for itself, being changed.
+
+use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
+
+use keywright_core::publisher::login_domain;
+use keywright_core::{PublisherSettings, RateLimits};
+
+use crate::fault::{Fault, FieldFault};
+
+/// How long an access token may live, in minutes (operations.md): what a ceiling can be.
+const ACCESS_TOKEN_MINUTES: RangeInclusive<u32> = 15..=60;
+/// How long a session may live, in days: what a ceiling can be.
+const SESSION_DAYS: RangeInclusive<u32> = 1..=90;
+/// Most domains that may be named.
+const MAX_DOMAINS: usize = 100;
+
+/// A change of settings; `None` leaves one as it is, `Some(None)` takes it back.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SettingsChange {
+    /// The domains whose addresses may log in; none: any.
+    pub allowed_login_domains: Option<Vec<String>>,
+    /// The longest life of an access token, in minutes.
+    pub access_token_max_minutes: Option<Option<u32>>,
+    /// The longest life of a session, in days.
+    pub session_max_days: Option<Option<u32>>,
+    /// The limits of credentials that have none of their own.
+    pub default_rate_limits: Option<Option<RateLimitsChange>>,
+    /// Whether a login needs a second factor.
+    pub require_second_factor: Option<bool>,
+}
+
+/// A change of rate limits; `None` leaves one as it is, `Some(None)` takes it back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RateLimitsChange {
+    /// Uses in a minute.
+    pub per_minute: Option<Option<u32>>,
+    /// Uses in an hour.
+    pub per_hour: Option<Option<u32>>,
+}
+
+impl SettingsChange {
+    /// The settings after the change.
+    pub(super) fn applied(&self, to: &PublisherSettings) -> Result<PublisherSettings, Fault> {
+        let mut faults = Vec::new();
+        let settings = PublisherSettings {
+            allowed_login_domains: match &self.allowed_login_domains {
+                None => to.allowed_login_domains.clone(),
+                Some(domains) => named(domains, &mut faults),
+            },
+            access_token_max_minutes: self.access_token_max_minutes.unwrap_or(to.access_token_max_minutes),
+            session_max_days: self.session_max_days.unwrap_or(to.session_max_days),
+            default_rate_limits: match self.default_rate_limits {
+                None => to.default_rate_limits,
+                Some(change) => change.map(|change| change.applied(to.default_rate_limits)),
+            },
+            require_second_factor: self.require_second_factor.unwrap_or(to.require_second_factor),
+        };
+        let mut within = |field: &str, value: Option<u32>, range: RangeInclusive<u32>| {
+            if value.is_some_and(|value| !range.contains(&value)) {
+                faults.push(fault(field, format!("must be from {} to {}", range.start(), range.end())));
+            }
+        };
+        within("access_token_max_minutes", settings.access_token_max_minutes, ACCESS_TOKEN_MINUTES);
+        within("session_max_days", settings.session_max_days, SESSION_DAYS);
+        if settings.require_second_factor {
+            faults.push(fault("require_second_factor", "there are no second factors yet".to_owned()));
+        }
+        if faults.is_empty() { Ok(settings) } else { Err(Fault::Invalid(faults)) }
+    }
+}
+
+impl RateLimitsChange {
+    fn applied(self, to: Option<RateLimits>) -> RateLimits {
+        let to = to.unwrap_or_default();
+        RateLimits {
+            per_minute: self.per_minute.unwrap_or(to.per_minute),
+            per_hour: self.per_hour.unwrap_or(to.per_hour),
+        }
+    }
+}
+
+/// The domains in one form, each once.
+fn named(domains: &[String], faults: &mut Vec<FieldFault>) -> Vec<String> {
+    if domains.len() > MAX_DOMAINS {
+        faults.push(fault("allowed_login_domains", format!("has more than {MAX_DOMAINS} entries")));
+    }
+    let mut named = BTreeSet::new();
+    for (index, domain) in domains.iter().enumerate() {
+        match login_domain(domain) {
+            Ok(domain) => _ = named.insert(domain),
+            Err(error) => {
+                faults.push(fault(&format!("allowed_login_domains[{index}]"), error.to_string()));
+            }
+        }
+    }
+    named.into_iter().collect()
+}
+
+fn fault(field: &str, detail: String) -> FieldFault {
+    FieldFault { field: field.to_owned(), detail }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_leaves_what_it_does_not_name() {
+        let before = PublisherSettings {
+            session_max_days: Some(7),
+            default_rate_limits: Some(RateLimits { per_minute: Some(60), per_hour: None }),
+            ..Default::default()
+        };
+        assert_eq!(SettingsChange::default().applied(&before).unwrap(), before);
+        let change = SettingsChange {
+            allowed_login_domains: Some(vec!["Example.COM".to_owned(), "example.com".to_owned()]),
+            session_max_days: Some(None),
+            default_rate_limits: Some(Some(RateLimitsChange { per_hour: Some(Some(9)), per_minute: None })),
+            ..Default::default()
+        };
+        let after = change.applied(&before).unwrap();
+        assert_eq!(after.allowed_login_domains, ["example.com"]);
+        assert_eq!(after.session_max_days, None);
+        assert_eq!(after.default_rate_limits, Some(RateLimits { per_minute: Some(60), per_hour: Some(9) }));
+    }
+
+    #[test]
+    fn every_setting_that_cannot_be_is_named() {
+        let change = SettingsChange {
+            allowed_login_domains: Some(vec!["good.example".to_owned(), "not a domain".to_owned()]),
+            access_token_max_minutes: Some(Some(61)),
+            session_max_days: Some(Some(0)),
+            default_rate_limits: None,
+            require_second_factor: Some(true),
+        };
+        let Err(Fault::Invalid(faults)) = change.applied(&PublisherSettings::default()) else {
+            panic!("it was taken")
+        };
+        let fields: Vec<_> = faults.iter().map(|fault| fault.field.as_str()).collect();
+        assert_eq!(
+            fields,
+            [
+                "allowed_login_domains[1]",
+                "access_token_max_minutes",
+                "session_max_days",
+                "require_second_factor"
+            ]
+        );
+    }
+}
