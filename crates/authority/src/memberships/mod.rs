@@ -3,13 +3,13 @@
 mod add;
 mod read;
 mod remove;
-mod set_role;
+mod update;
 
 pub use crate::roles::{ADMIN, READ};
 pub use add::{Add, add};
 pub use read::{get, list};
 pub use remove::remove;
-pub use set_role::set_role;
+pub use update::update;
 
 use keywright_core::{PublisherId, RoleId, UserId};
 use keywright_store::memberships::MemberRow;

@@ -1,6 +1,6 @@
 //! Looking at roles.
 
-use keywright_core::{PublisherId, RoleId};
+use keywright_core::RoleId;
 use keywright_store::roles::{self, ListFilter, RoleRow};
 
 use super::READ;
@@ -24,15 +24,10 @@ pub async fn get(authority: &Authority, call: &Call, id: RoleId) -> Result<RoleR
 /// [`Fault::Denied`] without `users:read`.
 pub async fn list(authority: &Authority, call: &Call, filter: ListFilter) -> Result<Vec<RoleRow>, Fault> {
     call.require(READ)?;
-    let Some(within) = within(call, filter.within) else { return Ok(Vec::new()) };
-    let filter = ListFilter { within, ..filter };
-    Ok(roles::list(authority.store().read().await?.conn(), &filter).await?)
-}
-
-/// The publisher that a list is limited to; `None` when it is another than the caller may see.
-fn within(call: &Call, asked: Option<PublisherId>) -> Option<Option<PublisherId>> {
-    match (call.within(), asked) {
-        (Some(own), Some(asked)) if own != asked => None,
-        (own, asked) => Some(own.or(asked)),
+    let own = call.within();
+    if own.is_some() && filter.within.is_some() && own != filter.within {
+        return Ok(Vec::new());
     }
+    let filter = ListFilter { within: own.or(filter.within), ..filter };
+    Ok(roles::list(authority.store().read().await?.conn(), &filter).await?)
 }

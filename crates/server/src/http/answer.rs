@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
-use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use keywright_api::problem::{FieldCode, FieldError, Problem};
 use keywright_api::problem_code::{ProblemCode, Refusal};
@@ -10,6 +10,8 @@ use keywright_api::{WireEnum, verify::DenialCode};
 use keywright_authority::Fault;
 use serde::Serialize;
 use tracing::error;
+
+use super::etag;
 
 /// A request that was not carried out. The [outer layer](super::outer) gives it its request id.
 #[derive(Clone, Debug)]
@@ -47,50 +49,18 @@ impl IntoResponse for Refused {
 
 /// The one place in which a fault of a use case becomes a problem document.
 fn problem(fault: Fault) -> Problem {
+    if let Some((code, detail)) = stated(&fault) {
+        return Problem::new(code, detail);
+    }
     match fault {
-        Fault::NotFound => Problem::new(Refusal::NotFound, "There is no such object."),
         Fault::Denied(denial) => {
             let missing: Vec<_> = denial.missing_scopes.iter().map(keywright_core::Scope::as_str).collect();
             denied(denial.code, &missing)
         }
         Fault::ScopeExceedsGrantor { detail, .. } => Problem::new(Refusal::ScopeExceedsGrantor, detail),
-        Fault::PublisherRequired => Problem::new(
-            Refusal::PublisherRequired,
-            "Name the publisher that this is about in the header X-Publisher-Id.",
-        ),
         Fault::Invalid(faults) => Problem::of_fields(
             faults.into_iter().map(|f| FieldError::new(f.field, FieldCode::OutOfRange, f.detail)).collect(),
         ),
-        Fault::NameTaken => Problem::new(
-            Refusal::NameTaken,
-            "A live token has this name. Choose another, or revoke that one first.",
-        ),
-        Fault::EmailTaken => Problem::new(Refusal::EmailTaken, "Another account has this address."),
-        Fault::AlreadyRevoked => {
-            Problem::new(Refusal::AlreadyRevoked, "It is revoked; nothing about it can change.")
-        }
-        Fault::RotationInProgress => Problem::new(
-            Refusal::RotationInProgress,
-            "It has been rotated already, or is being rotated now. Rotate the credential that replaced it.",
-        ),
-        Fault::NotRotatable => {
-            Problem::new(Refusal::NotRotatable, "It is revoked or expired. Create a new credential instead.")
-        }
-        Fault::PreconditionFailed => Problem::new(
-            Refusal::PreconditionFailed,
-            "It has changed since. Read it again and repeat the change.",
-        ),
-        Fault::IdempotencyMismatch => Problem::new(
-            Refusal::IdempotencyMismatch,
-            "This Idempotency-Key was used for another request. Use a new key for a new request.",
-        ),
-        Fault::IdempotencyInProgress => Problem::new(
-            Refusal::IdempotencyInProgress,
-            "The first request with this Idempotency-Key is still running. Repeat this one in a moment.",
-        ),
-        Fault::AlreadyBootstrapped => {
-            Problem::new(Refusal::AlreadyBootstrapped, "A usable token with all permissions exists already.")
-        }
         Fault::Unavailable(reason) => {
             error!(%reason, "a request found the store away");
             Problem::new(Refusal::Unavailable, "The store cannot be reached. Nothing was changed.")
@@ -102,11 +72,64 @@ fn problem(fault: Fault) -> Problem {
                 "The store was lost while it committed. Repeat the request with the same Idempotency-Key, or look.",
             )
         }
-        Fault::Internal(reason) => {
-            error!(%reason, "a request failed");
+        other => {
+            error!(reason = %other, "a request failed");
             Problem::new(Refusal::InternalError, "Something went wrong here; the log has the details.")
         }
     }
+}
+
+/// Faults that always say the same.
+fn stated(fault: &Fault) -> Option<(Refusal, &'static str)> {
+    Some(match fault {
+        Fault::NotFound => (Refusal::NotFound, "There is no such object."),
+        Fault::PublisherRequired => (
+            Refusal::PublisherRequired,
+            "Name the publisher that this is about in the header X-Publisher-Id.",
+        ),
+        Fault::NameTaken => {
+            (Refusal::NameTaken, "This name is taken. Choose another, or end the one that bears it first.")
+        }
+        Fault::EmailTaken => (Refusal::EmailTaken, "Another account has this address."),
+        Fault::InUse => (Refusal::InUse, "Something still depends on it."),
+        Fault::LastAdministrator => (
+            Refusal::LastAdministrator,
+            "Nobody would be left to administer. Make somebody else an administrator first.",
+        ),
+        Fault::AlreadyMember => (Refusal::AlreadyMember, "The user is a member already."),
+        Fault::BuiltInRole => (
+            Refusal::BuiltInRole,
+            "A built-in role keeps its name and stays; only publisher_editor can be given more permissions.",
+        ),
+        Fault::AlreadyRevoked => (Refusal::AlreadyRevoked, "It is revoked; nothing about it can change."),
+        Fault::RotationInProgress => (
+            Refusal::RotationInProgress,
+            "It has been rotated already, or is being rotated now. Rotate the credential that replaced it.",
+        ),
+        Fault::NotRotatable => {
+            (Refusal::NotRotatable, "It is revoked or expired. Create a new credential instead.")
+        }
+        Fault::PreconditionFailed => {
+            (Refusal::PreconditionFailed, "It has changed since. Read it again and repeat the change.")
+        }
+        Fault::IdempotencyMismatch => (
+            Refusal::IdempotencyMismatch,
+            "This Idempotency-Key was used for another request. Use a new key for a new request.",
+        ),
+        Fault::IdempotencyInProgress => (
+            Refusal::IdempotencyInProgress,
+            "The first request with this Idempotency-Key is still running. Repeat this one in a moment.",
+        ),
+        Fault::AlreadyBootstrapped => {
+            (Refusal::AlreadyBootstrapped, "A usable token with all permissions exists already.")
+        }
+        Fault::Denied(_)
+        | Fault::ScopeExceedsGrantor { .. }
+        | Fault::Invalid(_)
+        | Fault::Unavailable(_)
+        | Fault::OutcomeUnknown(_)
+        | Fault::Internal(_) => return None,
+    })
 }
 
 /// The problem of a denied credential.
@@ -138,6 +161,27 @@ pub fn json<T: Serialize>(status: StatusCode, object: &T) -> Response {
 pub fn json_no_store<T: Serialize>(status: StatusCode, object: &T) -> Response {
     let mut response = json(status, object);
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// What a `POST` on a collection made, or makes known again for an idempotency key; `path` is its own, below
+/// the base path.
+pub fn created<T: Serialize>(object: &T, version: u64, path: &str, repeated: bool) -> Response {
+    let mut response = json_no_store(StatusCode::CREATED, object);
+    etag::put(&mut response, version);
+    if let Ok(location) = HeaderValue::from_str(&format!("{}{path}", super::BASE)) {
+        response.headers_mut().insert(LOCATION, location);
+    }
+    if repeated {
+        response.headers_mut().insert("idempotency-replayed", HeaderValue::from_static("true"));
+    }
+    response
+}
+
+/// An object at its version.
+pub fn object<T: Serialize>(object: &T, version: u64) -> Response {
+    let mut response = json_no_store(StatusCode::OK, object);
+    etag::put(&mut response, version);
     response
 }
 

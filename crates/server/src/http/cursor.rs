@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use keywright_api::page::Page;
 use keywright_api::problem::{FieldCode, FieldError, Problem};
 use keywright_core::Timestamp;
 use uuid::Uuid;
@@ -47,6 +48,23 @@ impl Cursor {
         }
         let at = i64::from_be_bytes(body[1..9].try_into().ok()?);
         Some(Self { at: Timestamp::from_micros(at), id: Uuid::from_slice(&body[9..]).ok()? })
+    }
+}
+
+/// The page of rows of which one more than `limit` was asked for.
+pub fn page<R, T>(
+    mut rows: Vec<R>,
+    limit: u32,
+    place: impl Fn(&R) -> (Timestamp, Uuid),
+    view: impl Fn(&R) -> T,
+) -> Page<T> {
+    let limit = limit as usize;
+    let more = rows.len() > limit;
+    rows.truncate(limit);
+    let last = rows.last().filter(|_| more).map(&place);
+    Page {
+        next_cursor: last.map(|(at, id)| Cursor { at, id }.encode()),
+        items: rows.iter().map(view).collect(),
     }
 }
 

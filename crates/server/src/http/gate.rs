@@ -72,6 +72,14 @@ permissions! {
     AuditVerify = Some("audit:read"), Platform;
     /// See how all credentials are used.
     AnalyticsRead = Some("tokens:read"), Platform;
+    /// Manage publishers, or one's own.
+    PublishersAdmin = Some("publishers:admin"), Publisher;
+    /// Make, suspend and delete publishers.
+    PublishersManage = Some("publishers:admin"), Platform;
+    /// See members and roles.
+    UsersRead = Some("users:read"), Publisher;
+    /// Manage members and roles.
+    UsersAdmin = Some("users:admin"), Publisher;
     /// Write CI/CD events.
     AuditLog = Some("audit_log"), Publisher;
     /// Read the system's status.

@@ -14,6 +14,7 @@ use keywright_api::problem::{FieldCode, FieldError, Problem};
 use keywright_api::problem_code::Refusal;
 use keywright_api::request::{Fields, Format, FormatFault, Formats, FromFields};
 use keywright_core::metadata::MetadataError;
+use keywright_core::publisher::login_domain;
 use keywright_core::scope::ScopeError;
 use keywright_core::{CredentialId, CredentialName, Metadata, Scope, Timestamp};
 use serde_json::{Map, Value};
@@ -44,6 +45,9 @@ impl Formats for Rules {
                     if error == ScopeError::TooLong { FieldCode::TooLong } else { FieldCode::InvalidFormat };
                 (code, error.to_string().into())
             }),
+            Format::Domain => login_domain(text)
+                .map(drop)
+                .map_err(|error| (FieldCode::InvalidFormat, error.to_string().into())),
             Format::Time => moment(text).map(drop),
             Format::Expiry => {
                 if self.now.has_reached(Some(moment(text)?)) {
@@ -214,5 +218,19 @@ impl<T: FromStr> FromRequestParts<App> for PathId<T> {
         let path = axum::extract::Path::<String>::from_request_parts(parts, app).await;
         let id = path.ok().and_then(|path| path.0.parse().ok());
         id.map(Self).ok_or_else(|| Problem::new(Refusal::NotFound, "There is no such object.").into())
+    }
+}
+
+/// The two ids in a path. What is none is not found, as with [`PathId`].
+#[derive(Clone, Copy, Debug)]
+pub struct PathIds<A, B>(pub A, pub B);
+
+impl<A: FromStr, B: FromStr> FromRequestParts<App> for PathIds<A, B> {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refused> {
+        let path = axum::extract::Path::<(String, String)>::from_request_parts(parts, app).await;
+        let ids = path.ok().and_then(|path| Some(Self(path.0.0.parse().ok()?, path.0.1.parse().ok()?)));
+        ids.ok_or_else(|| Problem::new(Refusal::NotFound, "There is no such object.").into())
     }
 }

@@ -11,7 +11,7 @@ use utoipa_axum::routes;
 
 use super::answer::json;
 use super::input::NoQuery;
-use super::{App, BASE, analytics, audit, auth, metrics, system, tokens};
+use super::{App, BASE, analytics, audit, auth, members, metrics, publishers, roles, system, tokens};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -25,6 +25,8 @@ use super::{App, BASE, analytics, audit, auth, metrics, system, tokens};
     tags(
         (name = "verification", description = "The decision about a credential, and who the caller is"),
         (name = "service tokens", description = "API keys: create, rotate, revoke"),
+        (name = "publishers", description = "The tenants, what they set for themselves, and their members"),
+        (name = "roles", description = "What members of a publisher may do"),
         (name = "analytics", description = "How credentials are used"),
         (name = "audit", description = "Who changed what, and who used what"),
         (name = "system", description = "How the authority is doing"),
@@ -61,6 +63,19 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(tokens::get::get, tokens::update::update, tokens::revoke::revoke))
         .routes(routes!(tokens::rotate::rotate))
         .routes(routes!(tokens::security_events::list))
+        .routes(routes!(publishers::list::list, publishers::create::create))
+        .routes(routes!(publishers::get::get, publishers::update::update, publishers::delete::delete))
+        .routes(routes!(publishers::suspend::suspend))
+        .routes(routes!(publishers::suspend::resume))
+        .routes(routes!(
+            publishers::settings::get,
+            publishers::settings::replace,
+            publishers::settings::update
+        ))
+        .routes(routes!(members::list::list, members::add::add))
+        .routes(routes!(members::get::get, members::update::update, members::remove::remove))
+        .routes(routes!(roles::list::list, roles::create::create))
+        .routes(routes!(roles::get::get, roles::update::update, roles::delete::delete))
         .routes(routes!(analytics::of_token))
         .routes(routes!(analytics::summary))
         .routes(routes!(audit::authentication_events::list))

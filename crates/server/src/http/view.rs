@@ -1,5 +1,7 @@
 //! Rows as the API shows them: the one place where the core's words become the wire's.
 
+mod publishers;
+
 use std::time::Duration;
 
 use keywright_api::WireEnum;
@@ -12,6 +14,8 @@ use keywright_store::authentication_events::AuthenticationEventRow;
 use keywright_store::security_events::SecurityEventRow;
 use keywright_store::service_tokens::ServiceTokenRow;
 use serde_json::{Map, Value};
+
+pub use publishers::{member, publisher, publisher_settings, role};
 
 /// A moment.
 pub fn time(moment: Timestamp) -> String {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use keywright_core::Scope;
 use serde_json::{Value, json};
 
 use crate::harness::{Answer, Caller, Minted, Operation, TestApp, on_both_engines, operations};
@@ -40,6 +41,26 @@ const PERMISSIONS: &[(&str, &str)] = &[
     ("list_security_events", "audit:read"),
     ("verify_security_events", "audit:read"),
     ("record_cicd_event", "audit_log"),
+    ("list_publishers", "publishers:admin"),
+    ("create_publisher", "publishers:admin"),
+    ("get_publisher", "publishers:admin"),
+    ("update_publisher", "publishers:admin"),
+    ("delete_publisher", "publishers:admin"),
+    ("suspend_publisher", "publishers:admin"),
+    ("resume_publisher", "publishers:admin"),
+    ("get_publisher_settings", "publishers:admin"),
+    ("replace_publisher_settings", "publishers:admin"),
+    ("update_publisher_settings", "publishers:admin"),
+    ("list_members", "users:read"),
+    ("get_member", "users:read"),
+    ("add_member", "users:admin"),
+    ("update_member", "users:admin"),
+    ("remove_member", "users:admin"),
+    ("list_roles", "users:read"),
+    ("get_role", "users:read"),
+    ("create_role", "users:admin"),
+    ("update_role", "users:admin"),
+    ("delete_role", "users:admin"),
     ("get_system_status", "system_status"),
     ("get_metrics", "system_status"),
 ];
@@ -80,29 +101,86 @@ fn guarded() -> Vec<Operation> {
     operations().into_iter().filter(|operation| !PUBLIC.contains(&operation.id.as_str())).collect()
 }
 
-/// A body with which the operation would be carried out.
-fn body(operation: &Operation, token: &Minted, number: usize) -> Option<Value> {
-    operation.object.get("requestBody")?;
-    Some(match operation.id.as_str() {
-        "verify" => json!({"token": token.secret}),
-        "emergency_revoke" => json!({"reason": "r", "scope": {"all": true}, "include": ["personal"]}),
-        "record_cicd_event" => json!({"event_type": "deployment", "status": "success"}),
-        "create_service_token" => json!({"token_name": format!("made {number}"), "permissions": []}),
-        "update_service_token" | "clean_up_service_tokens" => json!({}),
-        "rotate_service_token" | "rotate_own_service_token" => json!({"reason": "r"}),
-        other => panic!("{other}: say in this file what its body is"),
-    })
+/// Objects of its own for each call of an operation.
+struct Targets {
+    number: usize,
+    token: Minted,
+    publisher: Value,
+    role: Value,
+    /// A member of the publisher, with the role.
+    member: String,
+    /// A user who is no member.
+    stranger: String,
 }
 
-/// Calls an operation about a token of its own.
+impl Targets {
+    async fn make(app: &TestApp, operation: &Operation) -> Self {
+        static NUMBER: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+        let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let token = app.mint(&format!("target {number}"), &[]).await;
+        let (mut publisher, mut role) = (Value::Null, Value::Null);
+        let [mut member, mut stranger] = [String::new(), String::new()];
+        if operation.path.contains("/publishers/") || operation.path.contains("/roles") {
+            publisher = app.publisher(&format!("publisher {number}")).await;
+            role = app.role(&publisher, &format!("role {number}"), &[]).await;
+        }
+        if operation.path.contains("/members") {
+            member = app.user(&format!("member{number}@example.com")).await;
+            stranger = app.user(&format!("stranger{number}@example.com")).await;
+            app.member(&member, &role).await;
+        }
+        Self { number, token, publisher, role, member, stranger }
+    }
+
+    /// The path of the operation, about these objects.
+    fn path(&self, operation: &Operation) -> String {
+        let about = |object: &str| operation.path.contains(object);
+        let object = match () {
+            () if about("/publishers/") => self.publisher["id"].as_str().unwrap(),
+            () if about("/roles/") => self.role["id"].as_str().unwrap(),
+            () => &self.token.id,
+        };
+        let path = operation.path.replace("{id}", object).replace("{user_id}", &self.member);
+        assert!(!path.contains('{'), "{path}: say in this file what stands there");
+        path.strip_prefix("/api/v1").unwrap_or(&path).to_owned()
+    }
+
+    /// A body with which the operation would be carried out.
+    fn body(&self, operation: &Operation) -> Option<Value> {
+        operation.object.get("requestBody")?;
+        let number = self.number;
+        Some(match operation.id.as_str() {
+            "verify" => json!({"token": self.token.secret}),
+            "emergency_revoke" => json!({"reason": "r", "scope": {"all": true}, "include": ["personal"]}),
+            "record_cicd_event" => json!({"event_type": "deployment", "status": "success"}),
+            "create_service_token" => json!({"token_name": format!("made {number}"), "permissions": []}),
+            "update_service_token" | "clean_up_service_tokens" => json!({}),
+            "rotate_service_token" | "rotate_own_service_token" => json!({"reason": "r"}),
+            "create_publisher" => json!({"name": format!("made {number}")}),
+            "create_role" => json!({"name": "made", "permissions": []}),
+            "add_member" => json!({"user_id": self.stranger, "role_id": self.role["id"]}),
+            "update_publisher"
+            | "suspend_publisher"
+            | "resume_publisher"
+            | "replace_publisher_settings"
+            | "update_publisher_settings"
+            | "update_member"
+            | "update_role" => json!({}),
+            other => panic!("{other}: say in this file what its body is"),
+        })
+    }
+}
+
+/// Calls an operation about objects of its own.
 async fn call(app: &TestApp, caller: &Caller, operation: &Operation) -> Answer {
-    static NUMBER: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
-    let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-    let token = app.mint(&format!("target {number}"), &[]).await;
-    let path = operation.path.replace("{id}", &token.id);
-    assert!(!path.contains('{'), "{path}: say in this file what stands there");
-    let path = path.strip_prefix("/api/v1").unwrap_or(&path);
-    let answer = caller.send(&operation.method, path, body(operation, &token, number).as_ref()).await;
+    let targets = Targets::make(app, operation).await;
+    let (number, token) = (targets.number, &targets.token);
+    let caller = match operation.id.as_str() {
+        "create_role" => caller.with("x-publisher-id", targets.publisher["id"].as_str().unwrap()),
+        _ => caller.clone(),
+    };
+    let body = targets.body(operation);
+    let answer = caller.send(&operation.method, &targets.path(operation), body.as_ref()).await;
     if matches!(answer.status, 401 | 403) {
         let seen = app.admin().get(&token.path()).await.expect(200);
         assert_eq!(
@@ -154,8 +232,9 @@ async fn with_a_credential_that_is_no_good_every_operation_is_refused(app: &Test
 async fn without_its_permission_every_operation_is_refused(app: &TestApp) {
     for operation in guarded() {
         let Some(needed) = permission(&operation) else { continue };
-        // All others that there are, but for those that cover it: `tokens:admin` covers `tokens:*`.
-        let others: Vec<_> = ALL.into_iter().filter(|other| *other != needed).collect();
+        // All others that there are, but for those that cover it: `users:admin` covers `users:read`.
+        let covers = |other: &str| other.parse::<Scope>().unwrap().covers(&needed.parse().unwrap());
+        let others: Vec<_> = ALL.into_iter().filter(|other| !covers(other)).collect();
         let caller = app.caller_named(&format!("all but that of {}", operation.id), &others).await;
         let answer = call(app, &caller, &operation).await;
         let problem = answer.refused(403, "insufficient_scope");

@@ -180,20 +180,24 @@ async fn a_new_publisher_has_the_built_in_roles() {
     }
 }
 
+fn new_role(publisher_id: PublisherId) -> NewRole {
+    NewRole {
+        id: RoleId::generate(at(5), entropy(5)),
+        publisher_id,
+        name: name("Räte"),
+        description: "Those who decide".to_owned(),
+        built_in: None,
+        permissions: ScopeSet::parse(["works:*"]).unwrap(),
+        created_by: creator(),
+        created_at: at(5),
+    }
+}
+
 #[tokio::test]
 async fn a_role_exists_within_its_publisher_alone() {
     for store in test_stores().await {
         let [one, two] = [publisher(&store, 1, "one").await.0.id, publisher(&store, 2, "two").await.0.id];
-        let new = NewRole {
-            id: RoleId::generate(at(5), entropy(5)),
-            publisher_id: one,
-            name: name("Räte"),
-            description: "Those who decide".to_owned(),
-            built_in: None,
-            permissions: ScopeSet::parse(["works:*"]).unwrap(),
-            created_by: creator(),
-            created_at: at(5),
-        };
+        let new = new_role(one);
         let row = change(&store, async |c| roles::insert(c, &new).await).await;
         for (within, found) in [(None, true), (Some(one), true), (Some(two), false)] {
             let by_id = read(&store, async |c| roles::by_id(c, within, row.id).await).await;

@@ -10,6 +10,7 @@ pub(crate) mod people;
 pub(crate) mod proxy;
 mod raw;
 mod schema;
+mod tenants;
 
 pub(crate) use answer::Answer;
 pub(crate) use app::{MASTER_KEY, Minted, TestApp};
@@ -19,6 +20,7 @@ pub(crate) use keywright_store::Engine;
 pub(crate) use openmetrics::Scrape;
 pub(crate) use raw::Raw;
 pub(crate) use schema::{DOCUMENT, Operation, operations};
+pub(crate) use tenants::id;
 
 /// Makes a test on each engine of each function named: an `async fn NAME(app: &TestApp)`. A function
 /// that is not named is dead code, which the lints refuse.

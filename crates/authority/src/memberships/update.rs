@@ -1,4 +1,4 @@
-//! Giving a member another role.
+//! Changing a membership: giving a member another role.
 
 use keywright_core::{PublisherId, RoleId, UserId};
 use keywright_store::memberships::{self, MemberRow};
@@ -10,18 +10,18 @@ use crate::call::Call;
 use crate::change::{Change, Invalidation};
 use crate::fault::Fault;
 
-/// Gives a member another role: from then on what that one grants is what the member may do.
+/// Gives a member another role, where one is named: from then on what that one grants is what the member may do.
 ///
 /// # Errors
 /// [`Fault::Denied`] without `users:admin`; [`Fault::NotFound`]; [`Fault::PreconditionFailed`];
 /// [`Fault::Invalid`] when there is no such role; [`Fault::ScopeExceedsGrantor`];
 /// [`Fault::LastAdministrator`].
-pub async fn set_role(
+pub async fn update(
     authority: &Authority,
     call: Call,
     publisher: PublisherId,
     user: UserId,
-    role: RoleId,
+    role: Option<RoleId>,
 ) -> Result<MemberRow, Fault> {
     let own = authority.clone();
     authority.carry_out(async move { carry_out(&own, &call, publisher, user, role).await }).await
@@ -32,14 +32,12 @@ async fn carry_out(
     call: &Call,
     publisher: PublisherId,
     user: UserId,
-    role: RoleId,
+    role: Option<RoleId>,
 ) -> Result<MemberRow, Fault> {
     let Change { mut tx, grantor, now, .. } = begin(authority, call, publisher, user).await?;
     let before = memberships::get(tx.conn(), publisher, user).await?.ok_or(Fault::NotFound)?;
     call.expects(before.version)?;
-    if role == before.role_id {
-        return Ok(before);
-    }
+    let Some(role) = role.filter(|role| *role != before.role_id) else { return Ok(before) };
     let role = grantable(tx.conn(), &grantor, publisher, role).await?;
     if !role.administers() {
         must_leave_an_administrator(tx.conn(), &before).await?;

@@ -1,0 +1,45 @@
+//! `/publishers`: the tenants.
+
+pub mod create;
+pub mod delete;
+pub mod get;
+pub mod list;
+pub mod settings;
+pub mod suspend;
+pub mod update;
+
+use keywright_api::patch::Patch;
+use keywright_api::problem::{FieldCode, FieldError, Problem};
+use keywright_api::publisher_request::{ChangePublisherSettings, ChangeRateLimits};
+use keywright_authority::publishers::{RateLimitsChange, SettingsChange};
+
+/// What is asked of settings, below the path at which it stands in the body.
+fn settings_change(request: ChangePublisherSettings, path: &str) -> Result<SettingsChange, Problem> {
+    if request.require_second_factor == Some(true) {
+        let field = format!("{path}require_second_factor");
+        let detail = "is not available in this version, which has no second factors";
+        return Err(Problem::of_fields(vec![FieldError::new(field, FieldCode::NotAvailableYet, detail)]));
+    }
+    Ok(SettingsChange {
+        allowed_login_domains: request.allowed_login_domains,
+        access_token_max_minutes: wish(request.access_token_max_minutes),
+        session_max_days: wish(request.session_max_days),
+        default_rate_limits: wish(request.default_rate_limits.map(
+            |ChangeRateLimits { per_minute, per_hour }| RateLimitsChange {
+                per_minute: wish(per_minute),
+                per_hour: wish(per_hour),
+            },
+        )),
+        require_second_factor: request.require_second_factor,
+    })
+}
+
+/// To leave it, to take it back, or to set it.
+#[expect(clippy::option_option, reason = "three wishes")]
+fn wish<T>(patch: Patch<T>) -> Option<Option<T>> {
+    match patch {
+        Patch::Absent => None,
+        Patch::Null => Some(None),
+        Patch::Value(value) => Some(Some(value)),
+    }
+}

@@ -1,0 +1,48 @@
+//! Publishers, roles, users and members that tests need.
+
+use keywright_authority::entropy;
+use keywright_core::UserId;
+use keywright_store::testing::insert_user;
+use serde_json::{Value, json};
+
+use super::TestApp;
+
+/// The id of an object that was answered.
+pub(crate) fn id(object: &Value) -> &str {
+    object["id"].as_str().unwrap()
+}
+
+impl TestApp {
+    /// Makes a publisher.
+    pub(crate) async fn publisher(&self, name: &str) -> Value {
+        self.admin().post("/publishers", json!({"name": name})).await.expect(201)
+    }
+
+    /// Makes a role of a publisher.
+    pub(crate) async fn role(&self, publisher: &Value, name: &str, permissions: &[&str]) -> Value {
+        let caller = self.admin().with("x-publisher-id", id(publisher));
+        caller.post("/roles", json!({"name": name, "permissions": permissions})).await.expect(201)
+    }
+
+    /// A built-in role of a publisher.
+    pub(crate) async fn built_in(&self, publisher: &Value, name: &str) -> Value {
+        let path = format!("/roles?publisher_id={}&name={name}", id(publisher));
+        let found = self.admin().get(&path).await.expect(200);
+        found["items"].as_array().unwrap()[0].clone()
+    }
+
+    /// Puts a user into the store; its id.
+    pub(crate) async fn user(&self, email: &str) -> String {
+        let user = UserId::generate(self.now(), entropy::id());
+        let mut tx = self.authority().store().begin().await.unwrap();
+        insert_user(tx.conn(), user, email, None, self.now()).await.unwrap();
+        tx.commit().await.unwrap();
+        user.to_string()
+    }
+
+    /// Makes a user a member of the publisher that a role is of.
+    pub(crate) async fn member(&self, user: &str, role: &Value) -> Value {
+        let path = format!("/publishers/{}/members", role["publisher_id"].as_str().unwrap());
+        self.admin().post(&path, json!({"user_id": user, "role_id": id(role)})).await.expect(201)
+    }
+}
