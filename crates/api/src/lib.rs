@@ -33,6 +33,8 @@ pub mod role;
 pub mod secret;
 pub mod service_token;
 pub mod service_token_request;
+pub mod session;
+pub mod signing_key;
 pub mod system;
 pub mod verify;
 pub mod verify_request;

@@ -53,6 +53,10 @@ pub struct Document {
     /// Every bad field at once; absent when no field is to blame.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldError>,
+    /// When to try again: the header `Retry-After`, where it is not as short as can be.
+    #[serde(skip)]
+    #[schema(ignore)]
+    pub retry_after_seconds: Option<u64>,
 }
 
 impl Problem {
@@ -67,6 +71,7 @@ impl Problem {
             code: code.as_str().into(),
             request_id: String::new(),
             errors: Vec::new(),
+            retry_after_seconds: None,
         }))
     }
 
@@ -81,6 +86,13 @@ impl Problem {
     #[must_use]
     pub fn with_errors(mut self, errors: Vec<FieldError>) -> Self {
         self.errors = errors;
+        self
+    }
+
+    /// The same, to be tried again after so many seconds.
+    #[must_use]
+    pub fn retry_after(mut self, seconds: u64) -> Self {
+        self.retry_after_seconds = Some(seconds);
         self
     }
 

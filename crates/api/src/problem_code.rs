@@ -53,6 +53,14 @@ refusals! {
     ConflictingCredentials "conflicting_credentials" 400 "More than one credential";
     /// No credential where one is needed.
     MissingCredential "missing_credential" 401 "A credential is needed";
+    /// Address and password do not belong together.
+    InvalidCredentials "invalid_credentials" 401 "Address or password is wrong";
+    /// A refresh token that was used before.
+    RefreshReused "refresh_reused" 401 "The refresh token was used before";
+    /// The address is not known to be the user's.
+    EmailUnverified "email_unverified" 403 "The address is not verified";
+    /// The publisher lets no address of that domain log in.
+    DomainNotAllowed "domain_not_allowed" 403 "The domain is not allowed";
     /// The grantor does not have what it wants to grant.
     ScopeExceedsGrantor "scope_exceeds_grantor" 403 "Nobody grants what they lack";
     /// A field that the caller may never set.
@@ -89,6 +97,8 @@ refusals! {
     IdempotencyInProgress "idempotency_in_progress" 409 "The same request is still running";
     /// The authority has its first credential already.
     AlreadyBootstrapped "already_bootstrapped" 409 "Already bootstrapped";
+    /// The configuration does not say what this needs.
+    NotConfigured "not_configured" 409 "Not configured";
     /// `If-Match` names another state than the present one.
     PreconditionFailed "precondition_failed" 412 "The object has changed";
     /// The body is above the limit.
@@ -105,6 +115,8 @@ refusals! {
     NotAvailableYet "not_available_yet" 422 "Not available yet";
     /// The call needs to know for which publisher it acts.
     PublisherRequired "publisher_required" 422 "A publisher must be named";
+    /// Too many attempts to log in failed.
+    TooManyAttempts "too_many_attempts" 429 "Too many attempts";
     /// The header is above the limit.
     HeaderFieldsTooLarge "header_fields_too_large" 431 "The header is too large";
     /// A fault of ours.

@@ -16,6 +16,8 @@ use crate::{
         CleanupRequest, CreateServiceToken, PatchServiceToken, RevokeQuery, RotateServiceToken,
         ServiceTokenQuery,
     },
+    session::{LogIn, PageQuery, Refresh, SwitchPublisher},
+    signing_key::{RevokeSigningKey, RotateSigningKey},
     verify_request::VerifyRequest,
 };
 use serde_json::{Map, Value, json};
@@ -111,6 +113,12 @@ fn every_contract() -> Vec<(&'static str, Contract)> {
         ("publisher query", of_query::<PublisherQuery>()),
         ("member query", of_query::<MemberQuery>()),
         ("role query", of_query::<RoleQuery>()),
+        ("log in", of_body::<LogIn>()),
+        ("refresh", of_body::<Refresh>()),
+        ("switch publisher", of_body::<SwitchPublisher>()),
+        ("rotate signing key", of_body::<RotateSigningKey>()),
+        ("revoke signing key", of_body::<RevokeSigningKey>()),
+        ("page query", of_query::<PageQuery>()),
         ("revoke query", of_query::<RevokeQuery>()),
         ("token query", of_query::<ServiceTokenQuery>()),
         ("event query", of_query::<EventQuery>()),

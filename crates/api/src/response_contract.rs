@@ -3,7 +3,7 @@
 
 use crate::{
     actor, analytics, bootstrap, emergency, event, me, member, page, problem, publisher, role, service_token,
-    system, verify,
+    session, signing_key, system, verify,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
@@ -108,6 +108,12 @@ fn schema_and_serialisation_of_every_answer_agree() {
     agrees::<service_token::CreatedServiceToken>();
     agrees::<service_token::CleanupResult>();
     agrees::<service_token::RateLimits>();
+    agrees::<session::LoggedIn>();
+    agrees::<session::Session>();
+    agrees::<session::SessionsEnded>();
+    agrees::<session::Switched>();
+    agrees::<signing_key::RotatedSigningKey>();
+    agrees::<signing_key::SigningKey>();
     agrees::<system::AuthHealth>();
     agrees::<system::SystemHealth>();
     agrees::<system::Probe>();

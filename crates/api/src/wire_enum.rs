@@ -120,6 +120,8 @@ mod tests {
         agrees::<crate::event_query::Order>();
         agrees::<crate::publisher::PublisherStatus>();
         agrees::<crate::service_token::TokenStatus>();
+        agrees::<crate::session::AccessTokenType>();
+        agrees::<crate::signing_key::SigningKeyStatus>();
         agrees::<crate::system::HealthStatus>();
         agrees::<crate::system::JournalMode>();
         agrees::<crate::system::StoreEngine>();

@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use keywright_core::id::ChangeId;
-use keywright_core::{CredentialId, EventId, NodeId, PublisherId, RoleId, Timestamp};
+use keywright_core::{CredentialId, EventId, NodeId, PublisherId, RoleId, SigningAlgorithm, Timestamp};
 use keywright_store::{Engine, Store};
 use keywright_verify::{Clock, Verifier};
 use tokio::sync::Notify;
@@ -16,6 +16,7 @@ use crate::journals::OwnJournal;
 use crate::keys::Keys;
 use crate::nodes::Bulletin;
 use crate::passwords::Passwords;
+use crate::signing_keys::Signers;
 
 /// What the use cases need to know of the configuration.
 #[derive(Clone, Debug)]
@@ -28,6 +29,62 @@ pub struct Settings {
     pub failure_retention_days: u32,
     /// How long a node that is cut off goes on by itself.
     pub stale_grace: Duration,
+    /// The tokens that are signed here.
+    pub jwt: JwtSettings,
+    /// Sessions.
+    pub sessions: SessionSettings,
+}
+
+/// The tokens that are signed here.
+#[derive(Clone, Debug)]
+pub struct JwtSettings {
+    /// How new keys sign.
+    pub algorithm: SigningAlgorithm,
+    /// `iss`: the address under which clients reach this server. Without one nobody can log in.
+    pub issuer: Option<String>,
+    /// `aud`; the issuer when there is none.
+    pub audience: Option<String>,
+    /// How long a key signs, in days.
+    pub rotation_days: u32,
+    /// How long a key is published before it signs, in hours.
+    pub publish_ahead_hours: u32,
+}
+
+impl JwtSettings {
+    /// `iss` and `aud`.
+    pub fn issuer_and_audience(&self) -> Option<(&str, &str)> {
+        let issuer = self.issuer.as_deref()?;
+        Some((issuer, self.audience.as_deref().unwrap_or(issuer)))
+    }
+}
+
+impl Default for JwtSettings {
+    fn default() -> Self {
+        Self {
+            algorithm: SigningAlgorithm::EdDsa,
+            issuer: None,
+            audience: None,
+            rotation_days: 90,
+            publish_ahead_hours: 24,
+        }
+    }
+}
+
+/// How long sessions and what is made from them live. Publishers may ask for less.
+#[derive(Clone, Copy, Debug)]
+pub struct SessionSettings {
+    /// An access token, in minutes.
+    pub access_token_minutes: u32,
+    /// A refresh token, and so a session that is not used, in days.
+    pub refresh_token_days: u32,
+    /// A session, however much it is used, in days.
+    pub session_days: u32,
+}
+
+impl Default for SessionSettings {
+    fn default() -> Self {
+        Self { access_token_minutes: 15, refresh_token_days: 14, session_days: 90 }
+    }
 }
 
 /// The authority of one node. Cheap to clone.
@@ -48,6 +105,7 @@ struct Inner {
     board: JobBoard,
     event_keeper: EventKeeper,
     journal: OnceLock<OwnJournal>,
+    signers: Signers,
     seal_wanted: Notify,
     mark_wanted: Notify,
 }
@@ -75,6 +133,7 @@ impl Authority {
                 board: JobBoard::default(),
                 event_keeper: EventKeeper::default(),
                 journal: OnceLock::new(),
+                signers: Signers::default(),
                 seal_wanted: Notify::new(),
                 mark_wanted: Notify::new(),
             }),
@@ -145,6 +204,10 @@ impl Authority {
 
     pub(crate) fn bulletin(&self) -> &Bulletin {
         &self.inner.bulletin
+    }
+
+    pub(crate) fn signers(&self) -> &Signers {
+        &self.inner.signers
     }
 
     pub(crate) fn seal_wanted(&self) -> &Notify {

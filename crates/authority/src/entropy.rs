@@ -42,3 +42,9 @@ pub fn salt() -> [u8; 16] {
 pub fn master_key() -> Zeroizing<[u8; 32]> {
     token()
 }
+
+/// The generator that signing wants to be given. AWS-LC draws from its own, the system's as well.
+#[expect(clippy::disallowed_methods, reason = "this is the one place of entropy")]
+pub(crate) fn generator() -> aws_lc_rs::rand::SystemRandom {
+    aws_lc_rs::rand::SystemRandom::new()
+}

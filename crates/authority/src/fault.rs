@@ -32,6 +32,27 @@ pub enum Fault {
     /// The call is about a publisher, and names none.
     #[error("the call names no publisher")]
     PublisherRequired,
+    /// Address and password do not belong together, or there is no such account: which, nobody is told.
+    #[error("address and password do not belong together")]
+    InvalidCredentials,
+    /// Too many attempts to log in failed.
+    #[error("too many attempts failed")]
+    TooManyAttempts {
+        /// When the next one may be, in seconds.
+        retry_after_seconds: u64,
+    },
+    /// The password was right, but the address is not known to be the user's.
+    #[error("the address is not verified")]
+    EmailUnverified,
+    /// The password was right, but the publisher lets no address of that domain log in.
+    #[error("the domain of the address is not allowed")]
+    DomainNotAllowed,
+    /// A refresh token that was used before: its session has ended.
+    #[error("the refresh token was used before")]
+    RefreshReused,
+    /// The configuration does not say what this needs.
+    #[error("not configured: {0}")]
+    NotConfigured(&'static str),
     /// Fields that cannot be as they were given.
     #[error("fields are not valid")]
     Invalid(Vec<FieldFault>),

@@ -5,6 +5,7 @@ use std::fmt;
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Salt};
 use aws_lc_rs::hmac;
+use keywright_core::PlainToken;
 use zeroize::Zeroizing;
 
 use crate::entropy;
@@ -92,6 +93,27 @@ impl Keys {
             let key = chain_key(master.secret.as_slice());
             let digits = Zeroizing::new(hex::encode(key.as_slice()));
             Zeroizing::new(format!("{}:{}", master.id, digits.as_str()))
+        })
+    }
+
+    /// What attempts to log in are counted under: it tells neither account nor address to whoever reads the
+    /// store.
+    pub fn throttle_key(&self, parts: &[&[u8]]) -> [u8; 32] {
+        let key = derive(self.masters[0].secret.as_slice(), b"", "keywright login throttle v1");
+        let mut out = [0; 32];
+        out.copy_from_slice(&mac(&hmac::Key::new(hmac::HMAC_SHA256, key.as_slice()), parts));
+        out
+    }
+
+    /// What follows a refresh token, under each of the master keys, the sealing one first: always the same,
+    /// so that it need not be stored to be told again.
+    pub fn successors<'a>(&'a self, parent: &'a PlainToken) -> impl Iterator<Item = PlainToken> + 'a {
+        self.masters.iter().map(move |master| {
+            let key = derive(master.secret.as_slice(), b"", "keywright refresh successor v1");
+            let key = hmac::Key::new(hmac::HMAC_SHA256, key.as_slice());
+            let mut out = Zeroizing::new([0; 32]);
+            out.copy_from_slice(hmac::sign(&key, parent.reveal().as_bytes()).as_ref());
+            PlainToken::refresh(&out)
         })
     }
 
@@ -245,6 +267,23 @@ mod tests {
         for wrong in ["", "# nothing", secret, "0011223:00", "00112233:00", &texts[0][1..], "x0112233:00"] {
             assert!(AuditKeys::parse(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_successor_follows_from_its_parent_and_the_master_key_alone() {
+        let parent = PlainToken::refresh(&Zeroizing::new([7; 32]));
+        let of = |seeds: &[u8]| -> Vec<_> {
+            keys(seeds).successors(&parent).map(|token| token.reveal().to_owned()).collect()
+        };
+        assert_eq!(of(&[1]), of(&[1]));
+        assert_ne!(of(&[1]), of(&[2]));
+        // After a change of the master key the old one still finds what it gave.
+        assert_eq!(of(&[2, 1])[1], of(&[1])[0]);
+        let other = PlainToken::refresh(&Zeroizing::new([8; 32]));
+        assert_ne!(keys(&[1]).successors(&other).next().unwrap().reveal(), of(&[1])[0]);
+        let key = keys(&[1]).throttle_key(&[b"ab", b"c"]);
+        assert_ne!(key, keys(&[1]).throttle_key(&[b"a", b"bc"]));
+        assert_ne!(key, keys(&[2]).throttle_key(&[b"ab", b"c"]));
     }
 
     #[test]

@@ -25,9 +25,11 @@ pub mod passwords;
 pub mod publishers;
 pub mod roles;
 pub mod service_tokens;
+pub mod sessions;
+pub mod signing_keys;
 pub mod status;
 
-pub use authority::{Authority, Settings};
+pub use authority::{Authority, JwtSettings, SessionSettings, Settings};
 pub use call::{Call, Grantor};
 pub use fault::{Fault, FieldFault};
 pub use idempotency::Idempotency;

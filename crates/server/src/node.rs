@@ -9,8 +9,8 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use keywright_api::system::JournalMode;
 use keywright_authority::audit::chain;
-use keywright_authority::{Authority, Keys, Settings, entropy, jobs};
-use keywright_core::NodeId;
+use keywright_authority::{Authority, JwtSettings, Keys, SessionSettings, Settings, entropy, jobs};
+use keywright_core::{NodeId, SigningAlgorithm};
 use keywright_store::{
     Engine, SchemaState, Store, StoreError, StoreLock, StoreOptions, SuccessEvents, beside,
 };
@@ -76,7 +76,8 @@ pub fn own_issuer(config: &Config, part: &Part) -> OwnIssuer {
         (None, Part::Serves(address)) => format!("http://{address}").into(),
         (None, Part::Operator) => format!("http://{}", config.server.listen).into(),
     };
-    OwnIssuer { audience: issuer.clone(), issuer }
+    let audience = config.jwt.audience.as_deref().map_or_else(|| issuer.clone(), Into::into);
+    OwnIssuer { issuer, audience }
 }
 
 /// The key that `serve --dev` makes beside the database.
@@ -176,6 +177,12 @@ impl Node {
             retention_days: config.audit.retention_days,
             failure_retention_days: config.audit.failure_retention_days(),
             stale_grace: Duration::from_secs(config.verify.stale_grace_seconds),
+            jwt: jwt_settings(config),
+            sessions: SessionSettings {
+                access_token_minutes: config.sessions.access_token_minutes,
+                refresh_token_days: config.sessions.refresh_token_days,
+                session_days: config.sessions.session_days,
+            },
         };
         let authority = Authority::new(store.clone(), verifier, keys, node, settings);
         let mut tasks = vec![tokio::spawn(mover::run(journal.clone(), Arc::new(store)))];
@@ -245,6 +252,20 @@ impl Node {
             );
         }
         Ok(())
+    }
+}
+
+fn jwt_settings(config: &Config) -> JwtSettings {
+    JwtSettings {
+        algorithm: match config.jwt.algorithm {
+            config::JwtAlgorithm::EdDsa => SigningAlgorithm::EdDsa,
+            config::JwtAlgorithm::Es256 => SigningAlgorithm::Es256,
+            config::JwtAlgorithm::Rs256 => SigningAlgorithm::Rs256,
+        },
+        issuer: config.server.public_url.as_ref().map(|url| url.as_str().to_owned()),
+        audience: config.jwt.audience.clone(),
+        rotation_days: config.jwt.rotation_days,
+        publish_ahead_hours: config.jwt.publish_ahead_hours,
     }
 }
 

@@ -20,7 +20,7 @@ use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tracing::{info, warn};
 
-use crate::config::{Config, Loaded, MasterKeys, check_files};
+use crate::config::{Config, Loaded, MasterKeys, PublicUrl, check_files};
 use crate::http;
 use crate::http::edge::{Edge, Workers};
 use crate::http::operator::OperatorSocket;
@@ -64,6 +64,9 @@ async fn serve(config: &Config, dev: bool) -> anyhow::Result<()> {
     if dev {
         make_key(&config)?;
         config.journal.allow_ephemeral = true;
+        // Links and tokens name it.
+        let tls = config.server.tls_cert.is_some();
+        config.server.public_url.get_or_insert_with(|| PublicUrl::direct(address, tls));
     }
     let keys = node::keys(&config)?;
     let store = node::connect(&config).await?;

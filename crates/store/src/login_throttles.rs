@@ -15,7 +15,7 @@ statements! {
          ON CONFLICT (key_hash) DO UPDATE SET \
          failures = CASE WHEN login_throttles.blocked_until < $3 THEN 1 ELSE login_throttles.failures + 1 END, \
          began_at = CASE WHEN login_throttles.blocked_until < $3 THEN $2 ELSE login_throttles.began_at END \
-         RETURNING failures"
+         RETURNING failures, blocked_until"
     ];
     BLOCK = ["UPDATE login_throttles SET blocked_until = $2 WHERE key_hash = $1"];
     TAKE_BACK = ["UPDATE login_throttles SET failures = failures - 1 WHERE key_hash = $1 AND failures > 0"];
@@ -49,8 +49,8 @@ pub async fn by_key(conn: Conn<'_>, key: &[u8]) -> Result<Option<Throttle>, Stor
     }))
 }
 
-/// Counts one attempt, and holds the count until the transaction ends; tells how many there are now. What has
-/// been quiet since `quiet_before` is forgotten.
+/// Counts one attempt, and holds the count until the transaction ends; tells how many there are now, and until
+/// when there is to be none. What has been quiet since `quiet_before` is forgotten.
 ///
 /// # Errors
 /// As any query.
@@ -59,13 +59,13 @@ pub async fn count(
     key: &[u8],
     now: Timestamp,
     quiet_before: Timestamp,
-) -> Result<u64, StoreError> {
-    let failures = on!(conn, |c| sqlx::query_scalar::<DB, i64>(COUNT.text::<DB>())
+) -> Result<(u64, Timestamp), StoreError> {
+    let (failures, blocked_until) = on!(conn, |c| sqlx::query_as::<DB, (i64, Time)>(COUNT.text::<DB>())
         .bind(key)
         .bind(Time(now))
         .bind(Time(quiet_before))
         .fetch_one(c))?;
-    Ok(to_u64(failures))
+    Ok((to_u64(failures), blocked_until.into()))
 }
 
 /// There is to be no further attempt before `until`.

@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use crate::authority::Authority;
 use crate::call::Call;
+use crate::sessions::Visitor;
 use keywright_core::{ActorRef, PublisherId};
 
 /// What a change was made to.
@@ -42,6 +43,7 @@ pub struct Event<'a> {
     kind: Cow<'static, str>,
     actor: ActorRef,
     call: Option<&'a Call>,
+    visitor: Option<&'a Visitor>,
     subject: Subject,
     publisher: Option<PublisherId>,
     reason: Option<&'a str>,
@@ -63,6 +65,7 @@ impl<'a> Event<'a> {
             kind,
             actor,
             call,
+            visitor: None,
             subject,
             publisher: None,
             reason: None,
@@ -76,6 +79,13 @@ impl<'a> Event<'a> {
     #[must_use]
     pub fn publisher(mut self, publisher: Option<PublisherId>) -> Self {
         self.publisher = publisher;
+        self
+    }
+
+    /// From where it was caused, where nobody called who has a credential.
+    #[must_use]
+    pub fn visitor(mut self, visitor: &'a Visitor) -> Self {
+        self.visitor = Some(visitor);
         self
     }
 
@@ -123,9 +133,18 @@ impl<'a> Event<'a> {
             subject_id: self.subject.id,
             subject_name: self.subject.name,
             publisher_id: self.publisher.or(self.call.and_then(Call::home)).map(|id| id.0),
-            ip_address: self.call.and_then(|call| call.ip_address),
-            user_agent: self.call.and_then(|call| call.user_agent.clone()),
-            request_id: self.call.map(|call| call.request_id.clone()),
+            ip_address: match self.visitor {
+                Some(visitor) => visitor.ip_address,
+                None => self.call.and_then(|call| call.ip_address),
+            },
+            user_agent: match self.visitor {
+                Some(visitor) => visitor.user_agent.clone(),
+                None => self.call.and_then(|call| call.user_agent.clone()),
+            },
+            request_id: match self.visitor {
+                Some(visitor) => Some(visitor.request_id.clone()),
+                None => self.call.map(|call| call.request_id.clone()),
+            },
             reason: self.reason.map(str::to_owned),
             before: text(self.before),
             after: text(self.after),

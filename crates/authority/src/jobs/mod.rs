@@ -20,6 +20,7 @@ use crate::authority::Authority;
 use crate::fault::Fault;
 use crate::idempotency::{LIFE_SECONDS, SECRET_LIFE_SECONDS};
 use crate::journals;
+use crate::{sessions, signing_keys};
 
 /// Rows marked, or forgotten, in one transaction.
 const SLICE: u32 = 2_000;
@@ -84,10 +85,22 @@ enum Job {
     KeepEvents,
     /// Beats for this node's journal, and misses those that fall silent.
     Journals,
+    /// Makes signing keys in time, and lets them go.
+    SigningKeys,
+    /// Forgets sessions that are over.
+    Sessions,
 }
 
 impl Job {
-    const ALL: [Self; 5] = [Self::Seal, Self::Mark, Self::Sweep, Self::KeepEvents, Self::Journals];
+    const ALL: [Self; 7] = [
+        Self::Seal,
+        Self::Mark,
+        Self::Sweep,
+        Self::KeepEvents,
+        Self::Journals,
+        Self::SigningKeys,
+        Self::Sessions,
+    ];
 
     const fn name(self) -> &'static str {
         match self {
@@ -96,6 +109,8 @@ impl Job {
             Self::Sweep => "idempotency_sweeper",
             Self::KeepEvents => "event_keeper",
             Self::Journals => journals::WATCH,
+            Self::SigningKeys => signing_keys::KEEPER,
+            Self::Sessions => sessions::CLEANER,
         }
     }
 
@@ -104,8 +119,8 @@ impl Job {
         Duration::from_secs(match self {
             Self::Seal => 1,
             Self::Mark => 30,
-            Self::Sweep => 60,
-            Self::KeepEvents => 3_600,
+            Self::Sweep | Self::SigningKeys => 60,
+            Self::KeepEvents | Self::Sessions => 3_600,
             Self::Journals => 5,
         })
     }
@@ -114,7 +129,7 @@ impl Job {
         match self {
             Self::Seal => Some(authority.seal_wanted()),
             Self::Mark => Some(authority.mark_wanted()),
-            Self::Sweep | Self::KeepEvents | Self::Journals => None,
+            Self::Sweep | Self::KeepEvents | Self::Journals | Self::SigningKeys | Self::Sessions => None,
         }
     }
 
@@ -125,6 +140,8 @@ impl Job {
             Self::Sweep => sweep(authority).await,
             Self::KeepEvents => keep_events(authority).await,
             Self::Journals => journals::watch(authority).await,
+            Self::SigningKeys => signing_keys::keep(authority).await,
+            Self::Sessions => sessions::clean_up(authority).await,
         }
     }
 

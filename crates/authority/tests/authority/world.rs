@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keywright_authority::service_tokens::{self, Create, Expiry, Target, Update};
-use keywright_authority::{Authority, Call, Fault, Keys, Settings, entropy};
+use keywright_authority::{Authority, Call, Fault, JwtSettings, Keys, SessionSettings, Settings, entropy};
 use keywright_core::decision::code_of;
 use keywright_core::{
     Actor, Bearing, CredentialName, Metadata, NodeId, PlainToken, Requirements, ScopeSet, Timestamp,
@@ -46,6 +46,8 @@ pub(crate) fn settings() -> Settings {
         default_expiry_days: 90,
         retention_days: 400,
         failure_retention_days: 400,
+        jwt: JwtSettings { issuer: Some("https://auth.example.com".to_owned()), ..JwtSettings::default() },
+        sessions: SessionSettings::default(),
         stale_grace: Duration::from_mins(1),
     }
 }

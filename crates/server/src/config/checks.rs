@@ -7,7 +7,7 @@ use super::table::Config;
 
 /// Looks at the rules that no single key can break.
 pub(crate) fn look(config: &Config, dev: bool, reader: &mut Reader<'_>) {
-    let Config { server, database, rate_limit, audit, .. } = config;
+    let Config { server, database, rate_limit, audit, jwt, .. } = config;
     reader.require(
         database.pool_size + database.max_overflow >= 2,
         &["database.pool_size", "database.max_overflow"],
@@ -49,6 +49,13 @@ pub(crate) fn look(config: &Config, dev: bool, reader: &mut Reader<'_>) {
         Severity::Error,
         "is less than audit.retention_days",
         "give at least as many days, or none: failures are then kept as long as the rest",
+    );
+    reader.require(
+        jwt.publish_ahead_hours < jwt.rotation_days * 24,
+        &["jwt.publish_ahead_hours", "jwt.rotation_days"],
+        Severity::Error,
+        "is not less than jwt.rotation_days",
+        "give fewer hours: the next key would have to be published before its predecessor signs",
     );
     look_at_keys(config, dev, reader);
 }

@@ -144,10 +144,26 @@ settings! {
         folder: Option<PathBuf> = "", example("./data/mail"), refused("mail");
     }
 
-    /// The JSON web tokens that this server signs.
+    /// The JSON web tokens that this server signs. Their issuer is `server.public_url`.
     jwt: Jwt {
-        /// `EdDSA`, `ES256` or `RS256`.
-        algorithm: JwtAlgorithm = "EdDSA", alias("JWT_ALGORITHM"), accepted("user logins", None);
+        /// How new keys sign: `EdDSA`, `ES256` or `RS256`. Another one takes effect with the next key.
+        algorithm: JwtAlgorithm = "EdDSA", alias("JWT_ALGORITHM");
+        /// The audience of access tokens. Default: the issuer.
+        audience: Option<String> = "", rule(is_word, "an audience without spaces"), example("https://api.example.com");
+        /// How long a key signs, in days.
+        rotation_days: u32 = "90", bounds(2, 3650);
+        /// How long a key is published before it signs, in hours.
+        publish_ahead_hours: u32 = "24", bounds(24, 720);
+    }
+
+    /// Sessions of users, and the tokens made from them. A publisher may ask for less.
+    sessions: Sessions {
+        /// Life of an access token, in minutes.
+        access_token_minutes: u32 = "15", bounds(15, 60);
+        /// Life of a refresh token, and so of a session that is not used, in days.
+        refresh_token_days: u32 = "14", bounds(7, 30);
+        /// Life of a session, however much it is used, in days.
+        session_days: u32 = "90", bounds(1, 90);
     }
 
     /// The JSON web tokens of Cloudflare Access.

@@ -35,6 +35,13 @@ impl From<Fault> for Refused {
     }
 }
 
+impl Refused {
+    /// A refusal that its handler has recorded itself.
+    pub fn recorded(fault: Fault) -> Self {
+        Self(problem(fault), None)
+    }
+}
+
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -49,7 +56,7 @@ impl IntoResponse for Refused {
 
 /// The one place in which a fault of a use case becomes a problem document.
 fn problem(fault: Fault) -> Problem {
-    if let Some((code, detail)) = stated(&fault) {
+    if let Some((code, detail)) = stated(&fault).or_else(|| at_login(&fault)) {
         return Problem::new(code, detail);
     }
     match fault {
@@ -58,6 +65,10 @@ fn problem(fault: Fault) -> Problem {
             denied(denial.code, &missing)
         }
         Fault::ScopeExceedsGrantor { detail, .. } => Problem::new(Refusal::ScopeExceedsGrantor, detail),
+        Fault::TooManyAttempts { retry_after_seconds } => {
+            Problem::new(Refusal::TooManyAttempts, "Too many attempts failed. Try again later.")
+                .retry_after(retry_after_seconds)
+        }
         Fault::Invalid(faults) => Problem::of_fields(
             faults.into_iter().map(|f| FieldError::new(f.field, FieldCode::OutOfRange, f.detail)).collect(),
         ),
@@ -123,12 +134,39 @@ fn stated(fault: &Fault) -> Option<(Refusal, &'static str)> {
         Fault::AlreadyBootstrapped => {
             (Refusal::AlreadyBootstrapped, "A usable token with all permissions exists already.")
         }
+        Fault::NotConfigured(detail) => (Refusal::NotConfigured, detail),
         Fault::Denied(_)
         | Fault::ScopeExceedsGrantor { .. }
+        | Fault::InvalidCredentials
+        | Fault::EmailUnverified
+        | Fault::DomainNotAllowed
+        | Fault::RefreshReused
+        | Fault::TooManyAttempts { .. }
         | Fault::Invalid(_)
         | Fault::Unavailable(_)
         | Fault::OutcomeUnknown(_)
         | Fault::Internal(_) => return None,
+    })
+}
+
+/// The same of logins and refresh tokens.
+fn at_login(fault: &Fault) -> Option<(Refusal, &'static str)> {
+    Some(match fault {
+        Fault::InvalidCredentials => {
+            (Refusal::InvalidCredentials, "The address and the password do not belong together.")
+        }
+        Fault::EmailUnverified => (
+            Refusal::EmailUnverified,
+            "The address is not verified. Open the link in the mail that you were sent, or ask for another.",
+        ),
+        Fault::DomainNotAllowed => {
+            (Refusal::DomainNotAllowed, "The publisher lets no address of this domain log in.")
+        }
+        Fault::RefreshReused => (
+            Refusal::RefreshReused,
+            "This refresh token was used before, so its session has ended. Log in again.",
+        ),
+        _ => return None,
     })
 }
 
@@ -194,7 +232,8 @@ pub fn problem_headers(problem: &Problem) -> impl Iterator<Item = (http::HeaderN
             let text = format!("Bearer realm=\"keywright\"{}", error.unwrap_or_default());
             HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("Bearer"))
         });
-    let retry = matches!(problem.status, 429 | 503).then(|| HeaderValue::from_static("1"));
+    let seconds = problem.retry_after_seconds.unwrap_or(1);
+    let retry = matches!(problem.status, 429 | 503).then(|| HeaderValue::from(seconds));
     // The rest of the body was not read: nothing that follows on this connection could be told apart.
     let ends = matches!(problem.status, 408 | 413).then(|| HeaderValue::from_static("close"));
     [

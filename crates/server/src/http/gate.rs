@@ -82,6 +82,8 @@ permissions! {
     UsersAdmin = Some("users:admin"), Publisher;
     /// Write CI/CD events.
     AuditLog = Some("audit_log"), Publisher;
+    /// Manage signing keys.
+    KeysAdmin = Some("keys:admin"), Platform;
     /// Read the system's status.
     SystemStatus = Some("system_status"), Platform;
 }

@@ -11,6 +11,7 @@ pub mod cursor;
 pub mod edge;
 pub mod etag;
 pub mod gate;
+pub mod guest;
 pub mod input;
 pub mod look_up;
 pub mod metrics;
@@ -25,7 +26,9 @@ pub mod members;
 pub mod outer;
 pub mod publishers;
 pub mod roles;
+pub mod sessions;
 mod shown;
+pub mod signing_keys;
 pub mod system;
 pub mod tokens;
 

@@ -11,7 +11,10 @@ use utoipa_axum::routes;
 
 use super::answer::json;
 use super::input::NoQuery;
-use super::{App, BASE, analytics, audit, auth, members, metrics, publishers, roles, system, tokens};
+use super::{
+    App, BASE, analytics, audit, auth, members, metrics, publishers, roles, sessions, signing_keys, system,
+    tokens,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -24,6 +27,8 @@ use super::{App, BASE, analytics, audit, auth, members, metrics, publishers, rol
     modifiers(&Schemes),
     tags(
         (name = "verification", description = "The decision about a credential, and who the caller is"),
+        (name = "sessions", description = "Users who log in, and the tokens that they are given"),
+        (name = "signing keys", description = "The keys that sign access tokens"),
         (name = "service tokens", description = "API keys: create, rotate, revoke"),
         (name = "publishers", description = "The tenants, what they set for themselves, and their members"),
         (name = "roles", description = "What members of a publisher may do"),
@@ -56,6 +61,17 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(auth::me::me))
         .routes(routes!(auth::health::health))
         .routes(routes!(auth::emergency_revoke::emergency_revoke))
+        .routes(routes!(sessions::login::login))
+        .routes(routes!(sessions::refresh::refresh))
+        .routes(routes!(sessions::switch::switch))
+        .routes(routes!(sessions::end::log_out))
+        .routes(routes!(sessions::end::log_out_all))
+        .routes(routes!(sessions::list::list))
+        .routes(routes!(sessions::end::end))
+        .routes(routes!(sessions::list::list_of_user, sessions::end::end_of_user))
+        .routes(routes!(signing_keys::list::list))
+        .routes(routes!(signing_keys::rotate::rotate))
+        .routes(routes!(signing_keys::revoke::revoke))
         .routes(routes!(tokens::list::list, tokens::create::create))
         .routes(routes!(tokens::cleanup::cleanup))
         .routes(routes!(tokens::revoke::revoke_self))
@@ -89,7 +105,10 @@ pub fn routes() -> OpenApiRouter<App> {
 
 /// The routes outside the base path.
 pub fn outside() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(system::probes::live)).routes(routes!(system::probes::ready))
+    OpenApiRouter::new()
+        .routes(routes!(system::probes::live))
+        .routes(routes!(system::probes::ready))
+        .routes(routes!(signing_keys::jwks::jwks))
 }
 
 /// The route of metrics, outside the base path.

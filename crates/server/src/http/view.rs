@@ -8,11 +8,13 @@ use keywright_api::WireEnum;
 use keywright_api::actor::{Actor, ActorType, Principal, PrincipalType};
 use keywright_api::event::{AuthenticationEvent, SecurityEvent};
 use keywright_api::service_token::{ServiceToken, TokenStatus};
+use keywright_api::session::Session;
 use keywright_api::verify::{RotationState, TokenType};
 use keywright_core::{ActorRef, Epochs, Grant, Status, Timestamp};
 use keywright_store::authentication_events::AuthenticationEventRow;
 use keywright_store::security_events::SecurityEventRow;
 use keywright_store::service_tokens::ServiceTokenRow;
+use keywright_store::sessions::SessionRow;
 use serde_json::{Map, Value};
 
 pub use publishers::{member, publisher, publisher_settings, role};
@@ -60,6 +62,23 @@ pub fn service_token(row: &ServiceTokenRow, epochs: Epochs, now: Timestamp) -> S
         revoked_reason: row.revoked_reason.clone(),
         created_by: actor(&row.created_by),
         created_at: time(row.created_at),
+    }
+}
+
+/// A session.
+pub fn session(row: &SessionRow, current: bool) -> Session {
+    Session {
+        id: row.id.0,
+        user_id: row.user_id.0,
+        publisher_id: row.publisher_id.map(|id| id.0),
+        current,
+        created_at: time(row.created_at),
+        last_seen_at: time(row.last_seen_at),
+        expires_at: time(row.expires_at),
+        idle_expires_at: time(row.idle_expires_at),
+        ip_address: row.ip_address.map(|ip| ip.to_string()),
+        country: row.country.clone(),
+        user_agent: row.user_agent.clone(),
     }
 }
 

@@ -20,6 +20,7 @@ async fn a_caller_sees_itself(app: &TestApp) {
             "expires_at": token.body["expires_at"],
             "rotation": {"superseded": false, "grace_expires_at": null},
         },
+        "publisher_id": null,
     });
     assert_eq!(me.expect(200), expected);
     app.nobody().get("/auth/me").await.refused(401, "missing_credential");

@@ -16,11 +16,32 @@ on_both_engines![
 ];
 
 /// Operations that anybody may call. This list may only shrink.
-const PUBLIC: [&str; 5] =
-    ["get_auth_health", "get_system_health", "get_liveness", "get_readiness", "get_openapi_document"];
+const PUBLIC: [&str; 6] = [
+    "get_auth_health",
+    "get_system_health",
+    "get_liveness",
+    "get_readiness",
+    "get_openapi_document",
+    "get_jwks",
+];
+
+/// Operations that anybody may call who knows a secret that stands in the body. This list may only shrink.
+const BY_SECRET: [&str; 2] = ["log_in", "refresh_session"];
 
 /// Operations that any usable credential may call, since they concern itself. This list may only shrink.
-const ANYONE: [&str; 2] = ["get_me", "revoke_own_service_token"];
+const ANYONE: [&str; 7] = [
+    "get_me",
+    "revoke_own_service_token",
+    "switch_publisher",
+    "log_out",
+    "log_out_everywhere",
+    "list_sessions",
+    "end_session",
+];
+
+/// Operations about what no service token has, or what the target of these tests is not: to those who may
+/// call them there is no such object.
+const NOT_THERE: [&str; 4] = ["switch_publisher", "end_session", "list_user_sessions", "end_user_sessions"];
 
 /// What each other operation asks for. One that is missing here fails the tests.
 const PERMISSIONS: &[(&str, &str)] = &[
@@ -63,6 +84,11 @@ const PERMISSIONS: &[(&str, &str)] = &[
     ("delete_role", "users:admin"),
     ("get_system_status", "system_status"),
     ("get_metrics", "system_status"),
+    ("list_user_sessions", "users:read"),
+    ("end_user_sessions", "users:admin"),
+    ("list_signing_keys", "keys:admin"),
+    ("rotate_signing_key", "keys:admin"),
+    ("revoke_signing_key", "keys:admin"),
 ];
 
 /// Every permission of Keywright's own, but for those that include others.
@@ -97,8 +123,12 @@ fn permission(operation: &Operation) -> Option<&'static str> {
     Some(found.unwrap_or_else(|| panic!("{}: say in this file what it asks for", operation.id)).1)
 }
 
+fn is_open(operation: &Operation) -> bool {
+    PUBLIC.iter().chain(&BY_SECRET).any(|id| *id == operation.id)
+}
+
 fn guarded() -> Vec<Operation> {
-    operations().into_iter().filter(|operation| !PUBLIC.contains(&operation.id.as_str())).collect()
+    operations().into_iter().filter(|operation| !is_open(operation)).collect()
 }
 
 /// Objects of its own for each call of an operation.
@@ -111,6 +141,8 @@ struct Targets {
     member: String,
     /// A user who is no member.
     stranger: String,
+    /// A signing key, for operations about one.
+    key: Option<String>,
 }
 
 impl Targets {
@@ -129,7 +161,13 @@ impl Targets {
             stranger = app.user(&format!("stranger{number}@example.com")).await;
             app.member(&member, &role).await;
         }
-        Self { number, token, publisher, role, member, stranger }
+        let key = if operation.path.contains("/signing-keys/{id}") {
+            let keys = app.admin().get("/signing-keys?limit=1").await.expect(200);
+            Some(keys["items"][0]["id"].as_str().unwrap().to_owned())
+        } else {
+            None
+        };
+        Self { number, token, publisher, role, member, stranger, key }
     }
 
     /// The path of the operation, about these objects.
@@ -138,7 +176,7 @@ impl Targets {
         let object = match () {
             () if about("/publishers/") => self.publisher["id"].as_str().unwrap(),
             () if about("/roles/") => self.role["id"].as_str().unwrap(),
-            () => &self.token.id,
+            () => self.key.as_deref().unwrap_or(&self.token.id),
         };
         let path = operation.path.replace("{id}", object).replace("{user_id}", &self.member);
         assert!(!path.contains('{'), "{path}: say in this file what stands there");
@@ -156,6 +194,10 @@ impl Targets {
             "create_service_token" => json!({"token_name": format!("made {number}"), "permissions": []}),
             "update_service_token" | "clean_up_service_tokens" => json!({}),
             "rotate_service_token" | "rotate_own_service_token" => json!({"reason": "r"}),
+            "rotate_signing_key" | "revoke_signing_key" => json!({"reason": "r"}),
+            "switch_publisher" => json!({"publisher_id": null}),
+            "log_in" => json!({"email": "nobody@example.com", "password": "none"}),
+            "refresh_session" => json!({"refresh_token": "none"}),
             "create_publisher" => json!({"name": format!("made {number}")}),
             "create_role" => json!({"name": "made", "permissions": []}),
             "add_member" => json!({"user_id": self.stranger, "role_id": self.role["id"]}),
@@ -249,7 +291,11 @@ async fn with_its_permission_alone_every_operation_is_carried_out(app: &TestApp)
         let permissions: Vec<_> = permission(&operation).into_iter().collect();
         let caller = app.caller_named(&format!("only that of {}", operation.id), &permissions).await;
         let answer = call(app, &caller, &operation).await;
-        assert!((200..300).contains(&answer.status), "{}: {}", operation.id, answer.text());
+        if NOT_THERE.contains(&operation.id.as_str()) {
+            answer.refused(404, "not_found");
+        } else {
+            assert!((200..300).contains(&answer.status), "{}: {}", operation.id, answer.text());
+        }
     }
 }
 
@@ -259,17 +305,21 @@ async fn what_is_public_asks_for_nothing(app: &TestApp) {
         .filter(|operation| operation.object["security"] == json!([{}]))
         .map(|operation| operation.id)
         .collect();
-    assert_eq!(told, PUBLIC.into_iter().map(str::to_owned).collect());
+    assert_eq!(told, PUBLIC.into_iter().chain(BY_SECRET).map(str::to_owned).collect());
     for operation in operations().iter().filter(|operation| PUBLIC.contains(&operation.id.as_str())) {
         assert_eq!(operation.method, "GET");
         call(app, &app.nobody(), operation).await.expect(200);
+    }
+    for operation in operations().iter().filter(|operation| BY_SECRET.contains(&operation.id.as_str())) {
+        assert_eq!(call(app, &app.nobody(), operation).await.status, 401, "{}", operation.id);
     }
 }
 
 #[test]
 fn no_exception_is_for_an_operation_that_does_not_exist() {
     let known: BTreeSet<_> = operations().into_iter().map(|operation| operation.id).collect();
-    for id in PUBLIC.iter().chain(&ANYONE).chain(PERMISSIONS.iter().map(|(id, _)| id)) {
+    let open = PUBLIC.iter().chain(&BY_SECRET).chain(&ANYONE).chain(&NOT_THERE);
+    for id in open.chain(PERMISSIONS.iter().map(|(id, _)| id)) {
         assert!(known.contains(*id), "{id}");
     }
 }

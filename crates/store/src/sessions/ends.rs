@@ -1,6 +1,6 @@
 //! How sessions end, one by one and many at a time.
 
-use keywright_core::{SessionId, Timestamp, UserId};
+use keywright_core::{PublisherId, SessionId, Timestamp, UserId};
 use uuid::Uuid;
 
 use super::session_reaches;
@@ -17,6 +17,10 @@ statements! {
     REVOKE_OF_USER = [
         "UPDATE sessions SET revoked_at = $3, revoked_reason = $4 \
          WHERE user_id = $1 AND id <> $2 AND revoked_at IS NULL RETURNING id"
+    ];
+    REVOKE_WITHIN = [
+        "UPDATE sessions SET revoked_at = $3, revoked_reason = $4 \
+         WHERE user_id = $1 AND publisher_id = $2 AND revoked_at IS NULL RETURNING id"
     ];
     SET_EPOCH = ["UPDATE sessions SET epoch = $2 WHERE id = $1"];
     /// Rows that are being changed by somebody are left for the next slice.
@@ -63,6 +67,26 @@ pub async fn revoke_of_user(
     let ids = on!(conn, |c| sqlx::query_scalar::<DB, Uuid>(REVOKE_OF_USER.text::<DB>())
         .bind(user.0)
         .bind(spared.map_or(Uuid::nil(), |id| id.0))
+        .bind(Time(now))
+        .bind(reason)
+        .fetch_all(c))?;
+    Ok(ids.into_iter().map(SessionId).collect())
+}
+
+/// Ends all sessions of a user that act for a publisher; gives those that it ended.
+///
+/// # Errors
+/// As any query.
+pub async fn revoke_within(
+    conn: Conn<'_>,
+    user: UserId,
+    publisher: PublisherId,
+    now: Timestamp,
+    reason: Option<&str>,
+) -> Result<Vec<SessionId>, StoreError> {
+    let ids = on!(conn, |c| sqlx::query_scalar::<DB, Uuid>(REVOKE_WITHIN.text::<DB>())
+        .bind(user.0)
+        .bind(publisher.0)
         .bind(Time(now))
         .bind(reason)
         .fetch_all(c))?;

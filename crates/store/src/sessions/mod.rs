@@ -9,7 +9,7 @@ use keywright_core::{PublisherId, SessionId, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-pub use self::ends::{delete_ended, mark_revoked_by_epoch, revoke, revoke_of_user, set_epoch};
+pub use self::ends::{delete_ended, mark_revoked_by_epoch, revoke, revoke_of_user, revoke_within, set_epoch};
 pub use self::list::{ListFilter, Reach, count_reached, list};
 use crate::conn::{Conn, change, on};
 use crate::dialect::statements;

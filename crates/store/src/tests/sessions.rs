@@ -248,6 +248,11 @@ async fn all_sessions_of_a_user_end_but_the_spared_one() {
         let ended =
             change(&store, async |c| sessions::revoke_of_user(c, user_id(1), None, NOW, None).await).await;
         assert_eq!(ended, [session_id(3)]);
+        let within = async |user, publisher| {
+            change(&store, async |c| sessions::revoke_within(c, user, publisher, NOW, Some("r")).await).await
+        };
+        assert_eq!(within(user_id(2), publisher_id(1)).await, []);
+        assert_eq!(within(user_id(2), publisher_id(2)).await, [session_id(2)]);
     }
 }
 

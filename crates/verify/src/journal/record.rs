@@ -94,6 +94,10 @@ record_codes! {
     TooManyAttempts = 15, "too_many_attempts";
     /// A refresh token that was used before: its session has ended.
     RefreshReused = 16, "refresh_reused";
+    /// A login with the right password, from an address that is not known to be the user's.
+    EmailUnverified = 17, "email_unverified";
+    /// A login with the right password, from a domain that the publisher does not let in.
+    DomainNotAllowed = 18, "domain_not_allowed";
 }
 
 impl From<DenialCode> for RecordCode {

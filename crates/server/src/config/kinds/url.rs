@@ -1,6 +1,7 @@
 //! Addresses of other services, and our own.
 
 use std::fmt;
+use std::net::SocketAddr;
 
 use url::Url;
 use zeroize::Zeroizing;
@@ -41,6 +42,13 @@ impl PublicUrl {
     /// The address, without a slash at its end.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl PublicUrl {
+    /// The address of a server that is reached directly, as `serve --dev` is.
+    pub fn direct(address: SocketAddr, tls: bool) -> Self {
+        Self(format!("{}://{address}", if tls { "https" } else { "http" }))
     }
 }
 

@@ -35,7 +35,6 @@ fn the_environment_of_the_reference_text_starts_as_it_stands_and_says_what_is_mi
     assert_eq!(
         warned,
         [
-            "jwt.algorithm",
             "cloudflare.enabled",
             "cloudflare.team_domain",
             "rotation.enabled",

@@ -47,7 +47,8 @@ pub async fn emergency_revoke(
     Ok(json_no_store(StatusCode::OK, &answer))
 }
 
-fn confirmations(nodes: &Confirmations) -> NodeConfirmations {
+/// The nodes, as the API shows them.
+pub fn confirmations(nodes: &Confirmations) -> NodeConfirmations {
     NodeConfirmations {
         confirmed: nodes.confirmed.iter().map(|node| node.0).collect(),
         pending: nodes

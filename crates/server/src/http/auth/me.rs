@@ -3,9 +3,12 @@
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
-use keywright_api::me::{Me, MyCredential};
-use keywright_api::verify::TokenType;
-use keywright_authority::service_tokens;
+use keywright_api::me::{Me, MyCredential, MyMembership, MyUser};
+use keywright_api::service_token::TokenStatus;
+use keywright_api::verify::{RotationState, TokenType};
+use keywright_authority::sessions::{self, MySession};
+use keywright_authority::{Call, service_tokens};
+use keywright_core::{Bearing, Wanted};
 
 use crate::http::answer::{Refused, json_no_store};
 use crate::http::gate::{Anyone, Caller};
@@ -20,22 +23,89 @@ use crate::http::{App, view};
         (status = "5XX", description = "Not available at the moment", body = keywright_api::problem::Document, content_type = "application/problem+json")),
 )]
 pub async fn me(State(app): State<App>, caller: Caller<Anyone>, _: NoQuery) -> Result<Response, Refused> {
-    let found = service_tokens::myself(app.authority(), &caller.call).await?;
-    let credential = found.as_ref().map(|(row, epochs)| MyCredential {
+    Ok(json_no_store(StatusCode::OK, &describe(&app, &caller.call).await?))
+}
+
+/// Who calls.
+///
+/// # Errors
+/// As the store.
+pub async fn describe(app: &App, call: &Call) -> Result<Me, Refused> {
+    let myself = sessions::myself(app.authority(), call).await?;
+    let (user, session) = match myself {
+        Some(MySession { user, publishers, session }) => {
+            (Some((user, publishers)), session.map(|row| view::session(&row, true)))
+        }
+        None => (None, None),
+    };
+    let user = user.map(|(user, publishers)| MyUser {
+        id: user.id.0,
+        email: user.email.as_str().to_owned(),
+        email_verified: user.email_verified_at.is_some(),
+        display_name: user.display_name.map(|name| name.as_str().to_owned()),
+        preferences: user.preferences.as_map().clone(),
+        default_publisher_id: user.default_publisher_id.map(|id| id.0),
+        platform_role: user.platform_role,
+        memberships: publishers
+            .iter()
+            .map(|publisher| MyMembership {
+                publisher_id: publisher.id.0,
+                publisher_name: publisher.name.as_str().to_owned(),
+                is_suspended: publisher.is_suspended,
+                role: publisher.role_name.as_str().to_owned(),
+                joined_at: view::time(publisher.joined_at),
+            })
+            .collect(),
+    });
+    // All of a user's own; of anybody else the one that they belong to.
+    let publishers = match &user {
+        Some(user) => user.memberships.iter().map(|membership| membership.publisher_id).collect(),
+        None => call.home().iter().map(|id| id.0).collect(),
+    };
+    Ok(Me {
+        principal: view::actor(&call.actor.to_ref()),
+        publishers,
+        permissions: permissions(call),
+        credential: credential(app, call).await?,
+        publisher_id: call.publisher.map(|id| id.0),
+        user,
+        session,
+    })
+}
+
+fn permissions(call: &Call) -> Vec<String> {
+    call.permissions.iter().map(ToString::to_string).collect()
+}
+
+async fn credential(app: &App, call: &Call) -> Result<Option<MyCredential>, Refused> {
+    let Some(bearing) = call.actor.bearing() else { return Ok(None) };
+    if !matches!(bearing.wanted, Wanted::Token { .. }) {
+        return Ok(Some(of_token(call, bearing)));
+    }
+    let found = service_tokens::myself(app.authority(), call).await?;
+    Ok(found.map(|(row, epochs)| MyCredential {
         id: row.id.0,
         token_type: TokenType::Service,
         name: row.token_name.as_str().to_owned(),
         token_hint: Some(row.token_hint.0.clone()),
-        status: view::status(row.status(*epochs, app.authority().now())),
+        status: view::status(row.status(epochs, app.authority().now())),
         scopes: row.permissions.iter().map(ToString::to_string).collect(),
         expires_at: row.expires_at.map(view::time),
-        rotation: view::rotation(row),
-    });
-    let me = Me {
-        principal: view::actor(&caller.call.actor.to_ref()),
-        publishers: Vec::new(),
-        permissions: caller.call.permissions.iter().map(ToString::to_string).collect(),
-        credential,
-    };
-    Ok(json_no_store(StatusCode::OK, &me))
+        rotation: view::rotation(&row),
+    }))
+}
+
+/// A JWT, ours or another issuer's: all that is known of it stands in itself.
+fn of_token(call: &Call, bearing: &Bearing) -> MyCredential {
+    let ours = matches!(bearing.wanted, Wanted::Session { .. });
+    MyCredential {
+        id: bearing.credential_id.0,
+        token_type: if ours { TokenType::User } else { TokenType::External },
+        name: bearing.credential_name.clone(),
+        token_hint: None,
+        status: TokenStatus::Active,
+        scopes: permissions(call),
+        expires_at: bearing.claimed.as_ref().and_then(|claimed| claimed.expires_at).map(view::time),
+        rotation: RotationState { superseded: false, grace_expires_at: None },
+    }
 }

@@ -241,6 +241,7 @@ fn configuration(url: &str, folder: &TempDir, settings: &[(&str, &str)]) -> Conf
         ("journal.allow_ephemeral", "true"),
         ("journal.sync_interval_ms", "20"),
         ("server.workers", "2"),
+        ("server.public_url", "https://auth.example.com"),
     ];
     all.extend_from_slice(settings);
     let name = |key: &str| format!("KEYWRIGHT_{}", key.replace('.', "__").to_ascii_uppercase());

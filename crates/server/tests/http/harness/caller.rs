@@ -84,11 +84,12 @@ impl Caller {
         path: &str,
         body: Vec<u8>,
     ) -> Result<Answer, reqwest::Error> {
-        let whole = if ["/healthz", "/metrics"].iter().any(|outside| path.starts_with(outside)) {
-            path.to_owned()
-        } else {
-            format!("{BASE}{path}")
-        };
+        let whole =
+            if ["/healthz", "/metrics", "/.well-known"].iter().any(|outside| path.starts_with(outside)) {
+                path.to_owned()
+            } else {
+                format!("{BASE}{path}")
+            };
         let method: Method = method.parse().unwrap();
         let mut request = self.client.request(method.clone(), format!("http://{}{whole}", self.address));
         for (name, value) in &self.headers {

@@ -80,7 +80,7 @@ impl People {
             role: id(3),
             session: id(4),
             key: TestKey::new(7),
-            issuer: format!("http://{}", app.address()),
+            issuer: "https://auth.example.com".to_owned(),
         };
         let mut database = app.database().await;
         people.key.insert(&mut database).await;

@@ -1,0 +1,39 @@
+//! `POST /auth/refresh`.
+
+use axum::extract::State;
+use axum::response::Response;
+use keywright_api::request::FromFields;
+use keywright_api::session::{LoggedIn, Refresh};
+use keywright_authority::sessions;
+use keywright_verify::EventKind;
+use zeroize::Zeroizing;
+
+use super::logged_in;
+use crate::http::App;
+use crate::http::answer::Refused;
+use crate::http::guest::Guest;
+use crate::http::input::{JsonBytes, NoQuery, rules};
+
+/// Use a refresh token: it gives an access token and the refresh token that follows it.
+///
+/// Each is used once. The one used last, sent again within ten seconds, gives the same successor; any other
+/// that was used before ends the session.
+#[utoipa::path(
+    post, path = "/auth/refresh", tag = "sessions", operation_id = "refresh_session", security(()),
+    request_body = Refresh,
+    responses((status = 200, description = "Refreshed", body = LoggedIn),
+        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
+        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+)]
+pub async fn refresh(
+    State(app): State<App>,
+    guest: Guest,
+    _: NoQuery,
+    JsonBytes(body): JsonBytes,
+) -> Result<Response, Refused> {
+    let request = Refresh::from_body(&body, &rules(&app))?;
+    let presented = Zeroizing::new(request.refresh_token.expose().to_owned());
+    let attempt = sessions::refresh(app.authority(), guest.visitor(), presented).await;
+    let tokens = guest.record(&app, EventKind::Refresh, attempt).await?;
+    Ok(logged_in(&tokens))
+}

@@ -1,0 +1,135 @@
+//! `POST /auth/refresh`.
+
+use base64::Engine as _;
+use keywright_core::BuiltInRole::{PublisherAdmin, PublisherViewer};
+use serde_json::json;
+
+use crate::harness::logins::Session;
+use crate::harness::{TestApp, on_both_engines};
+
+on_both_engines![
+    each_token_gives_the_next_one_and_works_once,
+    the_one_used_last_gives_the_same_successor_for_ten_seconds,
+    an_older_one_ends_the_session,
+    fifty_at_once_leave_one_live_successor,
+    a_session_ends_when_it_is_not_used_and_at_its_end,
+    what_is_no_refresh_token_is_refused_and_recorded,
+    a_role_that_shrank_gives_less_with_the_next_refresh,
+];
+
+async fn live(app: &TestApp) -> i64 {
+    app.database().await.number("SELECT COUNT(*) FROM refresh_tokens WHERE used_at IS NULL").await
+}
+
+async fn each_token_gives_the_next_one_and_works_once(app: &TestApp) {
+    let ada = app.person("ada@example.com", None).await;
+    let mut session = app.login(&ada).await;
+    for _ in 0..3 {
+        let next = Session::of(&app.refresh(&session.refresh).await);
+        assert_eq!(next.id, session.id);
+        assert!(next.refresh != session.refresh && next.access != session.access);
+        session = next;
+    }
+    assert_eq!(live(app).await, 1);
+}
+
+async fn the_one_used_last_gives_the_same_successor_for_ten_seconds(app: &TestApp) {
+    let ada = app.person("ada@example.com", None).await;
+    let session = app.login(&ada).await;
+    let next = Session::of(&app.refresh(&session.refresh).await);
+    let again = Session::of(&app.refresh(&session.refresh).await);
+    assert_eq!(again.refresh, next.refresh);
+    assert_eq!(live(app).await, 1);
+    Session::of(&app.refresh(&next.refresh).await);
+
+    let bob = app.person("bob@example.com", None).await;
+    let session = app.login(&bob).await;
+    Session::of(&app.refresh(&session.refresh).await);
+    let later = app.now().plus_seconds(3_600);
+    let late = app.at(later, async || app.refresh(&session.refresh).await).await;
+    late.refused(401, if late.json()["code"] == "revoked" { "revoked" } else { "refresh_reused" });
+    app.refresh(&session.refresh).await.refused(401, "revoked");
+}
+
+async fn an_older_one_ends_the_session(app: &TestApp) {
+    let ada = app.person("ada@example.com", None).await;
+    let first = app.login(&ada).await;
+    let second = Session::of(&app.refresh(&first.refresh).await);
+    let third = Session::of(&app.refresh(&second.refresh).await);
+    let reused = app.refresh(&first.refresh).await;
+    reused.refused(401, "refresh_reused");
+    app.refresh(&third.refresh).await.refused(401, "revoked");
+    let events = app.admin().get("/audit/security-events?type=session.reuse_detected").await.expect(200);
+    let event = &events["items"][0];
+    assert_eq!(event["subject"]["id"], json!(first.id));
+    assert_eq!(event["actor"]["id"], json!(ada.id));
+    assert_eq!(event["request_id"], json!(reused.request_id()));
+    app.recorded().await;
+    assert_eq!(app.database().await.codes_of(reused.request_id()).await, ["refresh_reused"]);
+}
+
+async fn fifty_at_once_leave_one_live_successor(app: &TestApp) {
+    let ada = app.person("ada@example.com", None).await;
+    let session = app.login(&ada).await;
+    let answers = futures::future::join_all((0..50).map(|_| app.refresh(&session.refresh))).await;
+    let next: std::collections::BTreeSet<_> =
+        answers.iter().map(|answer| Session::of(answer).refresh).collect();
+    assert_eq!(next.len(), 1);
+    assert_eq!(live(app).await, 1);
+    Session::of(&app.refresh(next.first().unwrap()).await);
+}
+
+async fn a_session_ends_when_it_is_not_used_and_at_its_end(app: &TestApp) {
+    let ada = app.person("ada@example.com", None).await;
+    let session = app.login(&ada).await;
+    let now = app.now();
+    let idle = app.at(now.plus_days(15), async || app.refresh(&session.refresh).await).await;
+    idle.refused(401, "expired");
+    let mut database = app.database().await;
+    let far = database.moment("9000-01-01T00:00:00Z");
+    database.execute(&format!("UPDATE sessions SET idle_expires_at = {far}")).await;
+    let over = app.at(now.plus_days(91), async || app.refresh(&session.refresh).await).await;
+    over.refused(401, "expired");
+    Session::of(&app.refresh(&session.refresh).await);
+}
+
+async fn what_is_no_refresh_token_is_refused_and_recorded(app: &TestApp) {
+    let ada = app.person("ada@example.com", None).await;
+    let session = app.login(&ada).await;
+    let mut told = Vec::new();
+    for (token, code) in [
+        (session.access.as_str(), "malformed"),
+        (app.admin_token(), "malformed"),
+        ("", "malformed"),
+        (&session.refresh.to_uppercase(), "malformed"),
+        (&format!("rt_{}", "0e".repeat(32)), "not_found"),
+    ] {
+        let answer = app.refresh(token).await;
+        answer.refused(401, code);
+        told.push((answer.request_id().to_owned(), code));
+    }
+    app.recorded().await;
+    for (request, code) in told {
+        assert_eq!(app.database().await.codes_of(&request).await, [code]);
+    }
+    Session::of(&app.refresh(&session.refresh).await);
+}
+
+async fn a_role_that_shrank_gives_less_with_the_next_refresh(app: &TestApp) {
+    let tenant = app.tenant("Songtrust").await;
+    let ada = app.member_of("ada@example.com", &tenant, PublisherAdmin).await;
+    let session = app.login(&ada).await;
+    let mut database = app.database().await;
+    let viewer = tenant.role(PublisherViewer);
+    let id = match database {
+        crate::harness::Database::Sqlite(_) => database.bytes(viewer.0.as_bytes()),
+        crate::harness::Database::Postgres(_) => format!("'{viewer}'"),
+    };
+    database.execute(&format!("UPDATE memberships SET role_id = {id}")).await;
+    let next = Session::of(&app.refresh(&session.refresh).await);
+    let claims = next.access.split('.').nth(1).unwrap();
+    let claims = base64::prelude::BASE64_URL_SAFE_NO_PAD.decode(claims).unwrap();
+    let claims: serde_json::Value = serde_json::from_slice(&claims).unwrap();
+    assert_eq!(claims["role"], "publisher_viewer");
+    assert!(!claims["permissions"].as_array().unwrap().contains(&json!("*")));
+}
