@@ -8,7 +8,7 @@ use super::emergency::EmergencyRevoke;
 use super::globals::Globals;
 use super::serve::Serve;
 use super::verify::Verify;
-use super::{ci_event::CiEvent, configuration, events, journal, keys, token};
+use super::{ci_event::CiEvent, configuration, events, journal, keys, publisher, role, token};
 
 /// What is said below the list of commands.
 const AFTER_HELP: &str = "\
@@ -36,6 +36,16 @@ pub(crate) enum Noun {
     Token {
         #[command(subcommand)]
         verb: token::Command,
+    },
+    /// Publishers, the tenants: create, list, show, update, suspend, resume, delete, settings, member
+    Publisher {
+        #[command(subcommand)]
+        verb: publisher::Command,
+    },
+    /// Roles of publishers: create, list, show, update, delete
+    Role {
+        #[command(subcommand)]
+        verb: role::Command,
     },
     /// Revoke every credential within a reach, at once
     EmergencyRevoke(EmergencyRevoke),

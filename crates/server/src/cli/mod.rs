@@ -20,6 +20,9 @@ mod keys;
 pub mod migrate;
 mod output;
 mod paging;
+mod publisher;
+mod resolve;
+mod role;
 mod serve;
 mod session;
 mod settings;
@@ -101,6 +104,10 @@ fn dispatch(cli: &Cli, output: &Output) -> Outcome {
     let globals = &cli.globals;
     match &cli.noun {
         Noun::Token { verb } => ask(globals, output, Caller::Token, async |session| verb.run(session).await),
+        Noun::Publisher { verb } => {
+            ask(globals, output, Caller::Token, async |session| verb.run(session).await)
+        }
+        Noun::Role { verb } => ask(globals, output, Caller::Token, async |session| verb.run(session).await),
         Noun::EmergencyRevoke(revoke) => {
             revoke.confirm()?;
             ask(globals, output, Caller::Token, async |session| revoke.run(session).await)

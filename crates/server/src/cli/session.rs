@@ -1,9 +1,12 @@
 //! A command at work: the API it asks, and where it prints.
 
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::failure::{Failure, Outcome};
 use super::output::Output;
+use super::output::details::text;
+use super::output::text::escape;
 use super::transport::{Answer, Api, Request, Streamed, idempotency_key};
 
 /// What a command of the API works with.
@@ -26,8 +29,18 @@ impl Session<'_> {
 
     /// Asks for something to be created or rotated, under a key of its own.
     pub(crate) async fn create(&self, path: impl Into<String>, body: Value) -> Result<Answer, Failure> {
+        self.create_for(None, path, body).await
+    }
+
+    /// The same for a publisher, where that must be said.
+    pub(crate) async fn create_for(
+        &self,
+        publisher: Option<Uuid>,
+        path: impl Into<String>,
+        body: Value,
+    ) -> Result<Answer, Failure> {
         let key = idempotency_key(&keywright_authority::entropy::token());
-        self.ask(&Request::create(path, body, key)).await
+        self.ask(&Request::create(path, body, key).acting_for(publisher)).await
     }
 
     /// Asks for one page of a list, or for all of them as if they were one.
@@ -46,6 +59,16 @@ impl Session<'_> {
                 Some(cursor) => page = self.ask(&request.clone().with("cursor", cursor)).await?,
             }
         }
+    }
+
+    /// Prints the id of what was made, and says what it is called.
+    pub(crate) fn made(&self, answer: &Answer, name: &str) -> Outcome {
+        let output = self.output;
+        if output.json {
+            return output.answer(answer);
+        }
+        output.note(&format!("made {}", escape(text(&answer.json, name))));
+        output.line(text(&answer.json, "id"))
     }
 
     /// Prints an object that the API answered, as pairs.

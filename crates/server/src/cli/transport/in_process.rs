@@ -88,6 +88,9 @@ fn to_http(request: &Request) -> Result<http::Request<Body>, TransportError> {
     if let Some(key) = &request.idempotency_key {
         call = call.header("idempotency-key", key);
     }
+    if let Some(publisher) = request.publisher {
+        call = call.header("x-publisher-id", publisher.to_string());
+    }
     if let Some(media_type) = request.accept {
         call = call.header(header::ACCEPT, media_type);
     }

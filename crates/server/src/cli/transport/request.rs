@@ -3,6 +3,7 @@
 use http::Method;
 use reqwest::Url;
 use serde_json::Value;
+use uuid::Uuid;
 
 /// Where the API begins.
 pub(crate) const BASE_PATH: &str = "/api/v1";
@@ -15,6 +16,8 @@ pub(crate) struct Request {
     pub(crate) query: Vec<(&'static str, String)>,
     pub(crate) body: Option<Value>,
     pub(crate) idempotency_key: Option<String>,
+    /// The publisher that it acts for, where that must be said.
+    pub(crate) publisher: Option<Uuid>,
     /// The media type that is wanted; JSON when nothing is said.
     pub(crate) accept: Option<&'static str>,
     /// Whether it may be sent again when nobody knows what became of it: twice does no more than once.
@@ -29,6 +32,7 @@ impl Request {
             query: Vec::new(),
             body: None,
             idempotency_key: None,
+            publisher: None,
             accept: None,
             repeatable,
         }
@@ -71,6 +75,11 @@ impl Request {
             Some(value) => self.with(name, value.to_string()),
             None => self,
         }
+    }
+
+    /// Says for which publisher it acts.
+    pub(crate) fn acting_for(self, publisher: Option<Uuid>) -> Self {
+        Self { publisher, ..self }
     }
 
     /// Asks for another form than JSON.

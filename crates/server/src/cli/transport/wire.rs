@@ -108,6 +108,9 @@ impl Wire {
         if let Some(key) = &request.idempotency_key {
             call = call.header("idempotency-key", key);
         }
+        if let Some(publisher) = request.publisher {
+            call = call.header("x-publisher-id", publisher.to_string());
+        }
         if let Some(media_type) = request.accept {
             call = call.header(header::ACCEPT, media_type);
         }

@@ -1,0 +1,124 @@
+//! `keywright publisher settings`.
+
+use clap::Args;
+use serde_json::{Map, Value, json};
+
+use super::super::failure::Outcome;
+use super::super::resolve;
+use super::super::session::Session;
+use super::super::transport::Request;
+
+/// Show what a publisher sets for itself, or change it.
+#[derive(Args, Debug)]
+pub(crate) struct Settings {
+    /// The publisher's name or id
+    #[arg(long, value_name = "NAME|ID")]
+    identifier: String,
+
+    /// Only addresses of these domains may log in, separated by commas
+    #[arg(long, value_name = "DOMAIN,…", value_delimiter = ',')]
+    allowed_login_domains: Vec<String>,
+
+    /// Addresses of any domain may log in
+    #[arg(long, conflicts_with = "allowed_login_domains")]
+    any_login_domain: bool,
+
+    /// The longest life of an access token, in minutes, or none
+    #[arg(long, value_name = "N|none")]
+    access_token_max_minutes: Option<Ceiling>,
+
+    /// The longest life of a session, in days, or none
+    #[arg(long, value_name = "N|none")]
+    session_max_days: Option<Ceiling>,
+
+    /// Most uses in any minute of credentials without limits of their own, or none
+    #[arg(long, value_name = "N|none")]
+    per_minute: Option<Ceiling>,
+
+    /// Most uses in any hour of credentials without limits of their own, or none
+    #[arg(long, value_name = "N|none")]
+    per_hour: Option<Ceiling>,
+}
+
+/// A number, or `none`.
+#[derive(Clone, Copy, Debug)]
+struct Ceiling(Option<u32>);
+
+impl std::str::FromStr for Ceiling {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "none" => Ok(Self(None)),
+            number => number.parse().map(|number| Self(Some(number))).map_err(|_| "is no number, nor none"),
+        }
+    }
+}
+
+impl Settings {
+    pub(super) async fn run(&self, session: &Session<'_>) -> Outcome {
+        let id = resolve::publisher(session, &self.identifier).await?;
+        let path = format!("/publishers/{id}/settings");
+        let change = self.change();
+        let request =
+            if change.is_empty() { Request::get(path) } else { Request::patch(path, Value::Object(change)) };
+        session.show(&session.ask(&request).await?)
+    }
+
+    /// The change by RFC 7396: what is not named stays.
+    fn change(&self) -> Map<String, Value> {
+        let mut change = Map::new();
+        if self.any_login_domain || !self.allowed_login_domains.is_empty() {
+            change.insert("allowed_login_domains".to_owned(), json!(self.allowed_login_domains));
+        }
+        let mut limits = Map::new();
+        put(&mut limits, "per_minute", self.per_minute);
+        put(&mut limits, "per_hour", self.per_hour);
+        if !limits.is_empty() {
+            change.insert("default_rate_limits".to_owned(), Value::Object(limits));
+        }
+        put(&mut change, "access_token_max_minutes", self.access_token_max_minutes);
+        put(&mut change, "session_max_days", self.session_max_days);
+        change
+    }
+}
+
+fn put(object: &mut Map<String, Value>, name: &str, value: Option<Ceiling>) {
+    if let Some(Ceiling(value)) = value {
+        object.insert(name.to_owned(), json!(value));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+    use keywright_api::publisher_request::ChangePublisherSettings;
+    use keywright_api::request::{Format, FromFields};
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        settings: Settings,
+    }
+
+    fn change(arguments: &str) -> Map<String, Value> {
+        let line = format!("settings --identifier p {arguments}");
+        Line::try_parse_from(line.trim().split(' ')).unwrap().settings.change()
+    }
+
+    #[test]
+    fn the_api_reads_what_the_flags_say() {
+        let body = change(
+            "--allowed-login-domains a.example,b.example --session-max-days none --per-hour 5 --per-minute none",
+        );
+        let expected = json!({"allowed_login_domains": ["a.example", "b.example"], "session_max_days": null,
+            "default_rate_limits": {"per_hour": 5, "per_minute": null}});
+        assert_eq!(Value::Object(body.clone()), expected);
+        let anything = |_: Format, _: &str| Ok(());
+        let bytes = Value::Object(body).to_string();
+        assert!(ChangePublisherSettings::from_body(bytes.as_bytes(), &anything).is_ok());
+        assert_eq!(Value::Object(change("--any-login-domain")), json!({"allowed_login_domains": []}));
+        assert!(change("").is_empty());
+    }
+}
