@@ -11,7 +11,7 @@ use keywright_store::usage::{self, CredentialCount, GroupCount, HourCount, Sourc
 use crate::authority::Authority;
 use crate::call::Call;
 use crate::fault::Fault;
-use crate::service_tokens::READ;
+use crate::service_tokens::{READ, Target};
 
 /// Entries of a ranking.
 const TOP: u32 = 10;
@@ -128,6 +128,7 @@ pub async fn of_token(
     days: u32,
 ) -> Result<TokenAnalytics, Fault> {
     call.require(READ)?;
+    let id = Target::Id(id).id(call)?;
     let now = authority.now();
     let since = first_day(now, days);
     let mut reader = authority.store().read().await?;

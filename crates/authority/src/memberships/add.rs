@@ -58,10 +58,10 @@ async fn make(
     }
     let known = users::by_id(tx.conn(), user, grantor.home).await?;
     known.ok_or_else(|| Fault::field("user_id", "is no user that you may add; invite them instead"))?;
+    let role = grantable(tx.conn(), grantor, publisher, role).await?;
     if memberships::get(tx.conn(), publisher, user).await?.is_some() {
         return Err(Fault::AlreadyMember);
     }
-    let role = grantable(tx.conn(), grantor, publisher, role).await?;
     let new = NewMembership {
         user_id: user,
         publisher_id: publisher,

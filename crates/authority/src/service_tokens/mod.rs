@@ -42,7 +42,8 @@ pub enum Target {
 }
 
 impl Target {
-    fn id(self, call: &Call) -> Result<CredentialId, Fault> {
+    /// Its id, if the caller may know of it.
+    pub(crate) fn id(self, call: &Call) -> Result<CredentialId, Fault> {
         match self {
             // Tokens that stand alone are the platform's: to whoever belongs to a publisher there are none.
             Self::Id(id) => {

@@ -4,7 +4,7 @@ use keywright_core::{CredentialId, CredentialName, Epochs, Metadata, ScopeSet, T
 use keywright_store::service_tokens::{self, Changes, ServiceTokenRow};
 use serde_json::{Map, Value};
 
-use super::{ADMIN, free_name};
+use super::{ADMIN, Target, free_name};
 use crate::audit::{Event, Subject};
 use crate::authority::Authority;
 use crate::call::{Call, Grantor, needs};
@@ -65,6 +65,7 @@ async fn carry_out(
     id: CredentialId,
     wanted: &Update,
 ) -> Result<(ServiceTokenRow, Epochs), Fault> {
+    let id = Target::Id(id).id(call)?;
     let change = Change::begin(authority, call, &needs(ADMIN)?, Some(id)).await?;
     let Change { mut tx, grantor, target, now } = change;
     let before = target.ok_or(Fault::NotFound)?;

@@ -42,6 +42,7 @@ mod faults;
 mod idempotency;
 mod input_bodies;
 mod input_requests;
+mod isolation;
 mod journals;
 mod jwt_access;
 mod logs;

@@ -9,5 +9,6 @@ mod hits;
 mod outage;
 mod overtaken;
 mod store;
+mod tenants;
 mod together;
 mod unknown;

@@ -1,0 +1,333 @@
+//! What is another publisher's does not exist: every operation of the OpenAPI document, called by an
+//! administrator of one publisher with the ids, names and cursors of another, answers byte for byte as it
+//! does with those of nobody.
+//!
+//! Where an id can stand is read from the document. An operation with no such place must be in
+//! [`NOTHING_BOUND`].
+
+use std::collections::BTreeSet;
+
+use keywright_core::Timestamp;
+use keywright_server::http::cursor::Cursor;
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use crate::harness::people::People;
+use crate::harness::{Answer, Caller, DOCUMENT, Operation, TestApp, id, on_both_engines, operations};
+
+on_both_engines![what_is_another_publishers_is_what_does_not_exist];
+
+/// Operations in which nothing names an object: no id, no filter, no cursor. This list may only shrink.
+const NOTHING_BOUND: &[&str] = &[
+    "get_me",
+    "revoke_own_service_token",
+    "rotate_own_service_token",
+    "create_service_token",
+    "clean_up_service_tokens",
+    "emergency_revoke",
+    "record_cicd_event",
+    "verify_security_events",
+    "get_analytics_summary",
+    "create_publisher",
+    "create_role",
+    "get_system_status",
+    "get_metrics",
+];
+
+/// What answers with success to the id of an object that does not exist, or is another's: who is no member
+/// is removed. This list may only shrink.
+const DONE_ALREADY: &[&str] = &["remove_member"];
+
+const NOBODY: &str = "0198c0de-0000-7000-8000-000000000000";
+const NOBODYS_NAME: &str = "no such name";
+
+/// The publisher whose things are tried, and what is secret of it.
+struct Victim {
+    people: People,
+    ids: Vec<String>,
+    names: Vec<String>,
+}
+
+impl Victim {
+    async fn settle(app: &TestApp) -> Self {
+        let people = People::settle(app).await;
+        let publisher = json!({"id": people.publisher});
+        let role = app.role(&publisher, "Keeper of secrets", &["works:read"]).await;
+        let spare = app.role(&publisher, "Held by nobody", &[]).await;
+        let user = app.user("bob@victim.example").await;
+        app.member(&user, &role).await;
+        let token = app.mint("platform's token", &["works:read"]).await;
+        let mut ids: Vec<_> =
+            [people.publisher, people.user, people.role, people.session].map(|id| id.to_string()).into();
+        ids.extend([id(&role).to_owned(), id(&spare).to_owned(), user, token.id]);
+        let names = [
+            "Song & Co",
+            "curator",
+            "Keeper of secrets",
+            "Held by nobody",
+            "ada@example.com",
+            "bob@victim.example",
+            "platform's token",
+        ];
+        Self { people, ids, names: names.map(str::to_owned).into() }
+    }
+
+    /// Nobody took anything away.
+    async fn is_unharmed(&self, app: &TestApp) {
+        let token = self.people.token(app, &json!({}));
+        app.verify(&token).await.decided("valid");
+        let shown = app.admin().get(&format!("/publishers/{}", self.people.publisher)).await.expect(200);
+        assert_eq!((&shown["name"], &shown["status"]), (&json!("Song & Co"), &json!("active")));
+        let roles = app.admin().get(&format!("/roles?publisher_id={}", self.people.publisher)).await;
+        assert_eq!(roles.expect(200)["items"].as_array().unwrap().len(), 3);
+        let members = format!("/publishers/{}/members", self.people.publisher);
+        assert_eq!(app.admin().get(&members).await.expect(200)["items"].as_array().unwrap().len(), 2);
+    }
+}
+
+/// An administrator of another publisher, and what is there.
+struct Stranger {
+    caller: Caller,
+    publisher: String,
+    role: String,
+    user: String,
+}
+
+impl Stranger {
+    /// A new one, as what some operations do ends a session.
+    async fn arrive(app: &TestApp, victim: &Victim, number: u128) -> Self {
+        let publisher = app.publisher(&format!("Strangers {number}")).await;
+        let role = app.built_in(&publisher, "publisher_admin").await;
+        let mut users = Vec::new();
+        for who in ["eve", "mallory"] {
+            let user = app.user(&format!("{who}{number}@stranger.example")).await;
+            app.member(&user, &role).await;
+            users.push(user);
+        }
+        let session = Uuid::from_u128(0x0190_0000_0000_7000_9000_0000_0000_0000 + number);
+        let mut database = app.database().await;
+        victim.people.session(&mut database, session, users[0].parse().unwrap()).await;
+        let claims = json!({"sub": users[0], "email": format!("eve{number}@stranger.example"),
+            "publisher_id": publisher["id"], "publishers": [publisher["id"]], "role": "publisher_admin",
+            "permissions": ["*"], "session_id": session});
+        let token = victim.people.token(app, &claims);
+        Self {
+            caller: app.bearing(&token),
+            publisher: id(&publisher).to_owned(),
+            role: id(&role).to_owned(),
+            user: users.swap_remove(1),
+        }
+    }
+
+    /// What stands where nothing is tried: an id of the stranger's own.
+    fn own(&self, operation: &Operation, name: &str) -> String {
+        match name {
+            "user_id" => self.user.clone(),
+            "role_id" => self.role.clone(),
+            "publisher_id" | "default_publisher_id" => self.publisher.clone(),
+            "id" if operation.path.contains("/publishers/") => self.publisher.clone(),
+            "id" if operation.path.contains("/roles/") => self.role.clone(),
+            "id" if operation.path.contains("/users/") => self.user.clone(),
+            _ => NOBODY.to_owned(),
+        }
+    }
+}
+
+/// A place of an operation where something can be named.
+#[derive(Clone, Debug, PartialEq)]
+enum Place {
+    Path(String),
+    QueryId(String),
+    QueryName(String),
+    Cursor,
+    Body(String),
+}
+
+fn resolved(schema: &Value) -> &Value {
+    match schema["$ref"].as_str() {
+        Some(name) => &DOCUMENT["components"]["schemas"][name.rsplit('/').next().unwrap()],
+        None => schema,
+    }
+}
+
+fn is_id(schema: &Value) -> bool {
+    schema["format"] == "uuid"
+}
+
+fn body_schema(operation: &Operation) -> Option<&Value> {
+    let content = operation.object.get("requestBody")?["content"].as_object()?;
+    let schema = resolved(&content.get("application/json")?["schema"]);
+    let choices = schema["oneOf"].as_array();
+    Some(choices.and_then(|all| all.iter().find(|one| one["type"] != "null")).map_or(schema, resolved))
+}
+
+fn places(operation: &Operation) -> Vec<Place> {
+    let mut places = Vec::new();
+    for parameter in operation.object["parameters"].as_array().into_iter().flatten() {
+        let name = parameter["name"].as_str().unwrap().to_owned();
+        match (parameter["in"].as_str().unwrap(), name.as_str()) {
+            ("path", _) => places.push(Place::Path(name)),
+            ("query", "cursor") => places.push(Place::Cursor),
+            ("query", "name" | "q" | "email") => places.push(Place::QueryName(name)),
+            ("query", _) if is_id(&parameter["schema"]) => places.push(Place::QueryId(name)),
+            _ => {}
+        }
+    }
+    let body = body_schema(operation).and_then(|schema| schema["properties"].as_object());
+    let ids = body.into_iter().flatten().filter(|(_, schema)| is_id(schema));
+    places.extend(ids.map(|(name, _)| Place::Body(name.clone())));
+    places
+}
+
+/// What a schema takes.
+fn sample(schema: &Value) -> Value {
+    let schema = resolved(schema);
+    if let Some(words) = schema["enum"].as_array() {
+        return words[0].clone();
+    }
+    let kind = schema["type"].as_str().or_else(|| schema["type"][0].as_str());
+    match (kind.unwrap_or("object"), schema["format"].as_str()) {
+        ("string", Some("date-time")) => json!("2399-01-01T00:00:00Z"),
+        ("string", Some("email")) => json!("somebody@stranger.example"),
+        ("string", _) => json!("x"),
+        ("integer", _) => schema["minimum"].clone(),
+        ("boolean", _) => json!(true),
+        ("array", _) => json!([]),
+        _ => json!({}),
+    }
+}
+
+/// The request with `value` in one place, and the stranger's own things in the others.
+fn request(stranger: &Stranger, operation: &Operation, at: &Place, value: &str) -> (String, Option<Value>) {
+    let (mut path, mut query, mut body) = (operation.path.clone(), Vec::new(), None);
+    for parameter in operation.object["parameters"].as_array().into_iter().flatten() {
+        let name = parameter["name"].as_str().unwrap();
+        if parameter["in"] == "path" {
+            let here = *at == Place::Path(name.to_owned());
+            let own = stranger.own(operation, name);
+            path = path.replace(&format!("{{{name}}}"), if here { value } else { &own });
+        }
+    }
+    match at {
+        Place::QueryId(name) | Place::QueryName(name) => query.push((name.as_str(), value)),
+        Place::Cursor => query.push(("cursor", value)),
+        Place::Path(_) | Place::Body(_) => {}
+    }
+    if let Some(schema) = body_schema(operation) {
+        let required = schema["required"].as_array();
+        let mut members = Map::new();
+        for (name, schema) in schema["properties"].as_object().into_iter().flatten() {
+            if *at == Place::Body(name.clone()) {
+                members.insert(name.clone(), json!(value));
+            } else if required.is_some_and(|all| all.contains(&json!(name))) {
+                let own = if is_id(schema) { json!(stranger.own(operation, name)) } else { sample(schema) };
+                members.insert(name.clone(), own);
+            }
+        }
+        body = Some(Value::Object(members));
+    }
+    let path = path.strip_prefix("/api/v1").unwrap_or(&path).to_owned();
+    let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
+    (if query.is_empty() { path } else { format!("{path}?{query}") }, body)
+}
+
+/// All of an answer but for the id of its request, whose length differs too.
+fn bytes(answer: &Answer) -> (u16, String, Vec<(String, String)>) {
+    let hide = |text: &str| text.replace(answer.request_id(), "REQUEST");
+    let headers = answer
+        .headers
+        .iter()
+        .filter(|(name, _)| !matches!(name.as_str(), "date" | "x-request-id" | "content-length"));
+    let headers = headers.map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()));
+    (answer.status, hide(answer.text()), headers.collect())
+}
+
+/// Whether an answer shows that the request came as far as looking for the object.
+fn came_through(operation: &Operation, at: &Place, answer: &Answer) -> bool {
+    let code = |code: &str| answer.json()["code"] == code;
+    match (at, answer.status) {
+        // What is the platform's is refused to whoever belongs to a publisher, whatever the id.
+        (_, 403) => code("insufficient_scope"),
+        (Place::Path(_), 404) => code("not_found"),
+        (Place::Path(_), 204) => DONE_ALREADY.contains(&operation.id.as_str()),
+        (Place::Path(_), _) => false,
+        (Place::Body(name) | Place::QueryId(name), 422) => answer.json()["errors"][0]["field"] == json!(name),
+        (_, 200) => true,
+        // The path names one of the stranger's own things, of a kind that there is none of.
+        (_, 404) => operation.path.contains('{'),
+        _ => false,
+    }
+}
+
+async fn what_is_another_publishers_is_what_does_not_exist(app: &TestApp) {
+    let victim = Victim::settle(app).await;
+    let guarded = operations().into_iter().filter(|operation| operation.object["security"] != json!([{}]));
+    let mut unbound = BTreeSet::new();
+    for (number, operation) in guarded.enumerate() {
+        let places = places(&operation);
+        let stranger = Stranger::arrive(app, &victim, number as u128).await;
+        if places.is_empty() {
+            unbound.insert(operation.id.clone());
+        }
+        for place in places {
+            let nobody = value(&place, NOBODY, NOBODYS_NAME);
+            let expected = ask(&stranger, &operation, &place, &nobody).await;
+            assert!(came_through(&operation, &place, &expected), "{}: {place:?}: {expected:?}", operation.id);
+            let count =
+                if matches!(place, Place::QueryName(_)) { victim.names.len() } else { victim.ids.len() };
+            for index in 0..count {
+                let (id, name) = (victim.ids.get(index), victim.names.get(index));
+                let tried = value(&place, id.map_or("", String::as_str), name.map_or("", String::as_str));
+                let answer = ask(&stranger, &operation, &place, &tried).await;
+                let what = format!("{} {place:?} {tried}", operation.id);
+                assert_eq!(bytes(&answer), bytes(&expected), "{what}");
+                tells_nothing(&victim, &answer, &what);
+            }
+        }
+        // Last, as what is refused is recorded among the stranger's events.
+        header(&victim, &stranger, &operation).await;
+    }
+    let listed: BTreeSet<_> = NOTHING_BOUND.iter().map(ToString::to_string).collect();
+    assert_eq!(unbound, listed, "an operation that names nothing must be in NOTHING_BOUND, and no other");
+    victim.is_unharmed(app).await;
+}
+
+/// What stands in a place.
+fn value(place: &Place, id: &str, name: &str) -> String {
+    match place {
+        Place::QueryName(_) => name.to_owned(),
+        Place::Cursor => {
+            let at: Timestamp = "2399-01-01T00:00:00Z".parse().unwrap();
+            Cursor { at, id: id.parse().unwrap() }.encode()
+        }
+        _ => id.to_owned(),
+    }
+}
+
+async fn ask(stranger: &Stranger, operation: &Operation, at: &Place, value: &str) -> Answer {
+    let (path, body) = request(stranger, operation, at, value);
+    stranger.caller.send(&operation.method, &path, body.as_ref()).await
+}
+
+/// Whoever belongs to a publisher may name no other in `X-Publisher-Id`, whether it exists or not.
+async fn header(victim: &Victim, stranger: &Stranger, operation: &Operation) {
+    let at = Place::Cursor;
+    let (path, body) = request(stranger, operation, &at, "");
+    let path = path.split('?').next().unwrap().to_owned();
+    let name = async |publisher: &str| {
+        let caller = stranger.caller.with("x-publisher-id", publisher);
+        caller.send(&operation.method, &path, body.as_ref()).await
+    };
+    let expected = name(NOBODY).await;
+    if operation.id != "verify" {
+        expected.refused(403, "wrong_publisher");
+    }
+    let answer = name(&victim.people.publisher.to_string()).await;
+    assert_eq!(bytes(&answer), bytes(&expected), "{}", operation.id);
+}
+
+fn tells_nothing(victim: &Victim, answer: &Answer, what: &str) {
+    for secret in victim.names.iter().chain(&victim.ids) {
+        assert!(!answer.text().contains(secret.as_str()), "{what}: {}", answer.text());
+    }
+}
