@@ -16,6 +16,7 @@ mod grants;
 mod grants_sequences;
 mod idempotency;
 mod journals;
+mod members;
 mod names;
 mod nodes;
 mod nodes_gaps;

@@ -36,6 +36,7 @@ mod auth_verify;
 mod authorization;
 mod cli;
 mod cli_events;
+mod cli_publishers;
 mod credentials;
 mod dashboard;
 mod faults;
