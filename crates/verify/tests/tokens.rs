@@ -10,12 +10,20 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use keywright_core::{DenialCode, Epochs, PublisherId, Timestamp, TokenHash, Wanted};
 use keywright_verify::jwt::PublicKey;
-use keywright_verify::tokens::OwnIssuer;
+use keywright_verify::tokens::{FetchKeys, Fetched, Issuer, OwnIssuer, TokenOptions};
 use keywright_verify::{AcceptedKey, AcceptedKeys, Clock, KeySource, Read, SourceError, Tokens, Unread};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 const NOW: i64 = 1_700_000_000;
+
+struct Nowhere;
+
+impl FetchKeys for Nowhere {
+    fn fetch<'a>(&'a self, _: &'a Issuer) -> Fetched<'a> {
+        unreachable!("there is no other issuer")
+    }
+}
 
 #[derive(Default)]
 struct State {
@@ -62,7 +70,8 @@ impl Node {
             State { version: 1, keys: keys.iter().map(|kid| (*kid, None)).collect(), fails: false };
         let clock = Arc::new(Clock::manual(Timestamp::EPOCH.plus_seconds(NOW)));
         let own = OwnIssuer { issuer: "https://i".into(), audience: "a".into() };
-        let tokens = Tokens::new(store.clone(), Arc::clone(&clock), own, 8);
+        let options = TokenOptions { own, issuers: Vec::new(), fetcher: Arc::new(Nowhere), capacity: 8 };
+        let tokens = Tokens::new(store.clone(), Arc::clone(&clock), options);
         Self { store, clock, tokens }
     }
 
@@ -81,7 +90,7 @@ impl Node {
     }
 
     fn holds(&self, token: &str, read: &Read, version: u64) -> bool {
-        self.tokens.holds(&TokenHash::of(token.as_bytes()), read, in_force(version), self.clock.now())
+        self.tokens.holds(&TokenHash::of(token.as_bytes()), read, in_force(version), self.clock.boot_micros())
     }
 }
 

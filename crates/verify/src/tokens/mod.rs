@@ -3,17 +3,27 @@
 //! A token whose signature was verified is remembered under the SHA-256 of all of it, with the key that
 //! verified it, and is forgotten with that key. So the second use costs a hash and two look-ups.
 
+mod external;
+mod issuer_keys;
+mod mapping;
 mod own;
 mod ring;
 
+use std::future::Future;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use keywright_core::{DenialCode, Epochs, GrantKey, PublisherId, Timestamp, TokenHash, Wanted};
+use keywright_core::{DenialCode, Epochs, GrantKey, PublisherId, TokenHash, Wanted};
 use quick_cache::sync::Cache;
 
+pub use external::Issuer;
+use issuer_keys::IssuerKeys;
+pub use issuer_keys::{FetchKeys, Fetched, IssuerStatus};
+pub use mapping::{MappingRules, PrincipalRule};
 pub use own::OwnIssuer;
 use ring::KeyRing;
 
+use crate::cache::UNKNOWN_MICROS;
 use crate::clock::Clock;
 use crate::jwt::{Claims, Compact};
 use crate::source::KeySource;
@@ -44,7 +54,18 @@ pub struct Read {
     key: GrantKey,
     /// The publisher that the token is for, beyond which it reaches nothing.
     home: Option<PublisherId>,
-    proof: ring::Proof,
+    proof: Proof,
+    /// When it was found that nobody here is behind it.
+    nobody_at: AtomicI64,
+}
+
+/// By what a token was verified.
+#[derive(Debug)]
+enum Proof {
+    /// A key of our own.
+    Own(ring::OwnProof),
+    /// The keys of another issuer.
+    External(external::ExternalProof),
 }
 
 /// What a token is asked about.
@@ -59,8 +80,15 @@ pub struct Asked {
 }
 
 impl Read {
-    fn new(token: VerifiedToken, wanted: Wanted, home: Option<PublisherId>, proof: ring::Proof) -> Self {
-        Self { token: Arc::new(token), key: wanted.key(), wanted, home, proof }
+    fn new(token: VerifiedToken, wanted: Wanted, home: Option<PublisherId>, proof: Proof) -> Self {
+        Self {
+            token: Arc::new(token),
+            key: wanted.key(),
+            wanted,
+            home,
+            proof,
+            nobody_at: AtomicI64::new(i64::MIN),
+        }
     }
 
     /// The publisher that the token is for, beyond which it reaches nothing.
@@ -80,16 +108,39 @@ impl Read {
         Asked { wanted: self.wanted.clone(), key: self.key, elsewhere: !within }
     }
 
+    /// Nobody here is behind it, at this moment of the boot-time clock.
+    pub fn note_nobody(&self, now: i64) {
+        self.nobody_at.store(now, Ordering::Relaxed);
+    }
+
+    /// Whether that was found a moment ago: it is remembered no longer than an unknown credential is.
+    pub fn was_nobody(&self, now: i64) -> bool {
+        now.saturating_sub(self.nobody_at.load(Ordering::Relaxed)) < UNKNOWN_MICROS
+    }
+
     /// What is known of the credential behind it, with what the token itself claims.
     pub fn with(&self, known: Known) -> Known {
         Known { token: Some(Arc::clone(&self.token)), ..known }
     }
 }
 
+/// How a reader is set up.
+pub struct TokenOptions {
+    /// What our own tokens say of themselves.
+    pub own: OwnIssuer,
+    /// The other issuers whose tokens count.
+    pub issuers: Vec<Issuer>,
+    /// How their keys are had.
+    pub fetcher: Arc<dyn FetchKeys>,
+    /// Tokens remembered.
+    pub capacity: usize,
+}
+
 struct Inner<S> {
     clock: Arc<Clock>,
     own: OwnIssuer,
     ring: KeyRing<S>,
+    issuers: Vec<Arc<IssuerKeys>>,
     capacity: usize,
     seen: OnceLock<Cache<TokenHash, Arc<Read>>>,
 }
@@ -106,11 +157,33 @@ impl<S> Clone for Tokens<S> {
 }
 
 impl<S: KeySource> Tokens<S> {
-    /// A reader that knows no key yet and remembers up to `capacity` tokens. Keys are read on the runtime that
-    /// this is called on.
-    pub fn new(source: S, clock: Arc<Clock>, own: OwnIssuer, capacity: usize) -> Self {
+    /// A reader that knows no key yet. Keys are read and fetched on the runtime that this is called on.
+    pub fn new(source: S, clock: Arc<Clock>, options: TokenOptions) -> Self {
+        let TokenOptions { own, issuers, fetcher, capacity } = options;
         let ring = KeyRing::new(source, Arc::clone(&clock));
-        Self { inner: Arc::new(Inner { clock, own, ring, capacity, seen: OnceLock::new() }) }
+        let keys = |issuer| Arc::new(IssuerKeys::new(issuer, Arc::clone(&fetcher), Arc::clone(&clock)));
+        let issuers = issuers.into_iter().map(keys).collect();
+        Self { inner: Arc::new(Inner { clock, own, ring, issuers, capacity, seen: OnceLock::new() }) }
+    }
+
+    /// What keeps the keys of the issuers fresh: a task for each, for as long as the node serves.
+    pub fn fetching(&self) -> Vec<impl Future<Output = ()> + Send + use<S>> {
+        self.inner.issuers.iter().map(|keys| Arc::clone(keys).keep_fresh()).collect()
+    }
+
+    /// Fetches the keys of each issuer now, and tells what came of it.
+    pub async fn fetch_now(&self) -> Vec<(IssuerStatus, bool)> {
+        let mut outcomes = Vec::new();
+        for keys in &self.inner.issuers {
+            let fetched = keys.fetch_now().await;
+            outcomes.push((keys.status(), fetched));
+        }
+        outcomes
+    }
+
+    /// What is so with the keys of the issuers.
+    pub fn issuers(&self) -> Vec<IssuerStatus> {
+        self.inner.issuers.iter().map(|keys| keys.status()).collect()
     }
 
     /// The token, if it was verified before. Whether that still counts [`Tokens::holds`] tells.
@@ -118,14 +191,20 @@ impl<S: KeySource> Tokens<S> {
         self.inner.seen.get()?.get(hash)
     }
 
-    /// Whether the key that verified the token is still accepted, by a ring that is no older than what is known
-    /// of the credential. Ask it last: a key that was revoked before the credential was read counts no more.
-    pub fn holds(&self, hash: &TokenHash, read: &Read, known: Epochs, now: Timestamp) -> bool {
-        let version = self.inner.ring.version();
-        if version < known.keys {
-            return false;
-        }
-        let holds = self.inner.ring.proves(&read.proof, version, now);
+    /// Whether the key that verified the token is still accepted, by keys that are no older than what is known
+    /// of the credential. `now` is a moment of the boot-time clock. Ask it last: a key that was revoked before
+    /// the credential was read counts no more.
+    pub fn holds(&self, hash: &TokenHash, read: &Read, known: Epochs, now: i64) -> bool {
+        let holds = match &read.proof {
+            Proof::Own(proof) => {
+                let version = self.inner.ring.version();
+                if version < known.keys {
+                    return false;
+                }
+                self.inner.ring.proves(proof, version, self.inner.clock.at(now))
+            }
+            Proof::External(proof) => proof.holds(now),
+        };
         if !holds {
             self.forget(hash);
         }
@@ -147,10 +226,7 @@ impl<S: KeySource> Tokens<S> {
         let compact = Compact::parse(token).map_err(|_| DenialCode::Malformed)?;
         let payload = compact.unverified_payload().map_err(|_| DenialCode::Malformed)?;
         let claims = Claims::parse(&payload).map_err(|_| DenialCode::Malformed)?;
-        if claims.issuer.as_deref() != Some(&inner.own.issuer) {
-            return Err(DenialCode::NotFound.into());
-        }
-        let read = inner.own.read(&compact, claims, &inner.ring, epochs).await;
+        let read = self.verified(&compact, claims, epochs).await;
         let read = Arc::new(read.inspect_err(|_| self.forget(&hash))?);
         let now = inner.clock.now();
         if !now.has_reached(read.token.claimed.ends_at()) {
@@ -160,12 +236,28 @@ impl<S: KeySource> Tokens<S> {
         Ok(read)
     }
 
+    /// Nothing is believed but which keys to try: those of the issuer that the token names, if it is known.
+    async fn verified(&self, compact: &Compact<'_>, claims: Claims, epochs: Epochs) -> Result<Read, Unread> {
+        let inner = &self.inner;
+        let issuer = claims.issuer.as_deref().ok_or(DenialCode::NotFound)?;
+        if *issuer == *inner.own.issuer {
+            return inner.own.read(compact, claims, &inner.ring, epochs).await;
+        }
+        let keys = inner.issuers.iter().find(|keys| *keys.issuer.issuer == *issuer);
+        external::read(keys.ok_or(DenialCode::NotFound)?, compact, claims, || inner.clock.now()).await
+    }
+
     /// Reads the keys again, if those that are known are older than what is in force.
     ///
     /// # Errors
     /// [`Unread::Unavailable`] when the store does not give them in time.
     pub async fn renew(&self, epochs: Epochs) -> Result<(), Unread> {
         self.inner.ring.renew(epochs.keys).await
+    }
+
+    /// The runtime of the store's connections.
+    pub fn runtime(&self) -> &tokio::runtime::Handle {
+        self.inner.ring.runtime()
     }
 
     /// How many tokens are remembered.

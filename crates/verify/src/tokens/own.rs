@@ -4,7 +4,7 @@ use keywright_core::{Claimed, DenialCode, Epochs, PublisherId, ScopeSet, Session
 use serde_json::Value;
 
 use super::ring::KeyRing;
-use super::{Read, Unread};
+use super::{Proof, Read, Unread};
 use crate::jwt::{Claims, Compact, Expected, Refused};
 use crate::source::KeySource;
 use crate::verifier::VerifiedToken;
@@ -43,7 +43,7 @@ impl OwnIssuer {
             Err(_) => return Err(DenialCode::NotFound.into()),
         }
         let (wanted, home, token) = access(claims).ok_or(DenialCode::Malformed)?;
-        Ok(Read::new(token, wanted, home, found.into()))
+        Ok(Read::new(token, wanted, home, Proof::Own(found.into())))
     }
 }
 

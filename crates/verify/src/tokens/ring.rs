@@ -67,15 +67,15 @@ impl Found {
     }
 }
 
-/// By what a token was verified.
+/// The key of our own by which a token was verified.
 #[derive(Debug)]
-pub(super) struct Proof {
+pub(super) struct OwnProof {
     key: Arc<AcceptedKey>,
     /// The newest version of the ring that is known to have the key.
     version: AtomicU64,
 }
 
-impl From<Found> for Proof {
+impl From<Found> for OwnProof {
     fn from(found: Found) -> Self {
         Self { key: found.key, version: AtomicU64::new(found.version) }
     }
@@ -95,6 +95,10 @@ impl<S: KeySource> KeyRing<S> {
         Self { shared: Arc::new(shared), runtime: tokio::runtime::Handle::current() }
     }
 
+    pub(super) fn runtime(&self) -> &tokio::runtime::Handle {
+        &self.runtime
+    }
+
     pub(super) fn now(&self) -> Timestamp {
         self.shared.clock.now()
     }
@@ -104,7 +108,7 @@ impl<S: KeySource> KeyRing<S> {
     }
 
     /// Whether the key is still accepted, as the ring of at least this version knows.
-    pub(super) fn proves(&self, proof: &Proof, version: u64, now: Timestamp) -> bool {
+    pub(super) fn proves(&self, proof: &OwnProof, version: u64, now: Timestamp) -> bool {
         if proof.version.load(Ordering::Relaxed) != version {
             let ring = self.shared.current();
             // The key of that name may end earlier by now: then the token is verified anew.
