@@ -14,6 +14,7 @@ pub mod change;
 pub mod cicd;
 pub mod emergency;
 pub mod entropy;
+pub mod external_identities;
 mod fault;
 pub mod idempotency;
 pub mod jobs;

@@ -64,6 +64,7 @@ pub(crate) use statements;
 pub(crate) fn registry() -> Vec<&'static Statement> {
     [
         crate::authentication_events::STATEMENTS,
+        crate::external_identities::STATEMENTS,
         crate::grants::STATEMENTS,
         crate::idempotency::STATEMENTS,
         crate::journal::STATEMENTS,

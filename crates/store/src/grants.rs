@@ -17,6 +17,7 @@ use crate::conn::{Conn, call, on};
 use crate::dialect::statements;
 use crate::engine::Engine;
 use crate::error::StoreError;
+use crate::external_identities;
 use crate::platform::{EpochRow, epoch_columns};
 use crate::store::Store;
 use crate::types::{Time, to_u64};
@@ -27,6 +28,17 @@ macro_rules! token_columns {
          t.superseded_by_id, t.grace_expires_at, t.epoch"
     };
 }
+
+/// The columns of a [`PersonRow`]: user `u`, publisher `q`, membership `m`, role `r`.
+macro_rules! person_columns {
+    () => {
+        "u.id AS user_id, u.email, u.disabled_at, u.deleted_at, u.platform_role, \
+         u.session_epoch AS user_epoch, q.id AS publisher_id, q.suspended_at, \
+         q.session_epoch AS publisher_epoch, m.session_epoch AS membership_epoch, \
+         r.id AS role_id, r.name AS role_name, r.built_in AS role_built_in, r.permissions AS role_permissions"
+    };
+}
+pub(crate) use person_columns;
 
 statements! {
     /// The platform's row comes first: without it there is no answer, and not "no such credential".
@@ -40,11 +52,7 @@ statements! {
          LEFT JOIN publishers q ON q.id = $2 AND q.deleted_at IS NULL WHERE p.id = 1"
     ];
     SESSION = [
-        "SELECT ", epoch_columns!(), ", s.id, s.user_id, s.epoch, s.expires_at, s.revoked_at, u.email, \
-         u.disabled_at, u.deleted_at, u.platform_role, u.session_epoch AS user_epoch, \
-         q.id AS publisher_id, q.suspended_at, q.session_epoch AS publisher_epoch, \
-         m.session_epoch AS membership_epoch, \
-         r.id AS role_id, r.name AS role_name, r.built_in AS role_built_in, r.permissions AS role_permissions \
+        "SELECT ", epoch_columns!(), ", s.id, s.epoch, s.expires_at, s.revoked_at, ", person_columns!(), " \
          FROM platform p LEFT JOIN sessions s ON s.id = $1 LEFT JOIN users u ON u.id = s.user_id \
          LEFT JOIN publishers q ON q.id = $2 AND q.deleted_at IS NULL \
          LEFT JOIN memberships m ON m.user_id = u.id AND m.publisher_id = q.id \
@@ -115,14 +123,14 @@ impl TokenWithinRow {
 
 /// A user within a publisher, as the statements about sessions and external identities give them.
 #[derive(sqlx::FromRow)]
-struct PersonRow {
+pub(crate) struct PersonRow {
     user_id: Option<Uuid>,
     email: Option<String>,
     disabled_at: Option<Time>,
     deleted_at: Option<Time>,
     platform_role: Option<String>,
     user_epoch: Option<i64>,
-    publisher_id: Option<Uuid>,
+    pub(crate) publisher_id: Option<Uuid>,
     suspended_at: Option<Time>,
     publisher_epoch: Option<i64>,
     membership_epoch: Option<i64>,
@@ -133,15 +141,15 @@ struct PersonRow {
 }
 
 /// What a user is within the publisher that was asked about.
-struct Person {
-    email: Box<str>,
-    scopes: ScopeSet,
-    bonds: Bonds,
+pub(crate) struct Person {
+    pub(crate) email: Box<str>,
+    pub(crate) scopes: ScopeSet,
+    pub(crate) bonds: Bonds,
 }
 
 impl PersonRow {
     /// `asked` is the publisher of the question; without one the user acts by a role of the platform.
-    fn into_person(self, asked: Option<PublisherId>) -> Result<Option<Person>, StoreError> {
+    pub(crate) fn into_person(self, asked: Option<PublisherId>) -> Result<Option<Person>, StoreError> {
         let (Some(user_id), Some(email)) = (self.user_id, self.email) else { return Ok(None) };
         let email = email.into_boxed_str();
         let enabled = self.disabled_at.is_none() && self.deleted_at.is_none();
@@ -235,7 +243,7 @@ impl SessionRow {
     }
 }
 
-fn no_platform() -> StoreError {
+pub(crate) fn no_platform() -> StoreError {
     StoreError::corrupt("the platform's row is missing")
 }
 
@@ -278,8 +286,9 @@ pub async fn load(conn: Conn<'_>, wanted: &Wanted) -> Result<Option<Loaded>, Sto
     match wanted {
         Wanted::Token { hash, publisher } => token(conn, hash, *publisher).await,
         Wanted::Session { id, publisher } => session(conn, *id, *publisher).await,
-        // No issuer can be configured yet, so that nobody asks.
-        Wanted::External { .. } => Ok(None),
+        Wanted::External { identity, publisher } => {
+            external_identities::load(conn, identity, *publisher).await
+        }
     }
 }
 

@@ -9,6 +9,7 @@ mod conn;
 mod dialect;
 mod engine;
 mod error;
+pub mod external_identities;
 pub mod grants;
 mod holds;
 pub mod idempotency;

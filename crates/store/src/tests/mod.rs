@@ -2,6 +2,7 @@
 
 mod changes;
 mod events;
+mod external;
 mod faults;
 mod fleet;
 mod logins;
