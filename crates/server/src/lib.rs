@@ -4,6 +4,7 @@ pub mod admin;
 pub mod cli;
 pub mod config;
 pub mod http;
+pub mod issuers;
 pub mod journal;
 pub mod local;
 pub mod metrics;

@@ -15,7 +15,7 @@ use keywright_store::{
     Engine, SchemaState, Store, StoreError, StoreLock, StoreOptions, SuccessEvents, beside,
 };
 use keywright_verify::journal::mover;
-use keywright_verify::tokens::OwnIssuer;
+use keywright_verify::tokens::{OwnIssuer, TokenOptions};
 use keywright_verify::{Clock, Freshness, Tokens, Verifier, VerifierOptions};
 use tokio::task::JoinHandle;
 use tracing::warn;
@@ -24,7 +24,7 @@ use zeroize::Zeroizing;
 use crate::config::{self, Config, MasterKeys};
 use crate::http::App;
 use crate::http::app::DoorSettings;
-use crate::journal;
+use crate::{issuers, journal};
 
 /// Misses that may wait for the store.
 const MAX_WAITING: usize = 4_096;
@@ -198,9 +198,16 @@ impl Node {
         let tokens = Tokens::new(
             authority.store().clone(),
             Arc::clone(authority.clock()),
-            own_issuer(config, &part),
-            config.verify.cache_capacity,
+            TokenOptions {
+                own: own_issuer(config, &part),
+                issuers: issuers::configured(config),
+                fetcher: Arc::new(issuers::Fetcher::new()?),
+                capacity: config.verify.cache_capacity,
+            },
         );
+        if let Part::Serves(_) = part {
+            tasks.extend(tokens.fetching().into_iter().map(tokio::spawn));
+        }
         let jobs = jobs::Running::start(&authority);
         let app = App::new(authority, tokens, journal, door_settings(config)?);
         Ok(Self { app, jobs, tasks, part, _lock: lock })

@@ -57,7 +57,36 @@ pub(crate) fn look(config: &Config, dev: bool, reader: &mut Reader<'_>) {
         "is not less than jwt.rotation_days",
         "give fewer hours: the next key would have to be published before its predecessor signs",
     );
+    look_at_cloudflare(config, reader);
     look_at_keys(config, dev, reader);
+}
+
+/// The environment of an older deployment starts as it stands, without an audience too; then nothing is let in.
+fn look_at_cloudflare(config: &Config, reader: &mut Reader<'_>) {
+    let cloudflare = &config.cloudflare;
+    let mut require = |holds: bool, key: &'static str, message: &str, fix: &str| {
+        let keys = ["cloudflare.enabled", key];
+        reader.require(!cloudflare.enabled || holds, &keys, Severity::Warning, message, fix);
+    };
+    require(
+        cloudflare.team_domain.is_some(),
+        "cloudflare.team_domain",
+        "stands without cloudflare.team_domain: every token of Cloudflare Access is DENIED",
+        "give the name of the team",
+    );
+    require(
+        cloudflare.audience.is_some(),
+        "cloudflare.audience",
+        "stands without cloudflare.audience: every token of Cloudflare Access is DENIED, as those made for \
+         other applications could not be told apart",
+        "give the audience tag of the application",
+    );
+    require(
+        !cloudflare.email_domains.0.is_empty() || !config.cloudflare_rules.is_empty(),
+        "cloudflare.email_domains",
+        "stands without cloudflare.email_domains: it speaks for no user",
+        "give the domains of the users that it may speak for",
+    );
 }
 
 fn look_at_keys(config: &Config, dev: bool, reader: &mut Reader<'_>) {

@@ -2,6 +2,7 @@
 
 use super::file::unknown_name;
 use super::finding::{Finding, Severity};
+use super::issuers::RawIssuers;
 use super::layer::Layer;
 use super::nearest::nearest;
 use super::setting::Setting;
@@ -23,7 +24,11 @@ pub(crate) fn of_process() -> Vec<(String, String)> {
 }
 
 /// Reads the variables into their layer. Names that are none of ours are not looked at.
-pub(crate) fn read(variables: &[(String, String)], findings: &mut Vec<Finding>) -> Layer {
+pub(crate) fn read(
+    variables: &[(String, String)],
+    issuers: &mut RawIssuers,
+    findings: &mut Vec<Finding>,
+) -> Layer {
     let mut layer = Layer::new("environment");
     for setting in table::all() {
         let own = value_of(variables, &setting.environment_name());
@@ -48,7 +53,7 @@ pub(crate) fn read(variables: &[(String, String)], findings: &mut Vec<Finding>) 
         layer.set(setting, value, origin);
     }
     for (name, value) in variables.iter().filter(|(name, _)| name.starts_with(PREFIX)) {
-        if !is_known(name) && !is_service_link(name, value) {
+        if !is_known(name) && !issuers.take(name, value) && !is_service_link(name, value) {
             let meant = nearest(name, known_names());
             findings.push(unknown_name("variable", name, "environment".to_owned(), meant));
         }

@@ -8,6 +8,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::finding::{Finding, Severity, printable};
+use super::issuers::{RawIssuers, SECTION};
 use super::layer::Layer;
 use super::nearest::nearest;
 use super::table::{self, SECTIONS};
@@ -18,12 +19,12 @@ const MOST_BYTES: u64 = 1 << 20;
 const MOST_SYNTAX_ERRORS: usize = 20;
 
 /// Reads the file into its layer.
-pub(crate) fn read(path: &Path, findings: &mut Vec<Finding>) -> Layer {
+pub(crate) fn read(path: &Path, issuers: &mut RawIssuers, findings: &mut Vec<Finding>) -> Layer {
     let name =
         if path.as_os_str().is_empty() { "--config".to_owned() } else { printable(&path.to_string_lossy()) };
     let mut layer = Layer::new("file");
     match content(path) {
-        Ok(text) => parse(&text, &name, &mut layer, findings),
+        Ok(text) => parse(&text, &name, (&mut layer, issuers), findings),
         Err(message) => findings.push(Finding {
             severity: Severity::Error,
             key: String::new(),
@@ -49,32 +50,32 @@ fn content(path: &Path) -> Result<String, String> {
 
 /// Reads the text. A file with a syntax error gives no values: what was recovered from it may not be
 /// what was meant, and names in it may be parts of a secret.
-fn parse(text: &str, name: &str, layer: &mut Layer, findings: &mut Vec<Finding>) {
+fn parse(
+    text: &str,
+    name: &str,
+    (layer, issuers): (&mut Layer, &mut RawIssuers),
+    findings: &mut Vec<Finding>,
+) {
     let (document, mut errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
         errors.sort_by_key(|error| error.span().map(|span| span.start));
-        findings.extend(errors.iter().take(MOST_SYNTAX_ERRORS).map(|error| {
-            Finding {
-                severity: Severity::Error,
-                key: String::new(),
-                origin: error
-                    .span()
-                    .map_or_else(|| name.to_owned(), |span| format!("{name}:{}", line(text, span.start))),
-                value: None,
-                // The message alone: the library's display repeats the line, with a secret on it.
-                message: format!("is not TOML: {}", first_line(error.message())),
-                fix: "write `key = \"value\"` under `[section]`".to_owned(),
-            }
-        }));
+        findings.extend(errors.iter().take(MOST_SYNTAX_ERRORS).map(|error| not_toml(text, name, error)));
         return;
     }
     for (key, value) in document.get_ref() {
         let origin = |at: usize| format!("{name}:{}", line(text, at));
         let section = key.get_ref().as_ref();
         match value.get_ref() {
+            DeValue::Table(named) if section == SECTION => {
+                read_issuers(named, &origin, issuers, findings);
+            }
             DeValue::Table(values) if SECTIONS.iter().any(|known| known.name == section) => {
                 for (key, value) in values {
                     let full = format!("{section}.{}", key.get_ref());
+                    if full == "cloudflare.rules" {
+                        issuers.set_cloudflare_rules(convert(value), origin(key.span().start));
+                        continue;
+                    }
                     match table::find(&full) {
                         Some(setting) => layer.set(setting, convert(value), origin(key.span().start)),
                         None => findings.push(unknown(&full, origin(key.span().start))),
@@ -91,6 +92,39 @@ fn parse(text: &str, name: &str, layer: &mut Layer, findings: &mut Vec<Finding>)
             }),
             DeValue::Table(_) => findings.push(unknown_section(section, origin(key.span().start))),
             _ => findings.push(unknown(section, origin(key.span().start))),
+        }
+    }
+}
+
+fn not_toml(text: &str, name: &str, error: &toml::de::Error) -> Finding {
+    let at = error.span().map(|span| line(text, span.start));
+    Finding {
+        severity: Severity::Error,
+        key: String::new(),
+        origin: at.map_or_else(|| name.to_owned(), |at| format!("{name}:{at}")),
+        value: None,
+        // The message alone: the library's display repeats the line, with a secret on it.
+        message: format!("is not TOML: {}", first_line(error.message())),
+        fix: "write `key = \"value\"` under `[section]`".to_owned(),
+    }
+}
+
+/// `[issuers.NAME]`, each with its keys.
+fn read_issuers(
+    named: &DeTable<'_>,
+    origin: &impl Fn(usize) -> String,
+    issuers: &mut RawIssuers,
+    findings: &mut Vec<Finding>,
+) {
+    for (name, value) in named {
+        let DeValue::Table(values) = value.get_ref() else {
+            let full = format!("{SECTION}.{}", name.get_ref());
+            findings.push(unknown(&full, origin(name.span().start)));
+            continue;
+        };
+        issuers.named(name.get_ref());
+        for (key, value) in values {
+            issuers.set(name.get_ref(), key.get_ref(), convert(value), origin(key.span().start));
         }
     }
 }

@@ -6,10 +6,11 @@ use figment::Figment;
 use serde::Serialize;
 
 use super::finding::{Finding, Severity, ShowRow};
+use super::issuers::RawIssuers;
 use super::layer::{FLAGS, Layer};
 use super::read::Reader;
 use super::table::Config;
-use super::{checks, environment, file, table};
+use super::{checks, environment, file, issuers, table};
 
 /// The file that is read, if it is there, when none is named.
 pub const DEFAULT_FILE: &str = "keywright.toml";
@@ -71,18 +72,22 @@ impl Loaded {
 /// Reads, merges and validates. It never fails: whatever is wrong is a finding, all at once.
 pub fn load(input: &LoadInput) -> Loaded {
     let mut findings = Vec::new();
+    let mut raw = RawIssuers::default();
     let mut layers = Figment::from(Layer::defaults());
     let path = chosen_file(input);
     if let Some(path) = &path {
-        layers = layers.merge(file::read(path, &mut findings));
+        layers = layers.merge(file::read(path, &mut raw, &mut findings));
     }
-    layers = layers.merge(environment::read(&input.environment, &mut findings));
+    layers = layers.merge(environment::read(&input.environment, &mut raw, &mut findings));
     layers = layers.merge(flags(&input.flags, &mut findings));
 
     let mut reader = Reader::new(&layers);
-    let config = Config::read(&mut reader);
+    let mut config = Config::read(&mut reader);
+    let mut told = Vec::new();
+    issuers::read(raw, &mut config, &mut told, &mut findings);
     checks::look(&config, input.dev, &mut reader);
-    let (rows, found) = reader.finish();
+    let (mut rows, found) = reader.finish();
+    rows.extend(told);
     findings.extend(found);
     let sound = findings.iter().all(|finding| finding.severity != Severity::Error);
     Loaded { config: sound.then_some(config), file: path, findings, rows }

@@ -12,6 +12,7 @@ mod environment;
 mod file;
 mod files;
 mod finding;
+mod issuers;
 mod kinds;
 mod layer;
 mod load;
@@ -27,9 +28,10 @@ mod tests;
 
 pub use files::check_files;
 pub use finding::{Finding, HIDDEN, Severity, ShowRow};
+pub use issuers::{ISSUER_SETTINGS, IssuerConfig, RuleConfig};
 pub use kinds::{
-    Argv, ByteSize, DatabaseUrl, JwtAlgorithm, LogFormat, LogLevel, MasterKeyError, MasterKeys, Networks,
-    PublicUrl, RateLimitBackend, Ratio, SecretUrl, SuccessEvents,
+    Algorithms, Argv, ByteSize, DatabaseUrl, Domains, JwtAlgorithm, LogFormat, LogLevel, MasterKeyError,
+    MasterKeys, Networks, PublicUrl, PublisherIds, RateLimitBackend, Ratio, SecretUrl, SuccessEvents, Words,
 };
 pub use load::{DEFAULT_FILE, LoadInput, Loaded, load};
 pub use master_key_source::MasterKeySourceError;

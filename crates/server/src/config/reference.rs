@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::issuers::ISSUER_SETTINGS;
 use super::kinds::Shape;
 use super::setting::{Availability, Setting};
 use super::table::SECTIONS;
@@ -30,7 +31,22 @@ pub fn example_file() -> String {
             push(&mut text, format_args!("# {} = {}\n", setting.name(), example_value(setting)));
         }
     }
+    example_issuer(&mut text);
     text
+}
+
+/// The name is the operator's: what is shown cannot be taken into use as it stands.
+fn example_issuer(text: &mut String) {
+    text.push_str("\n# Other issuers whose tokens count, each in a section of its own; see docs/external-identities.md.\n");
+    text.push_str("#   [issuers.example]\n");
+    for setting in ISSUER_SETTINGS {
+        let name = setting.key.rsplit('.').next().unwrap_or(setting.key);
+        push(text, format_args!("#   {name} = {}\n", example_value(setting)));
+    }
+    text.push_str(
+        "#   [[issuers.example.rules]]\n#   claim = \"repository\"\n#   value = \"example/catalogue\"\n\
+         #   principal = \"ci\"\n#   scopes = [\"works:read\"]\n",
+    );
 }
 
 /// `docs/configuration.md`: every setting with its names, kind, default and meaning.
@@ -63,7 +79,28 @@ pub fn reference_page() -> String {
             );
         }
     }
+    reference_of_issuers(&mut text);
     text
+}
+
+fn reference_of_issuers(text: &mut String) {
+    text.push_str(
+        "\n## `[issuers.NAME]`\n\nOther issuers whose tokens count, each under a name of your own (lower-case letters, digits, \
+         `-`, `_`): [external-identities.md](external-identities.md) tells how.\nIn the environment a key is \
+         `KEYWRIGHT_ISSUERS__NAME__KEY`; rules can only be written in the file.\n\n| key | default | meaning |\n|---|---|---|\n",
+    );
+    for setting in ISSUER_SETTINGS {
+        let default = match setting.default {
+            "" => "–".to_owned(),
+            default => format!("`{default}`"),
+        };
+        let (key, meaning) = (setting.key, setting.description.trim());
+        push(text, format_args!("| `{key}` | {default} | {meaning} Takes {}. |\n", setting.expectation()));
+    }
+    text.push_str(
+        "| `issuers.NAME.rules` | – | `[[issuers.NAME.rules]]`, each with `claim`, `value`, `principal`, `scopes` and, if it is \
+         one's, `publisher`: whoever has that claim is that principal. Rules of Cloudflare Access are `[[cloudflare.rules]]`. |\n",
+    );
 }
 
 const INTRODUCTION: &str = "\

@@ -199,11 +199,19 @@ macro_rules! settings {
         #[derive(Clone, Debug)]
         pub struct Config {
             $( $(#[doc = $about])+ pub $section: $Section, )+
+            /// The other issuers whose tokens count.
+            pub issuers: Vec<$crate::config::IssuerConfig>,
+            /// Who has a claim of some value in a token of Cloudflare Access.
+            pub cloudflare_rules: Vec<$crate::config::RuleConfig>,
         }
 
         impl Config {
             pub(crate) fn read(reader: &mut $crate::config::read::Reader<'_>) -> Self {
-                Self { $( $section: $Section::read(reader), )+ }
+                Self {
+                    $( $section: $Section::read(reader), )+
+                    issuers: Vec::new(),
+                    cloudflare_rules: Vec::new(),
+                }
             }
         }
 

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::kinds::{
-    Argv, ByteSize, DatabaseUrl, JwtAlgorithm, LogFormat, LogLevel, MasterKeys, Networks, PublicUrl,
-    RateLimitBackend, Ratio, SecretUrl, SuccessEvents,
+    Argv, ByteSize, DatabaseUrl, Domains, JwtAlgorithm, LogFormat, LogLevel, MasterKeys, Networks, PublicUrl,
+    PublisherIds, RateLimitBackend, Ratio, SecretUrl, SuccessEvents,
 };
 use super::setting::{Setting, settings};
 
@@ -166,17 +166,20 @@ settings! {
         session_days: u32 = "90", bounds(1, 90);
     }
 
-    /// The JSON web tokens of Cloudflare Access.
+    /// The JSON web tokens of Cloudflare Access. Other issuers have sections of their own: `[issuers.NAME]`.
     cloudflare: Cloudflare {
-        /// Whether they are accepted. Until they are, each of them is denied.
-        enabled: bool = "false", alias("CLOUDFLARE_ACCESS_ENABLED"),
-            accepted("external identities; until then every Cloudflare Access token is DENIED", Some("false"));
+        /// Whether they are accepted.
+        enabled: bool = "false", alias("CLOUDFLARE_ACCESS_ENABLED");
         /// The team: `your-team`, or `your-team.cloudflareaccess.com`.
         team_domain: Option<String> = "", alias("CLOUDFLARE_TEAM_DOMAIN"), example("your-team"),
-            rule(is_host, "a team name such as `your-team`"), accepted("external identities", Some(""));
+            rule(is_host, "a team name such as `your-team`");
         /// The application's audience tag.
         audience: Option<String> = "", alias("CLOUDFLARE_ACCESS_AUDIENCE"), example("AUDIENCE"),
-            rule(is_word, "an audience tag without spaces"), accepted("external identities", Some(""));
+            rule(is_word, "an audience tag without spaces");
+        /// Domains of the users that it may speak for, by their e-mail address. Default: of none.
+        email_domains: Domains = "", example("example.com");
+        /// Publishers that these users may act for. Default: all of theirs.
+        publishers: PublisherIds = "", example("01890a5d-ac96-774b-bcce-b302099a8057");
     }
 
     /// Automated rotation.

@@ -12,6 +12,7 @@ use crate::config::Networks;
 /// `X-Request-Id`.
 pub static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 static API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+static CLOUDFLARE: HeaderName = HeaderName::from_static("cf-access-jwt-assertion");
 static FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const MAX_REQUEST_ID: usize = 64;
 
@@ -61,12 +62,20 @@ pub enum Presented<'a> {
     Conflicting,
 }
 
-/// The credential of `Authorization: Bearer` (RFC 6750 §2.1) or `X-API-Key`. The same one twice is one.
+/// The credential of `Authorization: Bearer` (RFC 6750 §2.1) or `X-API-Key`; without either, of
+/// `Cf-Access-Jwt-Assertion`, which Cloudflare adds to every request. The same one twice is one.
 pub fn presented(headers: &HeaderMap) -> Presented<'_> {
-    let mut found: Option<&[u8]> = None;
     let bearers = headers.get_all(AUTHORIZATION).iter().filter_map(|value| bearer(value.as_bytes()));
     let keys = headers.get_all(&API_KEY).iter().map(http::HeaderValue::as_bytes);
-    for credential in bearers.chain(keys) {
+    match one_of(bearers.chain(keys)) {
+        Presented::Nothing => one_of(headers.get_all(&CLOUDFLARE).iter().map(http::HeaderValue::as_bytes)),
+        presented => presented,
+    }
+}
+
+fn one_of<'a>(credentials: impl Iterator<Item = &'a [u8]>) -> Presented<'a> {
+    let mut found: Option<&[u8]> = None;
+    for credential in credentials {
         match found {
             Some(other) if other != credential => return Presented::Conflicting,
             _ => found = Some(credential),
@@ -140,7 +149,8 @@ mod tests {
     fn two_different_credentials_conflict_and_the_same_twice_is_one() {
         let auth = |value| ("authorization", value);
         let key = |value| ("x-api-key", value);
-        let cases: [(&[(&'static str, &str)], Presented<'_>); 8] = [
+        let cloudflare = |value| ("cf-access-jwt-assertion", value);
+        let cases: [(&[(&'static str, &str)], Presented<'_>); 13] = [
             (&[], Presented::Nothing),
             (&[auth("Bearer a")], Presented::Credential(b"a")),
             (&[auth("bEARER a")], Presented::Credential(b"a")),
@@ -149,6 +159,11 @@ mod tests {
             (&[auth("Bearer a"), key("b")], Presented::Conflicting),
             (&[auth("Bearer a"), auth("Bearer b")], Presented::Conflicting),
             (&[auth("Bearer")], Presented::Credential(b"")),
+            (&[cloudflare("c")], Presented::Credential(b"c")),
+            (&[cloudflare("c"), auth("Bearer a")], Presented::Credential(b"a")),
+            (&[cloudflare("c"), key("a")], Presented::Credential(b"a")),
+            (&[cloudflare("c"), auth("Basic a")], Presented::Credential(b"c")),
+            (&[cloudflare("c"), cloudflare("d")], Presented::Conflicting),
         ];
         for (pairs, expected) in cases {
             assert_eq!(presented(&headers(pairs)), expected, "{pairs:?}");

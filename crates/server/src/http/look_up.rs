@@ -2,18 +2,25 @@
 //! verification, and for the edge.
 
 use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
 
-use keywright_authority::Authority;
+use keywright_authority::{Authority, external_identities};
 use keywright_core::{
-    Bearer, Bearing, Decision, Denial, DenialCode, PublisherId, Requirements, TokenHash, Wanted, address,
+    Bearer, Bearing, Decision, Denial, DenialCode, Grant, Mapping, PublisherId, Requirements, TokenHash,
+    Wanted, address,
 };
 use keywright_verify::tokens::Asked;
 use keywright_verify::{Known, Lookup, Read, Unread};
+
+use tracing::warn;
 
 use super::App;
 
 /// How often a token is looked at again when the keys are changed again and again meanwhile.
 const MAX_READS: usize = 4;
+/// Nobody waits longer for the first use of an identity to be written down.
+const PIN_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A credential that is known.
 #[derive(Clone, Debug)]
@@ -123,7 +130,7 @@ fn remembered(app: &App, hash: &TokenHash, publisher: Option<PublisherId>, now: 
     let asked = read.asked(publisher);
     match authority.verifier().peek_at(&asked.key, now)? {
         Lookup::Known(known) => {
-            let holds = app.tokens().holds(hash, &read, known.epochs, authority.clock().at(now));
+            let holds = app.tokens().holds(hash, &read, known.epochs, now);
             holds.then(|| jwt_found(&read, asked, known, now))
         }
         Lookup::Unknown | Lookup::Unavailable => None,
@@ -131,7 +138,20 @@ fn remembered(app: &App, hash: &TokenHash, publisher: Option<PublisherId>, now: 
 }
 
 fn jwt_found(read: &Read, Asked { wanted, elsewhere, .. }: Asked, known: Known, at: i64) -> Found {
-    Found { known: read.with(known), at, wanted, home: read.home(), elsewhere }
+    let home = read.home().or_else(|| settled(&wanted, known.grant()));
+    // By whom a change is made is read again for the very publisher that was decided for.
+    let wanted = if wanted.publisher().is_none() && home.is_some() { wanted.within(home) } else { wanted };
+    Found { known: read.with(known), at, wanted, home, elsewhere }
+}
+
+/// The publisher beyond which a user of another issuer reaches nothing: the one whose role gives what they may
+/// do, and for an issuer that speaks for some publishers only, the one that they act for.
+fn settled(wanted: &Wanted, grant: &Grant) -> Option<PublisherId> {
+    let Wanted::External { identity, .. } = wanted else { return None };
+    let Mapping::User { publishers, .. } = &identity.mapping else { return None };
+    let tenancy = grant.tenancy()?;
+    let of_platform = tenancy.role.as_ref().is_some_and(|role| role.id.is_none());
+    (!of_platform || publishers.is_some()).then_some(tenancy.id)
 }
 
 /// Verifies a token, and asks for the credential behind it.
@@ -152,10 +172,19 @@ async fn read(
         let (found, at) = resolve(authority, &asked.wanted, client).await;
         let known = match found {
             Lookup::Known(known) => known,
-            Lookup::Unknown => return Looked::Denied(DenialCode::NotFound),
+            Lookup::Unknown if read.was_nobody(at) => return Looked::Denied(DenialCode::NotFound),
+            Lookup::Unknown => match pin(app, &asked).await {
+                Ok(true) => continue,
+                Ok(false) => {
+                    read.note_nobody(at);
+                    return Looked::Denied(DenialCode::NotFound);
+                }
+                Err(Unread::Denied(code)) => return Looked::Denied(code),
+                Err(Unread::Unavailable) => return Looked::Unavailable,
+            },
             Lookup::Unavailable => return Looked::Unavailable,
         };
-        if tokens.holds(&hash, &read, known.epochs, authority.clock().at(at)) {
+        if tokens.holds(&hash, &read, known.epochs, at) {
             return Looked::Known(jwt_found(&read, asked, known, at));
         }
         if tokens.renew(known.epochs).await.is_err() {
@@ -163,4 +192,24 @@ async fn read(
         }
     }
     Looked::Unavailable
+}
+
+/// An identity of another issuer that nobody has used yet becomes the user with its address.
+async fn pin(app: &App, asked: &Asked) -> Result<bool, Unread> {
+    let Wanted::External { identity, .. } = &asked.wanted else { return Ok(false) };
+    let (authority, identity) = (app.authority().clone(), Arc::clone(identity));
+    // On the runtime of the store's connections; a client that hangs up does not end it.
+    let pinning =
+        app.tokens().runtime().spawn(async move { external_identities::pin(&authority, &identity).await });
+    match tokio::time::timeout(PIN_TIMEOUT, pinning).await {
+        Ok(Ok(Ok(pinned))) => {
+            app.authority().verifier().forget_unknown(asked.key);
+            Ok(pinned)
+        }
+        Ok(Ok(Err(fault))) => {
+            warn!(%fault, "an identity of another issuer could not be pinned");
+            Err(Unread::Unavailable)
+        }
+        Ok(Err(_)) | Err(_) => Err(Unread::Unavailable),
+    }
 }

@@ -40,6 +40,7 @@ impl Collector for Node {
         requests(&self.0, &mut to);
         cache(&self.0, &mut to);
         store(&self.0, &mut to);
+        issuers(&self.0, &mut to);
         journal(&self.0, &mut to);
         nodes(&self.0, &mut to);
         jobs(&self.0, &mut to);
@@ -130,6 +131,32 @@ fn cache(app: &App, to: &mut Families<'_>) {
         told.failed_loads,
     );
     to.gauge("keywright_store_load_waiting", "Misses that wait for their turn to ask", float(told.waiting));
+}
+
+/// The names are the operator's, from the configuration.
+fn issuers(app: &App, to: &mut Families<'_>) {
+    to.gauge(
+        "keywright_remembered_tokens",
+        "JWTs whose signature was verified and is not verified again",
+        float(app.tokens().remembered() as u64),
+    );
+    let told = app.tokens().issuers();
+    let fetches = told.iter().flat_map(|issuer| {
+        [("ok", issuer.fetches), ("failed", issuer.failures)].map(|(result, count)| {
+            let labels: Labels<'_> = vec![("issuer", (&*issuer.name).into()), ("result", result.into())];
+            (labels, count)
+        })
+    });
+    to.counters("keywright_issuer_fetches", "Fetches of the keys of other issuers", fetches);
+    let ages = told.iter().filter_map(|issuer| {
+        let labels: Labels<'_> = vec![("issuer", (&*issuer.name).into())];
+        Some((labels, float(issuer.age_seconds?)))
+    });
+    to.gauges(
+        "keywright_issuer_keys_age_seconds",
+        "Time since the keys of an issuer were fetched last",
+        ages,
+    );
 }
 
 fn store(app: &App, to: &mut Families<'_>) {

@@ -13,7 +13,8 @@ use crate::{files, root};
 const FAMILIES: [&str; 7] =
     ["KEYWRIGHT_", "DATABASE_", "JWT_", "CLOUDFLARE_", "SERVICE_TOKEN_", "MONITORING_", "PROMPTCRAFT_"];
 /// Names of a form, and names that are no one's of ours but told apart from ours.
-const EXAMPLES: [&str; 2] = ["KEYWRIGHT_SECTION__KEY", "KEYWRIGHT_SERVICE_HOST"];
+const EXAMPLES: [&str; 3] =
+    ["KEYWRIGHT_SECTION__KEY", "KEYWRIGHT_ISSUERS__NAME__KEY", "KEYWRIGHT_SERVICE_HOST"];
 
 /// Every variable that something of ours reads: the settings', those that the sources name as a text
 /// of their own, and those of the scripts.

@@ -42,6 +42,8 @@ async fn a_client_that_sends_only_the_header_of_cloudflare_is_known() {
         for (name, value) in expected.as_object().unwrap() {
             assert_eq!(&decision[name], value, "{name}");
         }
+        let me = client.get("/auth/me").await.expect(200);
+        assert_eq!((&me["principal"]["id"], &me["session"]), (&json!(people.user), &Value::Null));
         client.get("/auth/tokens").await.refused(403, "insufficient_scope");
         // With a credential of its own the header is not looked at.
         let other = app.mint("other", &["a"]).await;
@@ -126,6 +128,7 @@ async fn a_rule_makes_a_principal_of_a_claim() {
         let about = |publisher| json!({"token": robot, "publisher_id": publisher});
         app.verify_body(about(id(51))).await.decided("wrong_publisher");
         app.verify_body(about(people.publisher)).await.decided("valid");
+        app.bearing(&robot).get("/auth/me").await.expect(200);
         assert_eq!(app.database().await.number("SELECT COUNT(*) FROM external_identities").await, 0);
     })
     .await;

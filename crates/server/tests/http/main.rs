@@ -46,6 +46,7 @@ mod input_requests;
 mod isolation;
 mod journals;
 mod jwt_access;
+mod jwt_external;
 mod logs;
 mod metrics;
 mod openapi;

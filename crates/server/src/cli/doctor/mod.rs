@@ -2,6 +2,7 @@
 
 mod configuration;
 mod finding;
+mod issuers;
 mod places;
 mod server;
 mod store;
@@ -43,6 +44,7 @@ async fn look(loaded: &Loaded) -> Vec<Finding> {
         findings.extend(places::look(config));
         findings.extend(look_at_the_store(config).await);
         findings.extend(telemetry::look(config).await);
+        findings.extend(issuers::look(config).await);
     }
     findings
 }

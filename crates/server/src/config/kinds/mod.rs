@@ -2,6 +2,7 @@
 
 mod choice;
 mod database_url;
+mod lists;
 mod master_keys;
 mod networks;
 mod ratio;
@@ -13,6 +14,7 @@ use figment::value::{Num, Value};
 
 pub use choice::{JwtAlgorithm, LogFormat, LogLevel, RateLimitBackend, SuccessEvents};
 pub use database_url::DatabaseUrl;
+pub use lists::{Algorithms, Domains, PublisherIds, Words};
 pub use master_keys::{MasterKeyError, MasterKeys};
 pub use networks::Networks;
 pub use ratio::Ratio;

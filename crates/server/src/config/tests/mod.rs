@@ -2,6 +2,7 @@
 
 mod files;
 mod findings;
+mod issuers;
 mod names;
 mod origins;
 mod properties;

@@ -243,10 +243,17 @@ fn configuration(url: &str, folder: &TempDir, settings: &[(&str, &str)]) -> Conf
         ("server.workers", "2"),
         ("server.public_url", "https://auth.example.com"),
     ];
-    all.extend_from_slice(settings);
+    // Some can only be said in a file: the text of one.
+    let text = settings.iter().find(|(key, _)| *key == "file").map(|(_, text)| *text);
+    let file = text.map(|text| {
+        let path = folder.path().join("keywright.toml");
+        std::fs::write(&path, text).unwrap();
+        path
+    });
+    all.extend(settings.iter().filter(|(key, _)| *key != "file"));
     let name = |key: &str| format!("KEYWRIGHT_{}", key.replace('.', "__").to_ascii_uppercase());
     let environment = all.into_iter().map(|(key, value)| (name(key), value.to_owned())).collect();
-    let loaded = load(&LoadInput { environment, ..LoadInput::default() });
+    let loaded = load(&LoadInput { environment, file, ..LoadInput::default() });
     let findings: Vec<_> = loaded.errors().map(ToString::to_string).collect();
     loaded.config.unwrap_or_else(|| panic!("{findings:?}"))
 }

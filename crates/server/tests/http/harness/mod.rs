@@ -5,6 +5,7 @@ mod app;
 mod caller;
 pub(crate) mod child;
 mod database;
+pub(crate) mod issuer;
 pub(crate) mod logins;
 mod openmetrics;
 pub(crate) mod people;
