@@ -45,6 +45,13 @@ statements! {
         "UPDATE memberships SET role_id = $4, updated_at = $5, version = version + 1 \
          WHERE publisher_id = $1 AND user_id = $2 AND version = $3"
     ];
+    FLOOR = ["SELECT session_epoch FROM membership_floors WHERE publisher_id = $1 AND user_id = $2"];
+    KEEP_FLOOR = [
+        "INSERT INTO membership_floors (user_id, publisher_id, session_epoch) \
+         SELECT user_id, publisher_id, session_epoch FROM memberships \
+         WHERE publisher_id = $1 AND user_id = $2 AND session_epoch > 0 \
+         ON CONFLICT (user_id, publisher_id) DO UPDATE SET session_epoch = excluded.session_epoch"
+    ];
     REMOVE = ["DELETE FROM memberships WHERE publisher_id = $1 AND user_id = $2"];
     REMOVE_ALL = ["DELETE FROM memberships WHERE user_id = $1"];
     RAISE_SESSION_EPOCH = [
@@ -159,12 +166,17 @@ impl TryFrom<RawMember> for MemberRow {
     }
 }
 
-/// Inserts a membership.
+/// Inserts a membership. What was revoked within an earlier one of the same user stays revoked.
 ///
 /// # Errors
 /// [`StoreError::Duplicate`] when the user is a member already.
-pub async fn insert(conn: Conn<'_>, new: &NewMembership) -> Result<(), StoreError> {
-    change!(conn, INSERT; new.user_id.0, new.publisher_id.0, new.role_id.0, to_i64(new.session_epoch), new.created_by.kind.as_str(), new.created_by.id, new.created_by.name.as_str(), Time(new.created_at))?;
+pub async fn insert(mut conn: Conn<'_>, new: &NewMembership) -> Result<(), StoreError> {
+    let floor = on!(conn.reborrow(), |c| sqlx::query_scalar::<DB, i64>(FLOOR.text::<DB>())
+        .bind(new.publisher_id.0)
+        .bind(new.user_id.0)
+        .fetch_optional(c))?;
+    let session_epoch = to_i64(new.session_epoch).max(floor.unwrap_or(0));
+    change!(conn, INSERT; new.user_id.0, new.publisher_id.0, new.role_id.0, session_epoch, new.created_by.kind.as_str(), new.created_by.id, new.created_by.name.as_str(), Time(new.created_at))?;
     Ok(())
 }
 
@@ -282,7 +294,8 @@ pub async fn set_role(
 ///
 /// # Errors
 /// As any query.
-pub async fn remove(conn: Conn<'_>, publisher: PublisherId, user: UserId) -> Result<bool, StoreError> {
+pub async fn remove(mut conn: Conn<'_>, publisher: PublisherId, user: UserId) -> Result<bool, StoreError> {
+    change!(conn.reborrow(), KEEP_FLOOR; publisher.0, user.0)?;
     Ok(change!(conn, REMOVE; publisher.0, user.0)? == 1)
 }
 

@@ -101,6 +101,14 @@ CREATE TABLE memberships (
 CREATE INDEX memberships_publisher ON memberships (publisher_id, created_at, user_id);
 CREATE INDEX memberships_role ON memberships (role_id);
 
+-- What was revoked within a membership that ended stays revoked when the user comes back.
+CREATE TABLE membership_floors (
+    user_id UUID NOT NULL,
+    publisher_id UUID NOT NULL,
+    session_epoch BIGINT NOT NULL,
+    PRIMARY KEY (user_id, publisher_id)
+);
+
 CREATE TABLE sessions (
     id UUID NOT NULL PRIMARY KEY,
     user_id UUID NOT NULL,

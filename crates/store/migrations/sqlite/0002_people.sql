@@ -101,6 +101,14 @@ CREATE TABLE memberships (
 CREATE INDEX memberships_publisher ON memberships (publisher_id, created_at, user_id);
 CREATE INDEX memberships_role ON memberships (role_id);
 
+-- What was revoked within a membership that ended stays revoked when the user comes back.
+CREATE TABLE membership_floors (
+    user_id BLOB NOT NULL,
+    publisher_id BLOB NOT NULL,
+    session_epoch INTEGER NOT NULL,
+    PRIMARY KEY (user_id, publisher_id)
+) STRICT;
+
 CREATE TABLE sessions (
     id BLOB NOT NULL PRIMARY KEY,
     user_id BLOB NOT NULL,

@@ -112,7 +112,10 @@ async fn a_membership_changes_and_ends_within_its_publisher() {
         assert_eq!((holders(&roles[1]).await, holders(&roles[2]).await), (1, 0));
         let remove = async |of| change(&store, async |c| memberships::remove(c, of, ada).await).await;
         assert!(!remove(two.id).await && remove(one.id).await && !remove(one.id).await);
+        // What was revoked within it stays revoked when the user comes back.
         join(&store, ada, &roles[0], 7).await;
+        let again = read(&store, async |c| memberships::get(c, one.id, ada).await).await.unwrap();
+        assert_eq!((again.session_epoch, again.version), (9, 1), "{:?}", store.engine());
         assert_eq!(change(&store, async |c| memberships::remove_all(c, ada).await).await, 1);
         assert_eq!(read(&store, async |c| memberships::get(c, one.id, ada).await).await, None);
     }
