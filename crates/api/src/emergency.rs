@@ -2,7 +2,7 @@
 
 use crate::{
     Time, WireEnum,
-    kind::{Boolean, choices, text},
+    kind::{Boolean, Id, choices, text},
     literal::True,
     problem::FieldCode,
     request::{Fields, FromFields, Refused},
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{
     PartialSchema, ToSchema,
-    openapi::{ObjectBuilder, RefOr, Schema, schema::AdditionalProperties},
+    openapi::{KnownFormat, ObjectBuilder, RefOr, Schema, SchemaFormat, Type, schema::AdditionalProperties},
 };
 use uuid::Uuid;
 
@@ -37,6 +37,10 @@ wire_enum! {
 pub enum EmergencyScope {
     /// Everything.
     All(True),
+    /// Whatever acts for this publisher.
+    PublisherId(Uuid),
+    /// Whatever this user has; within a publisher, what the user has there.
+    UserId(Uuid),
 }
 
 impl EmergencyScope {
@@ -44,26 +48,44 @@ impl EmergencyScope {
     pub const ALL: Self = Self::All(True);
 
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
-        let narrower = ["publisher_id", "service_account_id", "user_id"];
-        let all = if narrower.iter().any(|name| fields.has(name)) {
-            fields.not_available_yet(&narrower);
-            fields.optional("all", Boolean)?
+        const LATER: &[&str] = &["service_account_id"];
+        let named = ["all", "publisher_id", "user_id"].into_iter().filter(|name| fields.has(name)).count();
+        let later = fields.has("service_account_id");
+        fields.not_available_yet(LATER);
+        let all = if named == 0 && !later {
+            fields.required("all", Boolean)
         } else {
-            fields.required("all", Boolean)?
+            fields.not_null("all", Boolean)
         };
-        if !all {
+        let publisher = fields.not_null("publisher_id", Id);
+        let user = fields.not_null("user_id", Id);
+        if all == Some(false) {
             fields.fault("all", FieldCode::InvalidValue, "must be true");
         }
-        all.then_some(Self::ALL)
+        if named > 1 {
+            fields.fault("", FieldCode::Conflict, "say one of all, publisher_id and user_id");
+        }
+        let publisher = publisher.map(Self::PublisherId).or(user.map(Self::UserId));
+        publisher.or(all.filter(|all| *all).map(|_| Self::ALL))
     }
+}
+
+fn id_schema() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String).format(Some(SchemaFormat::KnownFormat(KnownFormat::Uuid)))
 }
 
 impl PartialSchema for EmergencyScope {
     fn schema() -> RefOr<Schema> {
         ObjectBuilder::new()
-            .description(Some("How far it reaches: `{\"all\": true}` is everything."))
+            .description(Some(
+                "How far it reaches, in one member: `{\"all\": true}` is everything, `publisher_id` whatever acts for a \
+                 publisher, `user_id` whatever a user has.",
+            ))
             .property("all", True::schema())
-            .required("all")
+            .property("publisher_id", id_schema())
+            .property("user_id", id_schema())
+            .min_properties(Some(1))
+            .max_properties(Some(1))
             .additional_properties(Some(AdditionalProperties::FreeForm(false)))
             .into()
     }
@@ -110,6 +132,28 @@ impl FromFields for EmergencyRevoke {
         let keep_caller = fields.not_null("keep_caller", Boolean).unwrap_or(false);
         fields.finish(|| Some(Self { reason: reason?, scope: scope?, include, keep_caller }))
     }
+}
+
+/// Tokens of other issuers, to be accepted again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AllowExternal {
+    /// The reach in which an emergency refuses them.
+    pub scope: EmergencyScope,
+}
+
+impl FromFields for AllowExternal {
+    fn from_fields(mut fields: Fields<'_>) -> Result<Self, Refused> {
+        let scope = fields.nested("scope", EmergencyScope::read);
+        fields.finish(|| Some(Self { scope: scope? }))
+    }
+}
+
+/// Tokens of other issuers are accepted again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ExternalAllowed {
+    /// Where it is in force.
+    pub nodes: NodeConfirmations,
 }
 
 /// What an emergency revocation reached.
@@ -205,15 +249,22 @@ mod tests {
     }
 
     #[test]
-    fn a_narrower_reach_is_not_available_yet() {
-        for narrower in ["publisher_id", "service_account_id", "user_id"] {
-            let body = json!({"reason": "leak", "scope": {narrower: "x"}});
-            let wider = json!({"reason": "leak", "scope": {"all": true, narrower: "x"}});
-            for body in [body, wider] {
-                let field = (format!("scope.{narrower}"), "not_available_yet".to_owned());
-                assert_eq!(faults(&body), ("not_available_yet".into(), vec![field]));
-            }
+    fn a_reach_is_one_thing() {
+        let id = "01980000-0000-7000-8000-000000000001";
+        for (scope, reach) in [
+            (json!({"publisher_id": id}), EmergencyScope::PublisherId(id.parse().unwrap())),
+            (json!({"user_id": id}), EmergencyScope::UserId(id.parse().unwrap())),
+        ] {
+            let request = read(&json!({"reason": "leak", "scope": scope})).unwrap();
+            assert_eq!((request.scope, serde_json::to_value(request.scope).unwrap()), (reach, scope));
         }
+        for two in [json!({"all": true, "user_id": id}), json!({"publisher_id": id, "user_id": id})] {
+            let (_, fields) = faults(&json!({"reason": "leak", "scope": two}));
+            assert_eq!(fields, [("scope.".to_owned(), "conflict".to_owned())]);
+        }
+        let later = json!({"reason": "leak", "scope": {"service_account_id": "x"}});
+        let field = ("scope.service_account_id".to_owned(), "not_available_yet".to_owned());
+        assert_eq!(faults(&later), ("not_available_yet".into(), vec![field]));
     }
 
     #[test]

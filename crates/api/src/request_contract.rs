@@ -3,7 +3,7 @@
 use crate::{
     analytics::AnalyticsQuery,
     cicd::RecordCicdEvent,
-    emergency::EmergencyRevoke,
+    emergency::{AllowExternal, EmergencyRevoke},
     event_query::EventQuery,
     member::{AddMember, MemberQuery, PatchMember},
     problem::{FieldCode, FieldError},
@@ -101,6 +101,7 @@ fn every_contract() -> Vec<(&'static str, Contract)> {
         ("cleanup", of_body::<CleanupRequest>()),
         ("verify", of_body::<VerifyRequest>()),
         ("emergency", of_body::<EmergencyRevoke>()),
+        ("allow external", of_body::<AllowExternal>()),
         ("cicd event", of_body::<RecordCicdEvent>()),
         ("publisher", of_body::<CreatePublisher>()),
         ("publisher patch", of_body::<PatchPublisher>()),
@@ -149,7 +150,9 @@ fn sample(schema: &Value) -> Value {
         ("boolean", _) => json!(true),
         ("array", _) => json!([sample(&schema["items"])]),
         ("object", _) => {
-            let members = schema["properties"].as_object().into_iter().flatten();
+            let most =
+                schema["maxProperties"].as_u64().map_or(usize::MAX, |most| usize::try_from(most).unwrap());
+            let members = schema["properties"].as_object().into_iter().flatten().take(most);
             Value::Object(members.map(|(name, schema)| (name.clone(), sample(schema))).collect())
         }
         (other, _) => panic!("no sample of {other}"),

@@ -32,6 +32,15 @@ pub enum Invalidation {
         /// The credential that was spared.
         spared: Option<CredentialId>,
     },
+    /// The same, and whatever depends on these.
+    RaisedWith {
+        /// The numbers in force from now on; 0 for those that were not raised.
+        epochs: Epochs,
+        /// The credential that was spared.
+        spared: Option<CredentialId>,
+        /// What else was changed.
+        ids: Vec<Uuid>,
+    },
 }
 
 impl Invalidation {
@@ -40,11 +49,20 @@ impl Invalidation {
         Self::Of(vec![id.0])
     }
 
+    /// Raised numbers, and whatever depends on these.
+    pub(crate) fn with(self, more: impl IntoIterator<Item = Uuid>) -> Self {
+        let ids: Vec<_> = more.into_iter().collect();
+        match self {
+            Self::Raised { epochs, spared } if !ids.is_empty() => Self::RaisedWith { epochs, spared, ids },
+            other => other,
+        }
+    }
+
     fn is_nothing(&self) -> bool {
         match self {
             Self::None => true,
             Self::Of(ids) => ids.is_empty(),
-            Self::Raised { .. } => false,
+            Self::Raised { .. } | Self::RaisedWith { .. } => false,
         }
     }
 }
@@ -241,6 +259,10 @@ impl Authority {
             Invalidation::Raised { epochs, spared } => {
                 vec![Message::Raised { change, epochs: *epochs, spared: *spared }]
             }
+            Invalidation::RaisedWith { epochs, spared, ids } => vec![
+                Message::Invalidate { change: None, ids: ids.clone() },
+                Message::Raised { change, epochs: *epochs, spared: *spared },
+            ],
         }
     }
 
@@ -249,7 +271,9 @@ impl Authority {
     /// force would be refused here for good.
     fn doubt(&self, invalidation: &Invalidation) {
         match invalidation {
-            Invalidation::Raised { .. } => self.verifier().invalidate_everything(),
+            Invalidation::Raised { .. } | Invalidation::RaisedWith { .. } => {
+                self.verifier().invalidate_everything();
+            }
             Invalidation::None | Invalidation::Of(_) => self.obey(invalidation),
         }
     }
@@ -264,6 +288,10 @@ impl Authority {
                 // First the spared one is to be asked for again, then the epoch: the other way round
                 // it would be refused for a moment.
                 verifier.invalidate(spared.iter().map(|id| id.0));
+                verifier.raise_epochs(*epochs);
+            }
+            Invalidation::RaisedWith { epochs, spared, ids } => {
+                verifier.invalidate(spared.iter().map(|id| id.0).chain(ids.iter().copied()));
                 verifier.raise_epochs(*epochs);
             }
         }

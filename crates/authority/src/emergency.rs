@@ -1,27 +1,55 @@
-//! Emergency revocation: one epoch is raised, whatever its reach; the rows are marked afterwards.
+//! Emergency revocation: one number is raised, whatever its reach; the rows are marked afterwards.
 
-use keywright_core::{Epochs, EventId};
+use keywright_core::key::EXTERNAL;
+use keywright_core::{CredentialId, Epochs, EventId, PublisherId, Timestamp, UserId};
 use keywright_store::platform::{self, Reached};
-use keywright_store::service_tokens;
-use serde_json::json;
+use keywright_store::sessions::{self, Reach};
+use keywright_store::{Tx, external_refusals, memberships, publishers, service_tokens, users};
+use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::audit::{Event, Subject};
 use crate::authority::Authority;
-use crate::call::{Call, Grantor, needs};
-use crate::change::{Invalidation, authorize, held_by};
+use crate::call::{Call, Grantor, Needs, needs};
+use crate::change::{Change, Invalidation, authorize, held_by};
 use crate::fault::Fault;
 use crate::nodes::Confirmations;
+use crate::sessions::calling_session;
 
 /// What lets its bearer do it.
 pub const PERMISSION: &str = "emergency:revoke";
 
-/// What to revoke. The reach is the platform; others come with publishers, accounts and users.
+/// How far it reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Everything.
+    All,
+    /// Whatever acts for a publisher.
+    Publisher(PublisherId),
+    /// Whatever a user has; within a publisher, what the user has there.
+    User(UserId),
+}
+
+/// The kinds of credential in its reach.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Kinds {
+    /// Service tokens. All of them are the platform's.
+    pub service: bool,
+    /// Sessions, with the access tokens made from them.
+    pub sessions: bool,
+    /// Tokens of other issuers: they are refused until they are allowed again.
+    pub external: bool,
+}
+
+/// What to revoke.
 #[derive(Clone, Debug)]
 pub struct EmergencyRevoke {
     /// Why.
     pub reason: String,
-    /// Service tokens are in its reach.
-    pub service: bool,
+    /// How far it reaches.
+    pub scope: Scope,
+    /// Which kinds it reaches.
+    pub kinds: Kinds,
     /// Spare the credential that calls.
     pub keep_caller: bool,
 }
@@ -31,58 +59,212 @@ pub struct EmergencyRevoke {
 pub struct Revoked {
     /// Service tokens reached.
     pub service: u64,
+    /// Sessions reached.
+    pub sessions: u64,
     /// The security event.
     pub event_id: EventId,
     /// The nodes.
     pub nodes: Confirmations,
 }
 
+/// What a caller reaches: whoever belongs to a publisher, nothing beyond it.
+fn reach(call: &Call, scope: Scope) -> Result<(Reach, Needs), Fault> {
+    let needed = needs(PERMISSION)?;
+    Ok(match (scope, call.home()) {
+        (Scope::All, _) => (Reach::Platform, needed.at_platform_level()),
+        (Scope::Publisher(id), None) => (Reach::Publisher(id), needed),
+        (Scope::Publisher(id), Some(home)) if id == home => (Reach::Publisher(id), needed),
+        (Scope::Publisher(_), Some(_)) => return Err(Fault::NotFound),
+        (Scope::User(id), None) => (Reach::User(id), needed),
+        (Scope::User(id), Some(home)) => (Reach::Membership(id, home), needed),
+    })
+}
+
 /// Revokes everything in reach: in force on this node when it returns, and on those that confirmed.
 ///
 /// # Errors
-/// [`Fault::Denied`] without `emergency:revoke`.
+/// [`Fault::Denied`] without `emergency:revoke`; [`Fault::NotFound`] for a publisher or a user beyond the caller's
+/// publisher.
 pub async fn revoke(authority: &Authority, call: Call, wanted: EmergencyRevoke) -> Result<Revoked, Fault> {
     let own = authority.clone();
     authority.carry_out(async move { carry_out(&own, &call, &wanted).await }).await
 }
 
 async fn carry_out(authority: &Authority, call: &Call, wanted: &EmergencyRevoke) -> Result<Revoked, Fault> {
+    let (reach, needs) = reach(call, wanted.scope)?;
     // The number comes first, as the epochs come first in every change; a refused actor rolls it back.
-    let (mut tx, raised) = if wanted.service {
+    let (mut tx, raised) = if wanted.kinds == Kinds::default() {
+        (authority.store().begin_change(&held_by(call, &[]), &[]).await?, None)
+    } else {
         let mut tx = authority.store().begin().await?;
         let raised = platform::next_epoch(tx.conn()).await?;
         (tx, Some(raised))
-    } else {
-        (authority.store().begin_change(&held_by(call, &[]), &[]).await?, None)
     };
-    let needs = needs(PERMISSION)?.at_platform_level();
-    let (Grantor { actor, epochs, .. }, _) = authorize(authority, call, &mut tx, &needs).await?;
-    let spared = call.actor.credential_id().filter(|_| wanted.keep_caller);
-    let mut service = 0;
+    let (grantor, now) = authorize(authority, call, &mut tx, &needs).await?;
+    let mut done = Done::default();
     if let Some(epoch) = raised {
-        if let Some(spared) = spared {
-            service_tokens::set_epoch(tx.conn(), spared, epoch).await?;
-        }
-        // What an earlier emergency reached is dead already, whether its rows have been marked or are being
-        // marked at this moment.
-        service = service_tokens::count_between_epochs(tx.conn(), epochs.service, epoch).await?;
-        let reached = Reached { service: true, session: false };
-        platform::raise(tx.conn(), epoch, reached).await?;
+        done = raise(&mut tx, call, wanted, reach, (&grantor, epoch, now)).await?;
     }
-    let event = Event::new("emergency.revoked", actor, Some(call), Subject::platform())
+    let (subject, publisher) = subject(reach);
+    let event = Event::new("emergency.revoked", grantor.actor, Some(call), subject)
+        .publisher(publisher)
         .reason(Some(&wanted.reason))
         .details(json!({
-            "scope": {"all": true},
-            "service_epoch": raised,
-            "reached": {"service": service},
-            "kept_caller": spared,
+            "scope": shown(reach),
+            "epoch": raised,
+            "reached": {"service": done.service, "sessions": done.sessions},
+            "external_refused": done.external,
+            "kept_caller": call.actor.credential_id().filter(|_| wanted.keep_caller),
         }));
     let event_id = event.write(authority, tx.conn()).await?;
-    let invalidation = raised.map_or(Invalidation::None, |epoch| Invalidation::Raised {
-        epochs: Epochs { service: epoch, counter: epoch, ..Epochs::default() },
-        spared,
-    });
+    let invalidation = raised.map_or(Invalidation::None, |epoch| told(wanted, reach, epoch, &done));
     let nodes = authority.commit(tx, invalidation, true).await?;
     authority.mark_wanted().notify_one();
-    Ok(Revoked { service, event_id, nodes })
+    Ok(Revoked { service: done.service, sessions: done.sessions, event_id, nodes })
+}
+
+/// What was done.
+#[derive(Default)]
+struct Done {
+    service: u64,
+    sessions: u64,
+    external: bool,
+    spared: Option<CredentialId>,
+}
+
+/// Writes the number to the reach, and lifts the caller over it if it is to be spared.
+async fn raise(
+    tx: &mut Tx,
+    call: &Call,
+    wanted: &EmergencyRevoke,
+    reach: Reach,
+    (grantor, epoch, now): (&Grantor, u64, Timestamp),
+) -> Result<Done, Fault> {
+    let service = wanted.kinds.service && reach == Reach::Platform;
+    let mut done = Done::default();
+    let before =
+        if wanted.kinds.sessions { sessions::count_reached(tx.conn(), reach, now).await? } else { 0 };
+    if wanted.keep_caller {
+        done.spared = spare(tx, call, epoch).await?;
+    }
+    if service {
+        // What an earlier emergency reached is dead already, whether its rows have been marked or are being
+        // marked at this moment.
+        done.service = service_tokens::count_between_epochs(tx.conn(), grantor.epochs.service, epoch).await?;
+    }
+    let session = wanted.kinds.sessions;
+    let found = match reach {
+        Reach::Platform => {
+            platform::raise(tx.conn(), epoch, Reached { service, session }).await?;
+            true
+        }
+        _ if !session => true,
+        Reach::Publisher(id) => publishers::raise_session_epoch(tx.conn(), id, epoch).await?,
+        Reach::User(id) => users::end_sessions(tx.conn(), id, epoch).await?,
+        Reach::Membership(user, home) => {
+            memberships::raise_session_epoch(tx.conn(), home, user, epoch).await?
+        }
+    };
+    let (external, known) =
+        if wanted.kinds.external { refuse_external(tx, reach, Some(now)).await? } else { (false, true) };
+    done.external = external;
+    if !found || !known {
+        return Err(Fault::NotFound);
+    }
+    if session {
+        done.sessions = before - sessions::count_reached(tx.conn(), reach, now).await?.min(before);
+    }
+    Ok(done)
+}
+
+/// Lifts the calling credential over the number.
+async fn spare(tx: &mut Tx, call: &Call, epoch: u64) -> Result<Option<CredentialId>, Fault> {
+    let Some(id) = call.actor.credential_id() else { return Ok(None) };
+    let lifted = match calling_session(call) {
+        Some(session) => sessions::set_epoch(tx.conn(), session, epoch).await?,
+        None => service_tokens::set_epoch(tx.conn(), id, epoch).await?,
+    };
+    Ok(Some(id).filter(|_| lifted))
+}
+
+/// Refuses tokens of other issuers within a reach, or allows them again: whether that was done, and whether
+/// there is such a reach. A membership has no such mark: whoever is locked out of one publisher is removed from
+/// it.
+async fn refuse_external(tx: &mut Tx, reach: Reach, since: Option<Timestamp>) -> Result<(bool, bool), Fault> {
+    Ok(match reach {
+        Reach::Platform => {
+            external_refusals::of_platform(tx.conn(), since).await?;
+            (true, true)
+        }
+        Reach::Publisher(id) => (true, external_refusals::of_publisher(tx.conn(), id, since).await?),
+        Reach::User(id) => (true, external_refusals::of_user(tx.conn(), id, since).await?),
+        Reach::Membership(user, home) => (false, memberships::get(tx.conn(), home, user).await?.is_some()),
+    })
+}
+
+/// The one notification. The platform's numbers are compared in memory; what lies within another reach depends
+/// on its id.
+fn told(wanted: &EmergencyRevoke, reach: Reach, epoch: u64, done: &Done) -> Invalidation {
+    let spared = done.spared;
+    match reach {
+        Reach::Platform => Invalidation::Raised {
+            epochs: Epochs {
+                service: if wanted.kinds.service { epoch } else { 0 },
+                session: if wanted.kinds.sessions { epoch } else { 0 },
+                counter: epoch,
+                keys: 0,
+            },
+            spared,
+        }
+        .with(done.external.then_some(EXTERNAL)),
+        Reach::Publisher(PublisherId(id)) | Reach::User(UserId(id)) | Reach::Membership(UserId(id), _) => {
+            let caller: Option<Uuid> = spared.map(|id| id.0);
+            Invalidation::Of(caller.into_iter().chain([id]).collect())
+        }
+    }
+}
+
+/// Allows tokens of other issuers again that an emergency refuses. In force on this node when it returns.
+///
+/// # Errors
+/// [`Fault::Denied`] without `emergency:revoke`; [`Fault::NotFound`] as with [`revoke`].
+pub async fn allow_external(authority: &Authority, call: Call, scope: Scope) -> Result<Confirmations, Fault> {
+    let own = authority.clone();
+    authority.carry_out(async move { allow(&own, &call, scope).await }).await
+}
+
+async fn allow(authority: &Authority, call: &Call, scope: Scope) -> Result<Confirmations, Fault> {
+    let (reach, needs) = reach(call, scope)?;
+    let id = match reach {
+        Reach::Platform => EXTERNAL,
+        Reach::Publisher(PublisherId(id)) | Reach::User(UserId(id)) | Reach::Membership(UserId(id), _) => id,
+    };
+    let Change { mut tx, grantor, .. } = Change::begin_with(authority, call, &needs, &[], &[id]).await?;
+    let (_, known) = refuse_external(&mut tx, reach, None).await?;
+    if !known {
+        return Err(Fault::NotFound);
+    }
+    let (subject, publisher) = subject(reach);
+    let event = Event::new("external.allowed", grantor.actor, Some(call), subject).publisher(publisher);
+    event.details(json!({"scope": shown(reach)})).write(authority, tx.conn()).await?;
+    authority.commit(tx, Invalidation::Of(vec![id]), call.confirm).await
+}
+
+fn subject(reach: Reach) -> (Subject, Option<PublisherId>) {
+    let of = |kind, id| Subject { kind, id: Some(id), name: None };
+    match reach {
+        Reach::Platform => (Subject::platform(), None),
+        Reach::Publisher(id) => (of("publisher", id.0), Some(id)),
+        Reach::User(id) => (of("user", id.0), None),
+        Reach::Membership(user, home) => (of("user", user.0), Some(home)),
+    }
+}
+
+fn shown(reach: Reach) -> Value {
+    match reach {
+        Reach::Platform => json!({"all": true}),
+        Reach::Publisher(id) => json!({"publisher_id": id}),
+        Reach::User(id) => json!({"user_id": id}),
+        Reach::Membership(user, home) => json!({"user_id": user, "publisher_id": home}),
+    }
 }

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use uuid::Uuid;
 
 use crate::id::{CredentialId, PublisherId, RoleId, UserId};
+use crate::key::EXTERNAL;
 use crate::metadata::Metadata;
 use crate::principal::{ActorRef, CredentialKind, PrincipalKind};
 use crate::scope::ScopeSet;
@@ -210,7 +211,7 @@ impl Grant {
 
     /// The ids of everything else that a decision about it depends on: a change of any of them reaches it.
     pub fn depends_on(&self) -> impl Iterator<Item = Uuid> + '_ {
-        self.bonds.iter().flat_map(|bonds| {
+        let of_bonds = self.bonds.iter().flat_map(|bonds| {
             let tenancy = bonds.publisher.as_ref();
             let role = tenancy.and_then(|tenancy| tenancy.role.as_ref()?.id);
             [
@@ -220,6 +221,7 @@ impl Grant {
             ]
             .into_iter()
             .flatten()
-        })
+        });
+        of_bonds.chain((self.kind == CredentialKind::External).then_some(EXTERNAL))
     }
 }

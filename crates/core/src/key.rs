@@ -9,6 +9,9 @@ use crate::id::{CredentialId, PublisherId, SessionId};
 use crate::scope::ScopeSet;
 use crate::secret::TokenHash;
 
+/// What all tokens of other issuers depend on: a change of it reaches each of them.
+pub const EXTERNAL: Uuid = Uuid::from_u128(2);
+
 /// The key of one answer to "what may this credential do there": 32 bytes, so that a cache of a million is
 /// small. Of a service token asked about for no publisher it is the token's hash itself.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]

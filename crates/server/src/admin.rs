@@ -1,4 +1,4 @@
-//! What touches the store directly: migrating it, and making its first credential.
+//! What touches the store directly: migrating it, making its first credential, and sealing anew.
 
 use anyhow::{Context, bail};
 use keywright_api::bootstrap::Bootstrap;
@@ -66,4 +66,22 @@ pub async fn bootstrap(loaded: &Loaded, email: &str) -> anyhow::Result<Bootstrap
     closed?;
     let secret = secret.context("the token was made, but its secret cannot be shown")?;
     Ok(Bootstrap { token: Secret::new(secret.reveal()), credential_id: token.id.0, user_id: None })
+}
+
+/// Seals every signing key anew under the first of the configured master keys; tells how many.
+///
+/// # Errors
+/// When one is opened by none of them.
+pub async fn rekey(loaded: &Loaded) -> anyhow::Result<u64> {
+    let config = config(loaded)?;
+    let lock = node::lock(config).context("stop the server first")?;
+    let keys = node::keys(config)?;
+    let store = node::connect(config).await?;
+    node::check_schema(&store).await?;
+    let node = Node::open(config, store, lock, keys, Part::Operator).await?;
+    let sealed = keywright_authority::signing_keys::reseal(node.app().authority()).await;
+    let closed = node.close().await;
+    let sealed = sealed?;
+    closed?;
+    Ok(sealed)
 }

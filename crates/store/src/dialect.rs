@@ -65,6 +65,7 @@ pub(crate) fn registry() -> Vec<&'static Statement> {
     [
         crate::authentication_events::STATEMENTS,
         crate::external_identities::STATEMENTS,
+        crate::external_refusals::STATEMENTS,
         crate::grants::STATEMENTS,
         crate::idempotency::STATEMENTS,
         crate::journal::STATEMENTS,

@@ -10,6 +10,7 @@ mod dialect;
 mod engine;
 mod error;
 pub mod external_identities;
+pub mod external_refusals;
 pub mod grants;
 mod holds;
 pub mod idempotency;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use keywright_core::Timestamp;
-use keywright_store::{idempotency, leases, platform, service_tokens};
+use keywright_store::{idempotency, leases, platform, service_tokens, sessions as store_sessions};
 use keywright_verify::clock::boot_micros;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -30,6 +30,8 @@ const AFTER_FAILURE: Duration = Duration::from_secs(5);
 const SOON_AFTER_FAILURE: Duration = Duration::from_mins(1);
 /// The reason in rows that an emergency revoked.
 pub(crate) const EMERGENCY: &str = "emergency revocation";
+/// The reason in rows of sessions that ended with all others in a reach.
+const ALL_ENDED: &str = "all sessions were ended";
 const SWEEPER: &str = "idempotency sweeper";
 const SWEEPER_TTL: Duration = Duration::from_mins(2);
 
@@ -176,12 +178,33 @@ impl Job {
     }
 }
 
-/// Marks the rows of tokens that a raised epoch revoked, in slices. Nothing depends on it but lists.
-/// Rows that somebody holds at this moment are left to the next run.
+/// Marks the rows of tokens and sessions that a raised number revoked, in slices. Nothing depends on it but
+/// lists. Rows that somebody holds at this moment are left to the next run.
 ///
 /// # Errors
 /// As the store.
 pub async fn mark(authority: &Authority) -> Result<u64, Fault> {
+    Ok(mark_tokens(authority).await? + mark_sessions(authority).await?)
+}
+
+async fn mark_sessions(authority: &Authority) -> Result<u64, Fault> {
+    let mut marked = 0;
+    loop {
+        let (mut tx, now) = (authority.store().begin().await?, authority.now());
+        let done = store_sessions::mark_revoked_by_epoch(tx.conn(), now, Some(ALL_ENDED), SLICE).await?;
+        if done == 0 {
+            tx.rollback().await;
+            return Ok(marked);
+        }
+        tx.commit().await?;
+        marked += done;
+        if done < u64::from(SLICE) {
+            return Ok(marked);
+        }
+    }
+}
+
+async fn mark_tokens(authority: &Authority) -> Result<u64, Fault> {
     let mut reader = authority.store().read().await?;
     let epoch = platform::epochs(reader.conn()).await?.service;
     let left = service_tokens::count_below_epoch(reader.conn(), epoch).await?;

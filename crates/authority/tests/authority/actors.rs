@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use keywright_authority::emergency::{self, EmergencyRevoke};
+use keywright_authority::emergency::{self, EmergencyRevoke, Kinds, Scope};
 use keywright_authority::service_tokens::{self, CleanUp, Target, Update};
 use keywright_authority::{Authority, Call, Fault};
 use keywright_core::{CredentialId, Timestamp};
@@ -62,7 +62,12 @@ impl Doing {
 }
 
 fn all(reason: &str) -> EmergencyRevoke {
-    EmergencyRevoke { reason: reason.to_owned(), service: true, keep_caller: false }
+    EmergencyRevoke {
+        reason: reason.to_owned(),
+        scope: Scope::All,
+        kinds: Kinds { service: true, ..Kinds::default() },
+        keep_caller: false,
+    }
 }
 
 #[derive(Clone, Copy, Debug)]

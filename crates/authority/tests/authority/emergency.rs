@@ -1,6 +1,6 @@
 //! Emergency revocation: its reach, whom it spares, and what it leaves to the job.
 
-use keywright_authority::emergency::{self, EmergencyRevoke, Revoked};
+use keywright_authority::emergency::{self, EmergencyRevoke, Kinds, Revoked, Scope};
 use keywright_authority::service_tokens::{self, Target};
 use keywright_authority::{Call, Fault, jobs};
 use keywright_core::Status;
@@ -11,7 +11,12 @@ use crate::raw::Raw;
 use crate::world::{World, by, denial, operator, until, wanted, worlds};
 
 pub(crate) fn all(keep_caller: bool) -> EmergencyRevoke {
-    EmergencyRevoke { reason: "test".to_owned(), service: true, keep_caller }
+    EmergencyRevoke {
+        reason: "test".to_owned(),
+        scope: Scope::All,
+        kinds: Kinds { service: true, ..Kinds::default() },
+        keep_caller,
+    }
 }
 
 pub(crate) async fn emergency(world: &World, call: Call, keep_caller: bool) -> Result<Revoked, Fault> {
@@ -108,7 +113,7 @@ async fn it_needs_its_own_permission_and_a_refused_one_raises_nothing() {
 async fn what_is_not_in_its_reach_lives_on() {
     for world in worlds().await {
         let token = world.token("ci", &["a"]).await;
-        let nothing = EmergencyRevoke { service: false, ..all(false) };
+        let nothing = EmergencyRevoke { kinds: Kinds::default(), ..all(false) };
         let revoked = emergency::revoke(&world.authority, operator(), nothing).await.unwrap();
         assert_eq!(revoked.service, 0);
         assert_eq!(world.verdict(&token).await, "valid");

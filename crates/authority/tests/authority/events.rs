@@ -1,6 +1,6 @@
 //! Every change is told once, in its own transaction, and no telling bears a secret.
 
-use keywright_authority::emergency::{self, EmergencyRevoke};
+use keywright_authority::emergency::{self, EmergencyRevoke, Kinds, Scope};
 use keywright_authority::service_tokens::{self, CleanUp, MetadataChange, Target, Update};
 use keywright_authority::{Call, Fault, Idempotency, audit};
 use keywright_core::ActorKind;
@@ -104,12 +104,17 @@ async fn what_reaches_many_is_told_once() {
         let admin = world.token("admin", &["*"]).await;
         world.token("ci", &["a"]).await;
         world.advance_seconds(1);
-        let all = EmergencyRevoke { reason: "drill".to_owned(), service: true, keep_caller: true };
+        let all = EmergencyRevoke {
+            reason: "drill".to_owned(),
+            scope: Scope::All,
+            kinds: Kinds { service: true, ..Kinds::default() },
+            keep_caller: true,
+        };
         let outcome = emergency::revoke(&world.authority, by(&admin), all).await.unwrap();
         let emergency = told(&world, 2).await.event;
         assert_eq!((emergency.id, emergency.type_.as_str()), (outcome.event_id, "emergency.revoked"));
         assert_eq!(json(emergency.details.as_ref())["kept_caller"], json!(admin.row.id));
-        assert_eq!(json(emergency.details.as_ref())["reached"], json!({"service": 1}));
+        assert_eq!(json(emergency.details.as_ref())["reached"], json!({"service": 1, "sessions": 0}));
 
         world.advance_seconds(500 * 86_400);
         let sweep = CleanUp { deactivate_only: false, older_than_days: 0 };
@@ -184,7 +189,12 @@ async fn no_secret_and_no_hash_of_one_is_anywhere_but_where_it_is_looked_up() {
         let target = Target::Id(minted.row.id);
         let new = made(service_tokens::rotate(&world.authority, again, target, rotation()).await);
         world.revoke(&minted).await;
-        let all = EmergencyRevoke { reason: "drill".to_owned(), service: true, keep_caller: false };
+        let all = EmergencyRevoke {
+            reason: "drill".to_owned(),
+            scope: Scope::All,
+            kinds: Kinds { service: true, ..Kinds::default() },
+            keep_caller: false,
+        };
         emergency::revoke(&world.authority, operator(), all).await.unwrap();
         audit::chain::seal(&world.authority).await.unwrap();
 

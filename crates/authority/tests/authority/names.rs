@@ -1,13 +1,18 @@
 //! Names are unique among the living and free afterwards.
 
-use keywright_authority::emergency::{self, EmergencyRevoke};
+use keywright_authority::emergency::{self, EmergencyRevoke, Kinds, Scope};
 use keywright_authority::service_tokens::{self, Update};
 use keywright_authority::{Fault, jobs};
 
 use crate::world::{World, at_once, made, name, operator, wanted, worlds};
 
 async fn emergency(world: &World) {
-    let wanted = EmergencyRevoke { reason: "test".to_owned(), service: true, keep_caller: false };
+    let wanted = EmergencyRevoke {
+        reason: "test".to_owned(),
+        scope: Scope::All,
+        kinds: Kinds { service: true, ..Kinds::default() },
+        keep_caller: false,
+    };
     emergency::revoke(&world.authority, operator(), wanted).await.unwrap();
 }
 

@@ -1,7 +1,7 @@
 //! Several nodes over one PostgreSQL: what one changes, the others hear.
 
 use keywright_authority::Authority;
-use keywright_authority::emergency::{self, EmergencyRevoke};
+use keywright_authority::emergency::{self, EmergencyRevoke, Kinds, Scope};
 use keywright_authority::nodes::Confirmations;
 use keywright_authority::service_tokens::{self, CleanUp, Target, Update};
 use keywright_authority::{Call, entropy};
@@ -77,7 +77,12 @@ impl Node {
     }
 
     async fn emergency(&self, call: Call, keep_caller: bool) -> Confirmations {
-        let wanted = EmergencyRevoke { reason: "drill".to_owned(), service: true, keep_caller };
+        let wanted = EmergencyRevoke {
+            reason: "drill".to_owned(),
+            scope: Scope::All,
+            kinds: Kinds { service: true, ..Kinds::default() },
+            keep_caller,
+        };
         emergency::revoke(&self.authority, call, wanted).await.unwrap().nodes
     }
 }

@@ -8,7 +8,7 @@ use super::emergency::EmergencyRevoke;
 use super::globals::Globals;
 use super::serve::Serve;
 use super::verify::Verify;
-use super::{ci_event::CiEvent, configuration, events, journal, keys, publisher, role, token};
+use super::{ci_event::CiEvent, configuration, events, journal, keys, publisher, role, sessions, token};
 
 /// What is said below the list of commands.
 const AFTER_HELP: &str = "\
@@ -47,6 +47,11 @@ pub(crate) enum Noun {
         #[command(subcommand)]
         verb: role::Command,
     },
+    /// Logins of users: list, end, end-all
+    Session {
+        #[command(subcommand)]
+        verb: sessions::Command,
+    },
     /// Revoke every credential within a reach, at once
     EmergencyRevoke(EmergencyRevoke),
     /// Decide on a credential, read from standard input or `KEYWRIGHT_CREDENTIAL`; exit code 3 when it is denied
@@ -77,7 +82,7 @@ pub(crate) enum Noun {
     },
     /// Look at this deployment, and say what to do about what is wrong
     Doctor,
-    /// Keys that follow from the master key: audit-key
+    /// Keys that sign access tokens, and that follow from the master key: list, rotate, rekey, audit-key
     Keys {
         #[command(subcommand)]
         verb: keys::Command,

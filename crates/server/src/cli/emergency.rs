@@ -98,9 +98,10 @@ impl EmergencyRevoke {
 
     /// Does it.
     pub(crate) async fn run(&self, session: &Session<'_>) -> Outcome {
+        let scope = self.scope(session).await?;
         let spinner = progress::spinner(session.output, "revoking");
         // A caller that is not spared could not ask twice: the refusal would look like a failure.
-        let request = Request::post("/auth/emergency-revoke", self.body()).repeatable(self.keep_caller);
+        let request = Request::post("/auth/emergency-revoke", self.body(&scope)).repeatable(self.keep_caller);
         let answer = session.ask(&request).await;
         spinner.finish_and_clear();
         let answer = answer?;
@@ -115,22 +116,43 @@ impl EmergencyRevoke {
         Ok(())
     }
 
-    fn body(&self) -> Value {
-        let scope = match (&self.publisher, &self.service_account, &self.user) {
-            (Some(id), ..) => json!({ "publisher_id": id }),
+    /// The reach, by ids.
+    async fn scope(&self, session: &Session<'_>) -> Result<Value, Failure> {
+        Ok(match (&self.publisher, &self.service_account, &self.user) {
+            (Some(name), ..) => json!({ "publisher_id": id_of(session, "/publishers", "name", name).await? }),
             (_, Some(id), _) => json!({ "service_account_id": id }),
-            (.., Some(id)) => json!({ "user_id": id }),
+            (.., Some(email)) => json!({ "user_id": id_of(session, "/users", "email", email).await? }),
             (None, None, None) => json!({ "all": true }),
-        };
+        })
+    }
+
+    fn body(&self, scope: &Value) -> Value {
         let mut body = Map::new();
         body.insert("reason".to_owned(), json!(self.reason));
-        body.insert("scope".to_owned(), scope);
+        body.insert("scope".to_owned(), scope.clone());
         body.insert("keep_caller".to_owned(), json!(self.keep_caller));
         if !self.include.is_empty() {
             let kinds = self.include.iter().filter_map(ValueEnum::to_possible_value);
             body.insert("include".to_owned(), kinds.map(|kind| json!(kind.get_name())).collect());
         }
         Value::Object(body)
+    }
+}
+
+/// The id of what is named by its id, or by what a list finds exactly.
+pub(crate) async fn id_of(
+    session: &Session<'_>,
+    list: &str,
+    by: &'static str,
+    named: &str,
+) -> Result<String, Failure> {
+    if named.parse::<uuid::Uuid>().is_ok() {
+        return Ok(named.to_owned());
+    }
+    let found = session.ask(&Request::get(list).with(by, named)).await?;
+    match found.json["items"].as_array().map(Vec::as_slice) {
+        Some([one]) => Ok(text(one, "id").to_owned()),
+        _ => Err(Failure::Failed(format!("there is none with the {by} {}", escape(named)))),
     }
 }
 
@@ -203,19 +225,19 @@ mod tests {
     #[test]
     fn the_api_reads_what_the_flags_say() {
         let anything = |_: Format, _: &str| Ok(());
-        let read =
-            |command: &EmergencyRevoke| Request::from_body(command.body().to_string().as_bytes(), &anything);
-        let request =
-            read(&parse("--reason breach --include service,sessions --keep-caller").unwrap()).unwrap();
+        let read = |command: &EmergencyRevoke, scope: Value| {
+            Request::from_body(command.body(&scope).to_string().as_bytes(), &anything)
+        };
+        let command = parse("--reason breach --include service,sessions --keep-caller").unwrap();
+        let request = read(&command, json!({"all": true})).unwrap();
         assert_eq!(
             (request.include.as_slice(), request.keep_caller),
             (&[Include::Service, Include::Sessions][..], true)
         );
-        assert_eq!(read(&parse("--reason breach").unwrap()).unwrap().include.len(), Include::ALL.len());
-        for reach in ["--publisher p", "--service-account a", "--user u"] {
-            let refused = read(&parse(&format!("--reason breach {reach}")).unwrap()).unwrap_err();
-            assert_eq!(refused.code, "not_available_yet", "{reach}");
-        }
+        let all = read(&parse("--reason breach").unwrap(), json!({"all": true})).unwrap();
+        assert_eq!(all.include.len(), Include::ALL.len());
+        let account = read(&parse("--reason breach").unwrap(), json!({"service_account_id": "a"}));
+        assert_eq!(account.unwrap_err().code, "not_available_yet");
     }
 
     #[test]

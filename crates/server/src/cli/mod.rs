@@ -25,6 +25,7 @@ mod resolve;
 mod role;
 mod serve;
 mod session;
+mod sessions;
 mod settings;
 mod system;
 mod token;
@@ -122,7 +123,10 @@ fn dispatch(cli: &Cli, output: &Output) -> Outcome {
             verify.file().map_or(Ok(()), |path| verify.check(path, globals, output))
         }
         Noun::CiEvent(event) => ask(globals, output, Caller::Token, async |session| event.run(session).await),
-        Noun::Keys { verb } => verb.run(globals, output),
+        Noun::Keys { verb } => wait_for(verb.run(globals, output)),
+        Noun::Session { verb } => {
+            ask(globals, output, Caller::Token, async |session| verb.run(session).await)
+        }
         Noun::Events { verb } => ask(globals, output, Caller::Token, async |session| verb.run(session).await),
         Noun::Me => ask(globals, output, Caller::Token, system::me),
         Noun::Status => ask(globals, output, Caller::Token, system::status),

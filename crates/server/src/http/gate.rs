@@ -65,7 +65,7 @@ permissions! {
     /// Clean up service tokens, those of all.
     TokensCleanUp = Some("tokens:admin"), Platform;
     /// Emergency revocation.
-    EmergencyRevoke = Some("emergency:revoke"), Platform;
+    EmergencyRevoke = Some("emergency:revoke"), Publisher;
     /// Read events.
     AuditRead = Some("audit:read"), Publisher;
     /// Check the chain of events, which is one for all.

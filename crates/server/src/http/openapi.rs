@@ -61,6 +61,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(auth::me::me))
         .routes(routes!(auth::health::health))
         .routes(routes!(auth::emergency_revoke::emergency_revoke))
+        .routes(routes!(auth::emergency_revoke::allow_external))
         .routes(routes!(sessions::login::login))
         .routes(routes!(sessions::refresh::refresh))
         .routes(routes!(sessions::switch::switch))

@@ -1,7 +1,9 @@
 //! `POST /auth/emergency-revoke`.
 
+use keywright_core::BuiltInRole::{PublisherAdmin, PublisherViewer};
 use serde_json::{Value, json};
 
+use crate::harness::logins::Session;
 use crate::harness::{Answer, Caller, TestApp, eventually, on_both_engines};
 
 on_both_engines![
@@ -13,6 +15,8 @@ on_both_engines![
     it_can_be_done_again,
     a_reach_must_be_said,
     it_needs_its_permission,
+    sessions_die_within_the_reach_and_nowhere_else,
+    a_revoked_signing_key_kills_what_it_signed_and_the_next_one_signs,
 ];
 
 async fn revoke(caller: &Caller, more: Value) -> Answer {
@@ -129,10 +133,14 @@ async fn a_reach_must_be_said(app: &TestApp) {
     send(json!({"reason": "r", "scope": {"all": false}})).await.bad_field("scope.all", "invalid_value");
     send(json!({"reason": "r", "scope": "all"})).await.bad_field("scope", "invalid_type");
     send(json!({"reason": "r", "scope": {"everything": true}})).await.refused(422, "unknown_field");
-    for narrower in ["publisher_id", "service_account_id", "user_id"] {
-        let scope = json!({narrower: "0198c0de-0000-7000-8000-000000000000"});
-        let answer = send(json!({"reason": "r", "scope": scope})).await;
-        answer.bad_field(&format!("scope.{narrower}"), "not_available_yet");
+    let nobody = "0198c0de-0000-7000-8000-000000000000";
+    let answer = send(json!({"reason": "r", "scope": {"service_account_id": nobody}})).await;
+    answer.bad_field("scope.service_account_id", "not_available_yet");
+    for narrower in ["publisher_id", "user_id"] {
+        send(json!({"reason": "r", "scope": {narrower: nobody}})).await.refused(404, "not_found");
+        send(json!({"reason": "r", "scope": {narrower: "x"}}))
+            .await
+            .bad_field(&format!("scope.{narrower}"), "invalid_format");
     }
     let all = json!({"all": true});
     send(json!({"reason": "r", "scope": all, "include": []})).await.bad_field("include", "too_short");
@@ -153,4 +161,99 @@ async fn it_needs_its_permission(app: &TestApp) {
     let enough = app.caller(&["emergency:revoke"]).await;
     revoke(&enough, json!({})).await.expect(200);
     app.verify(app.admin_token()).await.decided("revoked");
+}
+
+async fn sessions_die_within_the_reach_and_nowhere_else(app: &TestApp) {
+    let (first, second) = (app.tenant("First").await, app.tenant("Second").await);
+    let ada = app.member_of("ada@example.com", &first, PublisherViewer).await;
+    app.join(&ada, &second, PublisherViewer).await;
+    let bob = app.member_of("bob@example.com", &first, PublisherViewer).await;
+    let admin = app.member_of("admin@example.com", &first, PublisherAdmin).await;
+    let sign_in = async || {
+        [
+            app.login_for(&ada, &first).await,
+            app.login_for(&ada, &second).await,
+            app.login_for(&bob, &first).await,
+            app.login_for(&admin, &first).await,
+        ]
+    };
+    let verdicts = async |sessions: &[Session]| {
+        let mut verdicts = Vec::new();
+        for session in sessions {
+            verdicts.push(app.verify(&session.access).await.json()["code"] == "valid");
+        }
+        verdicts
+    };
+    let scoped = async |caller: &Caller, scope: Value, keep: bool| {
+        let body = json!({"reason": "breach", "scope": scope, "keep_caller": keep});
+        caller.post("/auth/emergency-revoke", body).await
+    };
+    let of = |sessions: &[Session]| app.bearing(&sessions[3].access);
+    for (scope, reached, alive) in [
+        (json!({"user_id": ada.id}), 2, [false, false, true, true]),
+        (json!({"publisher_id": first.id}), 3, [false, true, false, false]),
+    ] {
+        let sessions = sign_in().await;
+        assert_eq!(verdicts(&sessions).await, [true; 4]);
+        let revoked = scoped(&app.admin(), scope.clone(), false).await.expect(200);
+        assert_eq!(revoked["revoked"], json!({"service": 0, "personal": 0, "sessions": reached}));
+        assert_eq!(verdicts(&sessions).await, alive, "{scope}");
+        app.refresh(&sessions[0].refresh).await.refused(401, "revoked");
+        let path = format!("/users/{}/sessions", ada.id);
+        app.admin().delete(&path).await.expect(204);
+        for person in [&bob, &admin] {
+            app.admin().delete(&format!("/users/{}/sessions", person.id)).await.expect(204);
+        }
+    }
+    // Whoever belongs to a publisher reaches what is there, and nothing beyond.
+    let sessions = sign_in().await;
+    let caller = of(&sessions);
+    scoped(&caller, json!({"all": true}), false).await.refused(403, "insufficient_scope");
+    scoped(&caller, json!({"publisher_id": second.id}), false).await.refused(404, "not_found");
+    let revoked = scoped(&caller, json!({"user_id": ada.id}), false).await.expect(200);
+    assert_eq!(revoked["revoked"]["sessions"], 1);
+    assert_eq!(verdicts(&sessions).await, [false, true, true, true]);
+    let revoked = scoped(&caller, json!({"publisher_id": first.id}), true).await.expect(200);
+    assert_eq!(revoked["revoked"]["sessions"], 1);
+    assert_eq!(verdicts(&sessions).await, [false, true, false, true]);
+    // The whole platform.
+    let revoked = revoke(&app.admin(), json!({"keep_caller": true})).await.expect(200);
+    assert_eq!(revoked["revoked"]["sessions"], 2);
+    assert_eq!(verdicts(&sessions).await, [false; 4]);
+    app.login_for(&ada, &first).await;
+    let mut database = app.database().await;
+    eventually("the rows are marked", async || {
+        database.number("SELECT COUNT(*) FROM sessions WHERE revoked_at IS NULL").await == 1
+    })
+    .await;
+    app.admin()
+        .post("/auth/emergency-revoke/allow-external", json!({"scope": {"all": true}}))
+        .await
+        .expect(200);
+}
+
+async fn a_revoked_signing_key_kills_what_it_signed_and_the_next_one_signs(app: &TestApp) {
+    let ada = app.person("ada@example.com", None).await;
+    let session = app.login(&ada).await;
+    app.verify(&session.access).await.decided("valid");
+    let rotate = async |revoke: bool| {
+        let body = json!({"reason": "leaked", "revoke": revoke});
+        app.admin().post("/signing-keys/rotate", body).await.expect(200)
+    };
+    let next = rotate(false).await;
+    assert_eq!((&next["key"]["status"], &next["revoked"]), (&json!("next"), &json!([])));
+    app.verify(&session.access).await.decided("valid");
+    let rotated = rotate(true).await;
+    assert_eq!(rotated["key"]["status"], "active");
+    assert_eq!(rotated["revoked"].as_array().unwrap().len(), 2);
+    app.verify(&session.access).await.decided("not_found");
+    let again = Session::of(&app.refresh(&session.refresh).await);
+    app.verify(&again.access).await.decided("valid");
+    let keys = app.nobody().get("/.well-known/jwks.json").await.expect(200);
+    assert_eq!(keys["keys"].as_array().unwrap().len(), 1);
+    assert_eq!(keys["keys"][0]["kid"], rotated["key"]["id"]);
+    let path = format!("/signing-keys/{}/revoke", rotated["key"]["id"].as_str().unwrap());
+    app.admin().post(&path, json!({"reason": "again"})).await.expect(200);
+    app.verify(&again.access).await.decided("not_found");
+    Session::of(&app.refresh(&again.refresh).await);
 }

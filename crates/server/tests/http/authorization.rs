@@ -47,6 +47,7 @@ const NOT_THERE: [&str; 4] = ["switch_publisher", "end_session", "list_user_sess
 const PERMISSIONS: &[(&str, &str)] = &[
     ("verify", "tokens:verify"),
     ("emergency_revoke", "emergency:revoke"),
+    ("allow_external", "emergency:revoke"),
     ("list_service_tokens", "tokens:read"),
     ("get_service_token", "tokens:read"),
     ("list_service_token_security_events", "tokens:read"),
@@ -190,6 +191,7 @@ impl Targets {
         Some(match operation.id.as_str() {
             "verify" => json!({"token": self.token.secret}),
             "emergency_revoke" => json!({"reason": "r", "scope": {"all": true}, "include": ["personal"]}),
+            "allow_external" => json!({"scope": {"all": true}}),
             "record_cicd_event" => json!({"event_type": "deployment", "status": "success"}),
             "create_service_token" => json!({"token_name": format!("made {number}"), "permissions": []}),
             "update_service_token" | "clean_up_service_tokens" => json!({}),

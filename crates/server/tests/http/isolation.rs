@@ -25,7 +25,9 @@ const NOTHING_BOUND: &[&str] = &[
     "rotate_signing_key",
     "create_service_token",
     "clean_up_service_tokens",
+    // Their reach lies deeper than this test looks; `auth_emergency_revoke` tries it as a stranger.
     "emergency_revoke",
+    "allow_external",
     "record_cicd_event",
     "verify_security_events",
     "get_analytics_summary",

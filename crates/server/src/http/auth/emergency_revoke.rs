@@ -4,11 +4,13 @@ use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use keywright_api::emergency::{
-    EmergencyRevoke as Body, EmergencyRevoked, Include, NodeConfirmations, PendingNode, RevokedCounts,
+    AllowExternal, EmergencyRevoke as Body, EmergencyRevoked, EmergencyScope, ExternalAllowed, Include,
+    NodeConfirmations, PendingNode, RevokedCounts,
 };
 use keywright_api::request::FromFields;
 use keywright_authority::emergency;
 use keywright_authority::nodes::Confirmations;
+use keywright_core::{PublisherId, UserId};
 
 use crate::http::answer::{Refused, json_no_store};
 use crate::http::gate::{Caller, EmergencyRevoke};
@@ -35,16 +37,48 @@ pub async fn emergency_revoke(
     let wanted = Body::from_body(&body, &rules(&app))?;
     let wanted = emergency::EmergencyRevoke {
         reason: wanted.reason,
-        service: wanted.include.contains(&Include::Service),
+        scope: scope(wanted.scope),
+        kinds: emergency::Kinds {
+            service: wanted.include.contains(&Include::Service),
+            sessions: wanted.include.contains(&Include::Sessions),
+            external: wanted.include.contains(&Include::External),
+        },
         keep_caller: wanted.keep_caller,
     };
     let revoked = emergency::revoke(app.authority(), caller.call, wanted).await?;
     let answer = EmergencyRevoked {
-        revoked: RevokedCounts { service: revoked.service, personal: 0, sessions: 0 },
+        revoked: RevokedCounts { service: revoked.service, personal: 0, sessions: revoked.sessions },
         event_id: revoked.event_id.0,
         nodes: confirmations(&revoked.nodes),
     };
     Ok(json_no_store(StatusCode::OK, &answer))
+}
+
+/// Accept the tokens of other issuers again that an emergency refuses.
+#[utoipa::path(
+    post, path = "/auth/emergency-revoke/allow-external", tag = "service tokens", operation_id = "allow_external",
+    request_body = AllowExternal,
+    responses((status = 200, description = "Accepted again", body = ExternalAllowed),
+        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
+        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+)]
+pub async fn allow_external(
+    State(app): State<App>,
+    caller: Caller<EmergencyRevoke>,
+    _: NoQuery,
+    JsonBytes(body): JsonBytes,
+) -> Result<Response, Refused> {
+    let wanted = AllowExternal::from_body(&body, &rules(&app))?;
+    let nodes = emergency::allow_external(app.authority(), caller.call, scope(wanted.scope)).await?;
+    Ok(json_no_store(StatusCode::OK, &ExternalAllowed { nodes: confirmations(&nodes) }))
+}
+
+fn scope(scope: EmergencyScope) -> emergency::Scope {
+    match scope {
+        EmergencyScope::All(_) => emergency::Scope::All,
+        EmergencyScope::PublisherId(id) => emergency::Scope::Publisher(PublisherId(id)),
+        EmergencyScope::UserId(id) => emergency::Scope::User(UserId(id)),
+    }
 }
 
 /// The nodes, as the API shows them.
