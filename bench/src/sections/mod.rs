@@ -10,6 +10,7 @@ mod cached;
 mod cold;
 mod emergency;
 mod in_process;
+mod jwt;
 mod memory;
 mod mint;
 mod moving;
@@ -22,8 +23,9 @@ mod start;
 pub(crate) type Measure = fn(&Context) -> Result<Section>;
 
 /// All sections, in the order of the page.
-pub(crate) const ALL: [(&str, Measure); 12] = [
+pub(crate) const ALL: [(&str, Measure); 13] = [
     ("cached", cached::run),
+    ("jwt", jwt::run),
     ("moving", moving::run),
     ("sink", sink::run),
     ("open-loop", open_loop::run),
