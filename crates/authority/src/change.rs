@@ -168,6 +168,10 @@ pub(crate) fn judge(
 ) -> Result<Grantor, Fault> {
     let Loaded { grant, epochs } = held.ok_or_else(|| Fault::Denied(DenialCode::NotFound.into()))?;
     decide(&grant, bearing.claimed.as_ref(), epochs, &needs.requirements, now)?;
+    // Who was of the platform a moment ago, and now acts by a role within a publisher, has no part in this.
+    if grant.publisher() != bearing.wanted.publisher() {
+        return Err(Fault::Denied(DenialCode::WrongPublisher.into()));
+    }
     needs.accept(bearing.home)?;
     let permissions = grant.effective(bearing.claimed.as_ref()).into_owned();
     Ok(Grantor { actor: bearing.principal.clone(), permissions, home: bearing.home, epochs })

@@ -233,6 +233,8 @@ async fn a_platform_administrator_acts_for_any_publisher(app: &TestApp) {
     );
     let bearer = app.bearing(&token);
     bearer.get("/auth/tokens").await.expect(200);
+    let body = json!({"token_name": "made by a person", "permissions": ["works:read"]});
+    assert_eq!(bearer.post("/auth/tokens", body).await.expect(201)["created_by"]["id"], json!(id(21)));
     assert_eq!(app.verify(&token).await.decided("valid")["publisher_id"], Value::Null);
     let about = json!({"token": token, "publisher_id": people.publisher});
     assert_eq!(app.verify_body(about).await.decided("valid")["publisher_id"], json!(people.publisher));

@@ -232,3 +232,27 @@ async fn a_silent_issuer_slows_nobody_else() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_makes_a_change_by_an_external_token_is_read_again() {
+    on_each_engine(async |app, issuer| {
+        let people = People::settle(app).await;
+        let mut database = app.database().await;
+        let row = database.uuid(people.user);
+        let role = |value: &str| format!("UPDATE users SET platform_role = {value} WHERE id = {row}");
+        database.execute(&role("'platform_admin'")).await;
+        let bearer = app.bearing(&issuer.token(app, "k1", &json!({})));
+        let mint = async |name: &str| {
+            bearer.post("/auth/tokens", json!({"token_name": name, "permissions": ["works:read"]})).await
+        };
+        let made = mint("one").await.expect(201);
+        assert_eq!(made["created_by"], json!({"type": "user", "id": people.user, "name": "ada@example.com"}));
+        // The cache still knows an administrator of the platform; the transaction finds one of a publisher.
+        let everything =
+            format!("UPDATE roles SET permissions = '[\"*\"]' WHERE id = {}", database.uuid(people.role));
+        database.execute(&everything).await;
+        database.execute(&role("NULL")).await;
+        mint("two").await.refused(403, "wrong_publisher");
+    })
+    .await;
+}
