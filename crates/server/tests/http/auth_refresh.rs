@@ -133,3 +133,29 @@ async fn a_role_that_shrank_gives_less_with_the_next_refresh(app: &TestApp) {
     assert_eq!(claims["role"], "publisher_viewer");
     assert!(!claims["permissions"].as_array().unwrap().contains(&json!("*")));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_nodes_leave_one_live_successor_and_so_does_a_restart() {
+    let Some(app) = TestApp::start(crate::harness::Engine::Postgres).await else { return };
+    let other = app.another(None, &[]).await;
+    let ada = app.person("ada@example.com", None).await;
+    let session = app.login(&ada).await;
+    let nodes = [&app, &other];
+    let refreshes = (0..50).map(|number| nodes[number % 2].refresh(&session.refresh));
+    let answers = futures::future::join_all(refreshes).await;
+    let next: std::collections::BTreeSet<_> =
+        answers.iter().map(|answer| Session::of(answer).refresh).collect();
+    assert_eq!((next.len(), live(&app).await), (1, 1));
+    other.stop().await;
+    // However slow this machine is, the ten seconds are not over.
+    let mut database = app.database().await;
+    let later = database.moment("2100-01-01T00:00:00Z");
+    database.execute(&format!("UPDATE refresh_tokens SET used_at = {later} WHERE used_at IS NOT NULL")).await;
+    // One that knows nothing of what was said before.
+    let fresh = app.another(None, &[]).await;
+    let again = Session::of(&fresh.refresh(&session.refresh).await);
+    assert_eq!(Some(&again.refresh), next.first());
+    assert_eq!(live(&app).await, 1);
+    fresh.stop().await;
+    app.stop().await;
+}
