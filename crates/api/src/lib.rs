@@ -10,6 +10,7 @@
 
 mod wire_enum;
 
+pub mod account;
 pub mod actor;
 pub mod analytics;
 pub mod bootstrap;
@@ -36,6 +37,7 @@ pub mod service_token_request;
 pub mod session;
 pub mod signing_key;
 pub mod system;
+pub mod user;
 pub mod verify;
 pub mod verify_request;
 

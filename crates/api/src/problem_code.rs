@@ -77,6 +77,14 @@ refusals! {
     NameTaken "name_taken" 409 "The name is taken";
     /// Another account has that address, in some spelling.
     EmailTaken "email_taken" 409 "The address is taken";
+    /// A link that was used, replaced, or has ended.
+    LinkNotUsable "link_not_usable" 400 "The link cannot be used";
+    /// They have accepted, or are disabled: there is nothing to accept.
+    NotInvited "not_invited" 409 "No invitation is open";
+    /// Only a user with a session may ask for this.
+    UserRequired "user_required" 403 "Only for users";
+    /// There is no way to send the mail that this needs.
+    MailNotConfigured "mail_not_configured" 409 "Mail is not configured";
     /// Something still depends on it.
     InUse "in_use" 409 "Still in use";
     /// Nobody would be left to administer it.

@@ -42,6 +42,8 @@ pub enum Format {
     Name,
     /// A permission.
     Scope,
+    /// An address of mail.
+    Email,
     /// A domain, such as `example.com`.
     Domain,
     /// A moment, RFC 3339.

@@ -1,6 +1,9 @@
 //! The schema of each request says what its reader takes: no field more or less, the same bounds.
 
 use crate::{
+    account::{
+        AcceptInvitation, AskForLink, ChangeEmail, ChangePassword, ConfirmPasswordReset, PatchMe, UseLink,
+    },
     analytics::AnalyticsQuery,
     cicd::RecordCicdEvent,
     emergency::{AllowExternal, EmergencyRevoke},
@@ -18,6 +21,7 @@ use crate::{
     },
     session::{LogIn, PageQuery, Refresh, SwitchPublisher},
     signing_key::{RevokeSigningKey, RotateSigningKey},
+    user::{InviteAgain, InviteUser, PatchUser, UserQuery},
     verify_request::VerifyRequest,
 };
 use serde_json::{Map, Value, json};
@@ -120,6 +124,17 @@ fn every_contract() -> Vec<(&'static str, Contract)> {
         ("rotate signing key", of_body::<RotateSigningKey>()),
         ("revoke signing key", of_body::<RevokeSigningKey>()),
         ("page query", of_query::<PageQuery>()),
+        ("invitation", of_body::<InviteUser>()),
+        ("invitation again", of_body::<InviteAgain>()),
+        ("user patch", of_body::<PatchUser>()),
+        ("acceptance", of_body::<AcceptInvitation>()),
+        ("password", of_body::<ChangePassword>()),
+        ("link asked for", of_body::<AskForLink>()),
+        ("password reset", of_body::<ConfirmPasswordReset>()),
+        ("link", of_body::<UseLink>()),
+        ("address", of_body::<ChangeEmail>()),
+        ("profile", of_body::<PatchMe>()),
+        ("user query", of_query::<UserQuery>()),
         ("revoke query", of_query::<RevokeQuery>()),
         ("token query", of_query::<ServiceTokenQuery>()),
         ("event query", of_query::<EventQuery>()),

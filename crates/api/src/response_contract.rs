@@ -3,7 +3,7 @@
 
 use crate::{
     actor, analytics, bootstrap, emergency, event, me, member, page, problem, publisher, role, service_token,
-    session, signing_key, system, verify,
+    session, signing_key, system, user, verify,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
@@ -121,6 +121,8 @@ fn schema_and_serialisation_of_every_answer_agree() {
     agrees::<system::SystemHealth>();
     agrees::<system::Probe>();
     agrees::<system::SystemStatus>();
+    agrees::<user::User>();
+    agrees::<user::InvitedUser>();
     agrees::<verify::Decision>();
     agrees::<verify::ValidDecision>();
     agrees::<verify::Denial>();

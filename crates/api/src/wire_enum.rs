@@ -122,6 +122,9 @@ mod tests {
         agrees::<crate::service_token::TokenStatus>();
         agrees::<crate::session::AccessTokenType>();
         agrees::<crate::signing_key::SigningKeyStatus>();
+        agrees::<crate::user::UserStatus>();
+        agrees::<crate::user::PlatformRole>();
+        agrees::<crate::user::Locale>();
         agrees::<crate::system::HealthStatus>();
         agrees::<crate::system::JournalMode>();
         agrees::<crate::system::StoreEngine>();

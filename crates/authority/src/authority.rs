@@ -7,16 +7,20 @@ use keywright_core::id::ChangeId;
 use keywright_core::{CredentialId, EventId, NodeId, PublisherId, RoleId, SigningAlgorithm, Timestamp};
 use keywright_store::{Engine, Store};
 use keywright_verify::{Clock, Verifier};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::entropy;
 use crate::idempotency::Running;
 use crate::jobs::{EventKeeper, JobBoard};
 use crate::journals::OwnJournal;
 use crate::keys::Keys;
+use crate::mail::Post;
 use crate::nodes::Bulletin;
 use crate::passwords::Passwords;
 use crate::signing_keys::Signers;
+
+/// Links that strangers ask for at once, at most.
+const MAX_REQUESTS: usize = 64;
 
 /// What the use cases need to know of the configuration.
 #[derive(Clone, Debug)]
@@ -29,6 +33,8 @@ pub struct Settings {
     pub failure_retention_days: u32,
     /// How long a node that is cut off goes on by itself.
     pub stale_grace: Duration,
+    /// The ways by which mail leaves.
+    pub post: Option<Post>,
     /// The tokens that are signed here.
     pub jwt: JwtSettings,
     /// Sessions.
@@ -108,6 +114,8 @@ struct Inner {
     signers: Signers,
     seal_wanted: Notify,
     mark_wanted: Notify,
+    mail_wanted: Notify,
+    requests: Arc<Semaphore>,
 }
 
 impl Authority {
@@ -136,6 +144,8 @@ impl Authority {
                 signers: Signers::default(),
                 seal_wanted: Notify::new(),
                 mark_wanted: Notify::new(),
+                mail_wanted: Notify::new(),
+                requests: Arc::new(Semaphore::new(MAX_REQUESTS)),
             }),
         }
     }
@@ -212,6 +222,20 @@ impl Authority {
 
     pub(crate) fn seal_wanted(&self) -> &Notify {
         &self.inner.seal_wanted
+    }
+
+    /// The ways by which mail leaves; none as long as none are configured.
+    pub fn post(&self) -> Option<&Post> {
+        self.inner.settings.post.as_ref()
+    }
+
+    /// Places for links that strangers ask for: their work is done after the answer.
+    pub(crate) fn requests(&self) -> &Arc<Semaphore> {
+        &self.inner.requests
+    }
+
+    pub(crate) fn mail_wanted(&self) -> &Notify {
+        &self.inner.mail_wanted
     }
 
     pub(crate) fn mark_wanted(&self) -> &Notify {

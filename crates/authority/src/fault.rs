@@ -95,6 +95,18 @@ pub enum Fault {
     /// There is a usable token with `*` already.
     #[error("the authority has its first credential")]
     AlreadyBootstrapped,
+    /// They have accepted their invitation, or are locked out.
+    #[error("the invitation was accepted, or the user is disabled")]
+    NotInvited,
+    /// A link that was used, replaced, or has ended, or none at all.
+    #[error("the link cannot be used")]
+    LinkNotUsable,
+    /// What is a person's alone was asked with another credential.
+    #[error("only a user with a session may do this")]
+    UserRequired,
+    /// There is no way to send a mail.
+    #[error("mail is not configured")]
+    MailNotConfigured,
     /// The store cannot be reached. Nothing has changed.
     #[error("the store is not available: {0}")]
     Unavailable(String),

@@ -5,6 +5,7 @@
 //! are told. Commit and invalidation run in a task of their own ([`change`]), so that a client that
 //! hangs up cannot separate them.
 
+pub mod accounts;
 pub mod analytics;
 pub mod audit;
 mod authority;
@@ -20,6 +21,7 @@ pub mod idempotency;
 pub mod jobs;
 pub mod journals;
 pub mod keys;
+pub mod mail;
 pub mod memberships;
 pub mod nodes;
 pub mod passwords;
@@ -29,6 +31,7 @@ pub mod service_tokens;
 pub mod sessions;
 pub mod signing_keys;
 pub mod status;
+pub mod users;
 
 pub use authority::{Authority, JwtSettings, SessionSettings, Settings};
 pub use call::{Call, Grantor};

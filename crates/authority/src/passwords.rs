@@ -143,6 +143,10 @@ pub fn context_words<'a>(texts: impl IntoIterator<Item = &'a str>) -> Vec<String
 /// NIST SP 800-63B-4 §3.1.1.2: what is common, expected or derived from the context is refused; no rule
 /// says which kinds of characters there must be.
 fn weakness(password: &str, context: &[String]) -> Option<String> {
+    if is_mostly_context(password, context) {
+        let detail = "is mostly your own name or address, or the name of what you log in to";
+        return Some(format!("{detail}. Take several words that have nothing to do with you."));
+    }
     let words: Vec<&str> = context.iter().map(String::as_str).collect();
     let estimate = zxcvbn(password, &words);
     if estimate.score() >= Score::Three {
@@ -160,6 +164,18 @@ fn weakness(password: &str, context: &[String]) -> Option<String> {
         }
     }
     Some(format!("{detail}. Four or more words that do not belong together are hard to guess."))
+}
+
+/// Fewest letters and digits that there must be beside the words of the context.
+const OF_ONES_OWN: usize = 8;
+
+/// An estimate takes several known words for hard to guess, also when all of them are known to be this
+/// person's: those count for nothing.
+fn is_mostly_context(password: &str, context: &[String]) -> bool {
+    let mut words: Vec<&str> = context.iter().map(String::as_str).filter(|word| word.len() > 3).collect();
+    words.sort_unstable_by_key(|word| std::cmp::Reverse(word.len()));
+    let left = words.iter().fold(password.to_lowercase(), |left, word| left.replace(word, ""));
+    left.chars().filter(|c| c.is_alphanumeric()).count() < OF_ONES_OWN
 }
 
 #[cfg(test)]
@@ -213,6 +229,8 @@ mod tests {
             "keywrightkeywright",
             "adalovelaceadalovelace",
             "songtrustcatalogue",
+            "ada.lovelace2026",
+            "Keywright Songtrust 1!",
             "1234567890123456789",
         ] {
             let refused = passwords.judge("new_password", bad, context()).await;

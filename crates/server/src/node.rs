@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use keywright_api::system::JournalMode;
 use keywright_authority::audit::chain;
+use keywright_authority::mail::{self, MailSettings, Post};
 use keywright_authority::{Authority, JwtSettings, Keys, SessionSettings, Settings, entropy, jobs};
 use keywright_core::{NodeId, SigningAlgorithm};
 use keywright_store::{
@@ -21,7 +22,7 @@ use tokio::task::JoinHandle;
 use tracing::warn;
 use zeroize::Zeroizing;
 
-use crate::config::{self, Config, MasterKeys};
+use crate::config::{self, Config, Mail, MasterKeys};
 use crate::http::App;
 use crate::http::app::DoorSettings;
 use crate::{issuers, journal};
@@ -183,6 +184,7 @@ impl Node {
                 refresh_token_days: config.sessions.refresh_token_days,
                 session_days: config.sessions.session_days,
             },
+            post: post(config, &part)?,
         };
         let authority = Authority::new(store.clone(), verifier, keys, node, settings);
         let mut tasks = vec![tokio::spawn(mover::run(journal.clone(), Arc::new(store)))];
@@ -241,6 +243,10 @@ impl Node {
             warn!(%error, "that the journal is empty could not be told; it will be missed until it is opened again");
         }
         let _ = chain::seal(authority).await;
+        if let Part::Operator = self.part {
+            // What one command made due leaves with it; what cannot, the next server sends.
+            let _ = tokio::time::timeout(DRAIN, mail::deliver(authority)).await;
+        }
         if matches!(self.part, Part::Serves(_))
             && let Err(error) = authority.leave().await
         {
@@ -274,6 +280,23 @@ fn jwt_settings(config: &Config) -> JwtSettings {
         rotation_days: config.jwt.rotation_days,
         publish_ahead_hours: config.jwt.publish_ahead_hours,
     }
+}
+
+/// The ways by which mail leaves, where any is configured.
+fn post(config: &Config, part: &Part) -> anyhow::Result<Option<Post>> {
+    let Mail { smtp_url, from, folder } = &config.mail;
+    let Some(base_url) = &config.server.public_url else { return Ok(None) };
+    if smtp_url.is_none() && folder.is_none() {
+        return Ok(None);
+    }
+    let post = Post::new(&MailSettings {
+        base_url: base_url.as_str().to_owned(),
+        from: from.clone().unwrap_or_else(|| "keywright@localhost".to_owned()),
+        smtp_url: smtp_url.as_ref().map(|url| Zeroizing::new(url.reveal().to_owned())),
+        folder: folder.clone(),
+        background: matches!(part, Part::Serves(_)),
+    })?;
+    Ok(Some(post))
 }
 
 fn freshness(store: &Store) -> Freshness {

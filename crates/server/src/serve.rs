@@ -67,6 +67,7 @@ async fn serve(config: &Config, dev: bool) -> anyhow::Result<()> {
         // Links and tokens name it.
         let tls = config.server.tls_cert.is_some();
         config.server.public_url.get_or_insert_with(|| PublicUrl::direct(address, tls));
+        keep_mails(&mut config);
     }
     let keys = node::keys(&config)?;
     let store = node::connect(&config).await?;
@@ -75,6 +76,9 @@ async fn serve(config: &Config, dev: bool) -> anyhow::Result<()> {
     }
     node::check_schema(&store).await?;
     let node = Node::open(&config, store, lock, keys, Part::Serves(address.to_string())).await?;
+    if let Some(post) = node.app().authority().post().filter(|_| dev) {
+        post.tell_in_log();
+    }
     let served = Served::start(&config, &node, listener)?;
     info!(%address, engine = node.app().authority().store().engine().as_str(), version = env!("CARGO_PKG_VERSION"), "serving");
     if dev {
@@ -216,6 +220,14 @@ fn make_key(config: &Config) -> anyhow::Result<()> {
     file.write_all(text.as_bytes())?;
     file.write_all(b"\n")?;
     file.sync_all().with_context(|| path.display().to_string())
+}
+
+/// `--dev` keeps mails beside the database, unless something else is configured.
+fn keep_mails(config: &mut Config) {
+    if config.mail.folder.is_none() {
+        let beside = config.database.url.sqlite_path().and_then(|path| path.parent());
+        config.mail.folder = Some(beside.unwrap_or(Path::new("./data")).join("mail"));
+    }
 }
 
 /// Prints the first token and a line to paste, once.

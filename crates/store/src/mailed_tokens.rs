@@ -21,6 +21,10 @@ statements! {
         "UPDATE mailed_tokens SET used_at = $3 \
          WHERE token_hash = $1 AND purpose = $2 AND used_at IS NULL AND expires_at > $3"
     ];
+    SINCE = [
+        "SELECT COUNT(*) FROM mailed_tokens WHERE user_id = $1 AND purpose = $2 AND used_at IS NULL \
+         AND created_at > $3"
+    ];
     VOID = ["DELETE FROM mailed_tokens WHERE user_id = $1 AND purpose = $2"];
     VOID_ALL = ["DELETE FROM mailed_tokens WHERE user_id = $1"];
     FORGET = ["DELETE FROM mailed_tokens WHERE expires_at < $1"];
@@ -166,4 +170,22 @@ pub async fn void_all(conn: Conn<'_>, user: UserId) -> Result<u64, StoreError> {
 /// As any query.
 pub async fn forget(conn: Conn<'_>, before: Timestamp) -> Result<u64, StoreError> {
     change!(conn, FORGET; Time(before))
+}
+
+/// Whether a token that was not used yet was made after a moment.
+///
+/// # Errors
+/// As any query.
+pub async fn made_since(
+    conn: Conn<'_>,
+    user: UserId,
+    purpose: Purpose,
+    since: Timestamp,
+) -> Result<bool, StoreError> {
+    let count = on!(conn, |c| sqlx::query_scalar::<DB, i64>(SINCE.text::<DB>())
+        .bind(user.0)
+        .bind(purpose.as_str())
+        .bind(Time(since))
+        .fetch_one(c))?;
+    Ok(count > 0)
 }

@@ -19,8 +19,7 @@ use crate::audit::chain;
 use crate::authority::Authority;
 use crate::fault::Fault;
 use crate::idempotency::{LIFE_SECONDS, SECRET_LIFE_SECONDS};
-use crate::journals;
-use crate::{sessions, signing_keys};
+use crate::{journals, mail, sessions, signing_keys};
 
 /// Rows marked, or forgotten, in one transaction.
 const SLICE: u32 = 2_000;
@@ -91,10 +90,12 @@ enum Job {
     SigningKeys,
     /// Forgets sessions that are over.
     Sessions,
+    /// Delivers mail.
+    Mail,
 }
 
 impl Job {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Seal,
         Self::Mark,
         Self::Sweep,
@@ -102,6 +103,7 @@ impl Job {
         Self::Journals,
         Self::SigningKeys,
         Self::Sessions,
+        Self::Mail,
     ];
 
     const fn name(self) -> &'static str {
@@ -113,6 +115,7 @@ impl Job {
             Self::Journals => journals::WATCH,
             Self::SigningKeys => signing_keys::KEEPER,
             Self::Sessions => sessions::CLEANER,
+            Self::Mail => mail::JOB,
         }
     }
 
@@ -123,7 +126,7 @@ impl Job {
             Self::Mark => 30,
             Self::Sweep | Self::SigningKeys => 60,
             Self::KeepEvents | Self::Sessions => 3_600,
-            Self::Journals => 5,
+            Self::Journals | Self::Mail => 5,
         })
     }
 
@@ -131,6 +134,7 @@ impl Job {
         match self {
             Self::Seal => Some(authority.seal_wanted()),
             Self::Mark => Some(authority.mark_wanted()),
+            Self::Mail => Some(authority.mail_wanted()),
             Self::Sweep | Self::KeepEvents | Self::Journals | Self::SigningKeys | Self::Sessions => None,
         }
     }
@@ -144,6 +148,7 @@ impl Job {
             Self::Journals => journals::watch(authority).await,
             Self::SigningKeys => signing_keys::keep(authority).await,
             Self::Sessions => sessions::clean_up(authority).await,
+            Self::Mail => mail::deliver_in_background(authority).await,
         }
     }
 
@@ -225,8 +230,8 @@ async fn mark_tokens(authority: &Authority) -> Result<u64, Fault> {
     }
 }
 
-/// Erases the secrets of idempotent answers that are not told again, and forgets old answers. One node
-/// does it at a time.
+/// Erases the secrets of idempotent answers that are not told again, and forgets old answers, mails and mailed
+/// tokens. One node does it at a time.
 ///
 /// # Errors
 /// As the store.
@@ -238,7 +243,9 @@ pub async fn sweep(authority: &Authority) -> Result<u64, Fault> {
     if lease.is_none() {
         return Ok(0);
     }
-    Ok(sweep_all(authority, Step::Erase, now).await? + sweep_all(authority, Step::Forget, now).await?)
+    let answers =
+        sweep_all(authority, Step::Erase, now).await? + sweep_all(authority, Step::Forget, now).await?;
+    Ok(answers + mail::forget(authority, now).await?)
 }
 
 #[derive(Clone, Copy)]

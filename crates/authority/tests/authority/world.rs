@@ -49,6 +49,7 @@ pub(crate) fn settings() -> Settings {
         jwt: JwtSettings { issuer: Some("https://auth.example.com".to_owned()), ..JwtSettings::default() },
         sessions: SessionSettings::default(),
         stale_grace: Duration::from_mins(1),
+        post: None,
     }
 }
 

@@ -8,7 +8,9 @@ use super::emergency::EmergencyRevoke;
 use super::globals::Globals;
 use super::serve::Serve;
 use super::verify::Verify;
-use super::{ci_event::CiEvent, configuration, events, journal, keys, publisher, role, sessions, token};
+use super::{
+    ci_event::CiEvent, configuration, events, journal, keys, publisher, role, sessions, token, user,
+};
 
 /// What is said below the list of commands.
 const AFTER_HELP: &str = "\
@@ -51,6 +53,11 @@ pub(crate) enum Noun {
     Session {
         #[command(subcommand)]
         verb: sessions::Command,
+    },
+    /// People: invite, create, remind, list, show, update, disable, enable, delete
+    User {
+        #[command(subcommand)]
+        verb: user::Command,
     },
     /// Revoke every credential within a reach, at once
     EmergencyRevoke(EmergencyRevoke),

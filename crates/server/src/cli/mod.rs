@@ -30,6 +30,7 @@ mod settings;
 mod system;
 mod token;
 pub mod transport;
+mod user;
 mod verify;
 
 use std::io::Write as _;
@@ -109,6 +110,7 @@ fn dispatch(cli: &Cli, output: &Output) -> Outcome {
             ask(globals, output, Caller::Token, async |session| verb.run(session).await)
         }
         Noun::Role { verb } => ask(globals, output, Caller::Token, async |session| verb.run(session).await),
+        Noun::User { verb } => ask(globals, output, Caller::Token, async |session| verb.run(session).await),
         Noun::EmergencyRevoke(revoke) => {
             revoke.confirm()?;
             ask(globals, output, Caller::Token, async |session| revoke.run(session).await)

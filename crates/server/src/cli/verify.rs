@@ -50,23 +50,27 @@ pub(crate) fn credential() -> Result<Zeroizing<String>, Failure> {
     if let Some(credential) = Environment(&process_environment).first(&["KEYWRIGHT_CREDENTIAL"]) {
         return Ok(Zeroizing::new(credential));
     }
+    read_secret("credential", "keywright verify < token.txt, or set KEYWRIGHT_CREDENTIAL")
+}
+
+/// A secret from standard input, which is never asked for on a terminal that would show it.
+pub(crate) fn read_secret(what: &str, how: &str) -> Result<Zeroizing<String>, Failure> {
     let stdin = std::io::stdin();
     if stdin.is_terminal() {
-        return Err(Failure::Usage(
-            "no credential: pipe it in (keywright verify < token.txt) or set KEYWRIGHT_CREDENTIAL; \
-             it is never an argument, since other users could read it"
-                .to_owned(),
-        ));
+        return Err(Failure::Usage(format!(
+            "no {what}: pipe it in ({how}); it is never an argument, since other users could read it"
+        )));
     }
-    read_credential(stdin.lock())
+    read_from(what, stdin.lock())
 }
 
 /// One line end is taken away; everything else is the credential's.
-fn read_credential(source: impl Read) -> Result<Zeroizing<String>, Failure> {
+fn read_from(what: &str, source: impl Read) -> Result<Zeroizing<String>, Failure> {
     let mut credential = Zeroizing::new(String::new());
-    source.take(LONGEST_SECRET).read_to_string(&mut credential).map_err(|error| {
-        Failure::Usage(format!("the credential cannot be read from standard input: {error}"))
-    })?;
+    source
+        .take(LONGEST_SECRET)
+        .read_to_string(&mut credential)
+        .map_err(|error| Failure::Usage(format!("the {what} cannot be read from standard input: {error}")))?;
     if credential.ends_with('\n') {
         credential.pop();
         if credential.ends_with('\r') {
@@ -74,7 +78,7 @@ fn read_credential(source: impl Read) -> Result<Zeroizing<String>, Failure> {
         }
     }
     if credential.is_empty() {
-        return Err(Failure::Usage("no credential: standard input is empty".to_owned()));
+        return Err(Failure::Usage(format!("no {what}: standard input is empty")));
     }
     Ok(credential)
 }
@@ -195,8 +199,9 @@ mod tests {
 
     #[test]
     fn only_one_line_end_is_taken_from_the_credential() {
-        let read =
-            |text: &str| read_credential(text.as_bytes()).map(|credential| credential.to_string()).ok();
+        let read = |text: &str| {
+            read_from("credential", text.as_bytes()).map(|credential| credential.to_string()).ok()
+        };
         for (text, credential) in [
             ("sk_a", "sk_a"),
             ("sk_a\n", "sk_a"),
@@ -207,7 +212,7 @@ mod tests {
             assert_eq!(read(text).as_deref(), Some(credential), "{text:?}");
         }
         assert_eq!(read("\n"), None);
-        assert!(read_credential(&[0xff, 0xfe][..]).is_err());
+        assert!(read_from("credential", &[0xff, 0xfe][..]).is_err());
     }
 
     #[test]

@@ -58,6 +58,7 @@ pub(crate) fn look(config: &Config, dev: bool, reader: &mut Reader<'_>) {
         "give fewer hours: the next key would have to be published before its predecessor signs",
     );
     look_at_cloudflare(config, reader);
+    look_at_mail(config, dev, reader);
     look_at_keys(config, dev, reader);
 }
 
@@ -86,6 +87,24 @@ fn look_at_cloudflare(config: &Config, reader: &mut Reader<'_>) {
         "cloudflare.email_domains",
         "stands without cloudflare.email_domains: it speaks for no user",
         "give the domains of the users that it may speak for",
+    );
+}
+
+fn look_at_mail(config: &Config, dev: bool, reader: &mut Reader<'_>) {
+    let Config { server, mail, .. } = config;
+    reader.require(
+        mail.smtp_url.is_none() || mail.from.is_some(),
+        &["mail.smtp_url", "mail.from"],
+        Severity::Error,
+        "stands without mail.from",
+        "give the sender, an address that the mail server lets you send from",
+    );
+    reader.require(
+        dev || server.public_url.is_some() || (mail.smtp_url.is_none() && mail.folder.is_none()),
+        &["mail.smtp_url", "mail.folder", "server.public_url"],
+        Severity::Error,
+        "stands without server.public_url",
+        "give the address under which people reach this server: the links in mails lead there",
     );
 }
 

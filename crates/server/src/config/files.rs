@@ -31,6 +31,9 @@ pub fn check_files(loaded: &Loaded) -> Vec<Finding> {
         }
     }
     found.writable("journal.dir", &config.journal.dir);
+    if let Some(folder) = &config.mail.folder {
+        found.writable("mail.folder", folder);
+    }
     found.readable("keys.master_key_file", config.keys.master_key_file.as_ref());
     found.private("keys.master_key_file", config.keys.master_key_file.as_ref());
     found.private_configuration();

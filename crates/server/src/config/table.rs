@@ -132,16 +132,17 @@ settings! {
         database: Option<PathBuf> = "", example("/var/lib/keywright/country.mmdb"), refused("places of addresses");
     }
 
-    /// Outgoing mail.
+    /// Outgoing mail: invitations, and links to set a password or to confirm an address. Its links lead to
+    /// `server.public_url`.
     mail: Mail {
-        /// The mail server.
+        /// The mail server. `smtp://` takes STARTTLS, but on this very machine; `smtps://` is TLS from the first byte.
         smtp_url: Option<SecretUrl> = "", schemes(&["smtp", "smtps"]), secret(),
-            example("smtps://USER:PASSWORD@mail.example.com"), refused("mail");
-        /// The sender.
+            example("smtps://USER:PASSWORD@mail.example.com");
+        /// The sender. Default with `mail.folder` alone: `keywright@localhost`.
         from: Option<String> = "", rule(is_mailbox, "an address such as `keywright@example.com`"),
-            example("keywright@example.com"), refused("mail");
+            example("keywright@example.com");
         /// A directory that receives each mail as a file, beside SMTP or instead of it.
-        folder: Option<PathBuf> = "", example("./data/mail"), refused("mail");
+        folder: Option<PathBuf> = "", example("./data/mail");
     }
 
     /// The JSON web tokens that this server signs. Their issuer is `server.public_url`.

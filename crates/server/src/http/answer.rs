@@ -56,7 +56,8 @@ impl IntoResponse for Refused {
 
 /// The one place in which a fault of a use case becomes a problem document.
 fn problem(fault: Fault) -> Problem {
-    if let Some((code, detail)) = stated(&fault).or_else(|| at_login(&fault)) {
+    let words = stated(&fault).or_else(|| at_login(&fault)).or_else(|| stated_of_accounts(&fault));
+    if let Some((code, detail)) = words {
         return Problem::new(code, detail);
     }
     match fault {
@@ -135,17 +136,31 @@ fn stated(fault: &Fault) -> Option<(Refusal, &'static str)> {
             (Refusal::AlreadyBootstrapped, "A usable token with all permissions exists already.")
         }
         Fault::NotConfigured(detail) => (Refusal::NotConfigured, detail),
-        Fault::Denied(_)
-        | Fault::ScopeExceedsGrantor { .. }
-        | Fault::InvalidCredentials
-        | Fault::EmailUnverified
-        | Fault::DomainNotAllowed
-        | Fault::RefreshReused
-        | Fault::TooManyAttempts { .. }
-        | Fault::Invalid(_)
-        | Fault::Unavailable(_)
-        | Fault::OutcomeUnknown(_)
-        | Fault::Internal(_) => return None,
+        // With words of their own, or further down.
+        _ => return None,
+    })
+}
+
+/// The same about accounts of people.
+fn stated_of_accounts(fault: &Fault) -> Option<(Refusal, &'static str)> {
+    Some(match fault {
+        Fault::LinkNotUsable => (
+            Refusal::LinkNotUsable,
+            "The link was used already, was replaced by a newer one, or has ended. Ask for another.",
+        ),
+        Fault::NotInvited => (
+            Refusal::NotInvited,
+            "The invitation was accepted, or the user is disabled: there is nothing to invite to.",
+        ),
+        Fault::UserRequired => (
+            Refusal::UserRequired,
+            "This is about a person's own account: log in, and call with the access token.",
+        ),
+        Fault::MailNotConfigured => (
+            Refusal::MailNotConfigured,
+            "This server cannot send mail: set server.public_url, mail.from, and mail.smtp_url or mail.folder.",
+        ),
+        _ => return None,
     })
 }
 

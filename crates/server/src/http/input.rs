@@ -16,7 +16,7 @@ use keywright_api::request::{Fields, Format, FormatFault, Formats, FromFields};
 use keywright_core::metadata::MetadataError;
 use keywright_core::publisher::login_domain;
 use keywright_core::scope::ScopeError;
-use keywright_core::{CredentialId, CredentialName, Metadata, Scope, Timestamp};
+use keywright_core::{CredentialId, CredentialName, EmailAddress, Metadata, Scope, Timestamp};
 use serde_json::{Map, Value};
 
 use super::App;
@@ -45,6 +45,9 @@ impl Formats for Rules {
                     if error == ScopeError::TooLong { FieldCode::TooLong } else { FieldCode::InvalidFormat };
                 (code, error.to_string().into())
             }),
+            Format::Email => EmailAddress::parse(text)
+                .map(drop)
+                .map_err(|error| (FieldCode::InvalidFormat, error.to_string().into())),
             Format::Domain => login_domain(text)
                 .map(drop)
                 .map_err(|error| (FieldCode::InvalidFormat, error.to_string().into())),

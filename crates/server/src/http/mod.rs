@@ -19,11 +19,13 @@ pub mod openapi;
 pub mod operator;
 pub mod view;
 
+pub mod accounts;
 pub mod analytics;
 pub mod audit;
 pub mod auth;
 pub mod members;
 pub mod outer;
+pub mod pages;
 pub mod publishers;
 pub mod roles;
 pub mod sessions;
@@ -31,6 +33,7 @@ mod shown;
 pub mod signing_keys;
 pub mod system;
 pub mod tokens;
+pub mod users;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
@@ -55,6 +58,7 @@ pub fn router(app: App) -> Router {
     Router::new()
         .nest(BASE, api)
         .merge(outside)
+        .merge(pages::routes())
         .fallback(async || Refused::from(Problem::new(Refusal::NotFound, "There is nothing at this path.")))
         .method_not_allowed_fallback(async || {
             Refused::from(Problem::new(Refusal::MethodNotAllowed, "This path does not know that method."))

@@ -12,8 +12,8 @@ use utoipa_axum::routes;
 use super::answer::json;
 use super::input::NoQuery;
 use super::{
-    App, BASE, analytics, audit, auth, members, metrics, publishers, roles, sessions, signing_keys, system,
-    tokens,
+    App, BASE, accounts, analytics, audit, auth, members, metrics, publishers, roles, sessions, signing_keys,
+    system, tokens, users,
 };
 
 #[derive(OpenApi)]
@@ -30,6 +30,8 @@ use super::{
         (name = "sessions", description = "Users who log in, and the tokens that they are given"),
         (name = "signing keys", description = "The keys that sign access tokens"),
         (name = "service tokens", description = "API keys: create, rotate, revoke"),
+        (name = "users", description = "People: invite, see, lock out, delete"),
+        (name = "accounts", description = "What people do with their own accounts"),
         (name = "publishers", description = "The tenants, what they set for themselves, and their members"),
         (name = "roles", description = "What members of a publisher may do"),
         (name = "analytics", description = "How credentials are used"),
@@ -58,7 +60,7 @@ impl Modify for Schemes {
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(auth::verify::verify))
-        .routes(routes!(auth::me::me))
+        .routes(routes!(auth::me::me, accounts::profile::update))
         .routes(routes!(auth::health::health))
         .routes(routes!(auth::emergency_revoke::emergency_revoke))
         .routes(routes!(auth::emergency_revoke::allow_external))
@@ -80,6 +82,19 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(tokens::get::get, tokens::update::update, tokens::revoke::revoke))
         .routes(routes!(tokens::rotate::rotate))
         .routes(routes!(tokens::security_events::list))
+        .routes(routes!(users::list::list, users::invite::invite))
+        .routes(routes!(users::get::get, users::update::update, users::delete::delete))
+        .routes(routes!(users::disable::disable))
+        .routes(routes!(users::disable::enable))
+        .routes(routes!(users::remind::remind))
+        .routes(routes!(accounts::accept::accept))
+        .routes(routes!(accounts::password::change))
+        .routes(routes!(accounts::password::reset))
+        .routes(routes!(accounts::password::confirm))
+        .routes(routes!(accounts::email::verify))
+        .routes(routes!(accounts::email::resend))
+        .routes(routes!(accounts::email::change))
+        .routes(routes!(accounts::email::confirm))
         .routes(routes!(publishers::list::list, publishers::create::create))
         .routes(routes!(publishers::get::get, publishers::update::update, publishers::delete::delete))
         .routes(routes!(publishers::suspend::suspend))

@@ -1,6 +1,7 @@
 //! Rows as the API shows them: the one place where the core's words become the wire's.
 
 mod publishers;
+mod users;
 
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use keywright_store::sessions::SessionRow;
 use serde_json::{Map, Value};
 
 pub use publishers::{member, publisher, publisher_settings, role};
+pub use users::{spoken, stored_status, user};
 
 /// A moment.
 pub fn time(moment: Timestamp) -> String {

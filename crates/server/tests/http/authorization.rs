@@ -41,7 +41,20 @@ const ANYONE: [&str; 7] = [
 
 /// Operations about what no service token has, or what the target of these tests is not: to those who may
 /// call them there is no such object.
-const NOT_THERE: [&str; 4] = ["switch_publisher", "end_session", "list_user_sessions", "end_user_sessions"];
+const NOT_THERE: [&str; 2] = ["switch_publisher", "end_session"];
+
+/// Operations for those who come with a link, or for one. This list may only shrink.
+const GUESTS: [&str; 6] = [
+    "accept_invitation",
+    "ask_for_password_reset",
+    "confirm_password_reset",
+    "verify_email",
+    "ask_for_email_verification",
+    "confirm_email_change",
+];
+
+/// Operations about a person's own account, which no other credential can call. This list may only shrink.
+const USERS: [&str; 3] = ["change_password", "ask_for_email_change", "update_me"];
 
 /// What each other operation asks for. One that is missing here fails the tests.
 const PERMISSIONS: &[(&str, &str)] = &[
@@ -63,6 +76,14 @@ const PERMISSIONS: &[(&str, &str)] = &[
     ("list_security_events", "audit:read"),
     ("verify_security_events", "audit:read"),
     ("record_cicd_event", "audit_log"),
+    ("list_users", "users:read"),
+    ("get_user", "users:read"),
+    ("invite_user", "users:admin"),
+    ("invite_user_again", "users:admin"),
+    ("update_user", "users:admin"),
+    ("disable_user", "users:admin"),
+    ("enable_user", "users:admin"),
+    ("delete_user", "users:admin"),
     ("list_publishers", "publishers:admin"),
     ("create_publisher", "publishers:admin"),
     ("get_publisher", "publishers:admin"),
@@ -117,7 +138,8 @@ const ALL: [&str; 20] = [
 ];
 
 fn permission(operation: &Operation) -> Option<&'static str> {
-    if PUBLIC.contains(&operation.id.as_str()) || ANYONE.contains(&operation.id.as_str()) {
+    let id = operation.id.as_str();
+    if PUBLIC.contains(&id) || GUESTS.contains(&id) || ANYONE.contains(&id) || USERS.contains(&id) {
         return None;
     }
     let found = PERMISSIONS.iter().find(|(id, _)| *id == operation.id);
@@ -125,7 +147,7 @@ fn permission(operation: &Operation) -> Option<&'static str> {
 }
 
 fn is_open(operation: &Operation) -> bool {
-    PUBLIC.iter().chain(&BY_SECRET).any(|id| *id == operation.id)
+    PUBLIC.iter().chain(&BY_SECRET).chain(&GUESTS).any(|id| *id == operation.id)
 }
 
 fn guarded() -> Vec<Operation> {
@@ -157,6 +179,12 @@ impl Targets {
             publisher = app.publisher(&format!("publisher {number}")).await;
             role = app.role(&publisher, &format!("role {number}"), &[]).await;
         }
+        if operation.path.contains("/users") {
+            publisher = app.publisher(&format!("publisher {number}")).await;
+            role = app.role(&publisher, &format!("role {number}"), &[]).await;
+            member = app.user(&format!("member{number}@example.com")).await;
+            app.member(&member, &role).await;
+        }
         if operation.path.contains("/members") {
             member = app.user(&format!("member{number}@example.com")).await;
             stranger = app.user(&format!("stranger{number}@example.com")).await;
@@ -176,6 +204,7 @@ impl Targets {
         let about = |object: &str| operation.path.contains(object);
         let object = match () {
             () if about("/publishers/") => self.publisher["id"].as_str().unwrap(),
+            () if about("/users/") => &self.member,
             () if about("/roles/") => self.role["id"].as_str().unwrap(),
             () => self.key.as_deref().unwrap_or(&self.token.id),
         };
@@ -200,10 +229,19 @@ impl Targets {
             "switch_publisher" => json!({"publisher_id": null}),
             "log_in" => json!({"email": "nobody@example.com", "password": "none"}),
             "refresh_session" => json!({"refresh_token": "none"}),
+            "invite_user" => json!({"email": format!("made{number}@example.com"),
+                "publisher_id": self.publisher["id"], "role": self.role["id"]}),
+            "change_password" => json!({"current_password": "x", "new_password": "y"}),
+            "ask_for_email_change" => json!({"new_email": "new@example.com", "password": "x"}),
             "create_publisher" => json!({"name": format!("made {number}")}),
             "create_role" => json!({"name": "made", "permissions": []}),
             "add_member" => json!({"user_id": self.stranger, "role_id": self.role["id"]}),
-            "update_publisher"
+            "update_me"
+            | "update_user"
+            | "disable_user"
+            | "enable_user"
+            | "invite_user_again"
+            | "update_publisher"
             | "suspend_publisher"
             | "resume_publisher"
             | "replace_publisher_settings"
@@ -293,7 +331,9 @@ async fn with_its_permission_alone_every_operation_is_carried_out(app: &TestApp)
         let permissions: Vec<_> = permission(&operation).into_iter().collect();
         let caller = app.caller_named(&format!("only that of {}", operation.id), &permissions).await;
         let answer = call(app, &caller, &operation).await;
-        if NOT_THERE.contains(&operation.id.as_str()) {
+        if USERS.contains(&operation.id.as_str()) {
+            answer.refused(403, "user_required");
+        } else if NOT_THERE.contains(&operation.id.as_str()) {
             answer.refused(404, "not_found");
         } else {
             assert!((200..300).contains(&answer.status), "{}: {}", operation.id, answer.text());
@@ -307,7 +347,7 @@ async fn what_is_public_asks_for_nothing(app: &TestApp) {
         .filter(|operation| operation.object["security"] == json!([{}]))
         .map(|operation| operation.id)
         .collect();
-    assert_eq!(told, PUBLIC.into_iter().chain(BY_SECRET).map(str::to_owned).collect());
+    assert_eq!(told, PUBLIC.into_iter().chain(BY_SECRET).chain(GUESTS).map(str::to_owned).collect());
     for operation in operations().iter().filter(|operation| PUBLIC.contains(&operation.id.as_str())) {
         assert_eq!(operation.method, "GET");
         call(app, &app.nobody(), operation).await.expect(200);
@@ -320,7 +360,7 @@ async fn what_is_public_asks_for_nothing(app: &TestApp) {
 #[test]
 fn no_exception_is_for_an_operation_that_does_not_exist() {
     let known: BTreeSet<_> = operations().into_iter().map(|operation| operation.id).collect();
-    let open = PUBLIC.iter().chain(&BY_SECRET).chain(&ANYONE).chain(&NOT_THERE);
+    let open = PUBLIC.iter().chain(&BY_SECRET).chain(&GUESTS).chain(&ANYONE).chain(&USERS).chain(&NOT_THERE);
     for id in open.chain(PERMISSIONS.iter().map(|(id, _)| id)) {
         assert!(known.contains(*id), "{id}");
     }

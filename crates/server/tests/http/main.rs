@@ -16,6 +16,7 @@
 
 mod harness;
 
+mod accounts;
 mod analytics;
 mod audit;
 mod audit_authentication_events;
@@ -61,3 +62,4 @@ mod sqlite_operator;
 mod system;
 mod traces;
 mod two_nodes;
+mod users;

@@ -64,6 +64,11 @@ async fn a_newer_token_voids_the_older_of_its_purpose_alone() {
         give(&store, &new_token(1, Invitation)).await;
         give(&store, &new_token(2, EmailChange)).await;
         give(&store, &new_token(3, Invitation)).await;
+        let since = async |seconds| {
+            let moment = NOW.plus_seconds(seconds);
+            read(&store, async |c| mailed_tokens::made_since(c, user_id(1), Invitation, moment).await).await
+        };
+        assert!(since(-1).await && !since(0).await);
         assert!(!use_up(&store, hash(1), Invitation, 0).await);
         assert!(use_up(&store, hash(2), EmailChange, 0).await);
         assert_eq!(change(&store, async |c| mailed_tokens::void(c, user_id(1), Invitation).await).await, 1);

@@ -110,6 +110,8 @@ async fn one_address_is_one_account_until_it_is_deleted() {
         let epoch = change(&store, async |c| platform::next_epoch(c).await).await;
         assert!(change(&store, async |c| users::delete(c, user_id(1), epoch, NOW).await).await);
         assert!(!change(&store, async |c| users::delete(c, user_id(1), epoch, NOW).await).await);
+        assert!(read(&store, async |c| users::was_deleted(c, user_id(1)).await).await);
+        assert!(!read(&store, async |c| users::was_deleted(c, user_id(3)).await).await);
         assert_eq!(by_id(&store, 1).await, None);
         insert(&store, &twin).await;
         // A second one that is gone stands in nobody's way.

@@ -1,6 +1,7 @@
 //! Lists of users. The conditions say in SQL what [`UserRow::status`](super::UserRow::status) says in Rust.
 
-use keywright_core::{EmailAddress, PublisherId, Timestamp, UserId};
+use keywright_core::{EmailAddress, Name, PublisherId, RoleId, Timestamp, UserId};
+use uuid::Uuid;
 
 use super::row::{RawUser, UserRow, UserStatus};
 use super::user_columns;
@@ -69,4 +70,58 @@ pub async fn list(conn: Conn<'_>, filter: &ListFilter) -> Result<Vec<UserRow>, S
     let sql = list_sql(filter);
     let rows = on!(conn, |c| async { builder!(sql).build_query_as::<RawUser>().fetch_all(c).await })?;
     rows.into_iter().map(TryInto::try_into).collect()
+}
+
+/// A publisher that a user belongs to, and with which role.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Belonging {
+    /// The user.
+    pub user_id: UserId,
+    /// The publisher.
+    pub publisher_id: PublisherId,
+    /// Its name.
+    pub publisher_name: Name,
+    /// The role.
+    pub role_id: RoleId,
+    /// Its name.
+    pub role_name: Name,
+}
+
+#[derive(sqlx::FromRow)]
+struct RawBelonging {
+    user_id: Uuid,
+    publisher_id: Uuid,
+    publisher_name: String,
+    role_id: Uuid,
+    role_name: String,
+}
+
+/// Which publishers these users belong to, or, with `within`, whether to that one.
+///
+/// # Errors
+/// As any query.
+pub async fn belongings(
+    conn: Conn<'_>,
+    users: impl IntoIterator<Item = UserId>,
+    within: Option<PublisherId>,
+) -> Result<Vec<Belonging>, StoreError> {
+    let ids: Vec<Uuid> = users.into_iter().map(|id| id.0).collect();
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut sql = Sql::new(
+        "SELECT m.user_id, q.id AS publisher_id, q.name AS publisher_name, r.id AS role_id, r.name AS role_name \
+         FROM memberships m JOIN publishers q ON q.id = m.publisher_id AND q.deleted_at IS NULL \
+         JOIN roles r ON r.id = m.role_id WHERE m.user_id IN ",
+    );
+    sql.bind_list(ids).filter(" AND q.id = ", within.map(|id| id.0)).text(" ORDER BY m.created_at, q.id");
+    let rows = on!(conn, |c| async { builder!(sql).build_query_as::<RawBelonging>().fetch_all(c).await })?;
+    let belonging = |raw: RawBelonging| Belonging {
+        user_id: UserId(raw.user_id),
+        publisher_id: PublisherId(raw.publisher_id),
+        publisher_name: Name::from_stored(raw.publisher_name),
+        role_id: RoleId(raw.role_id),
+        role_name: Name::from_stored(raw.role_name),
+    };
+    Ok(rows.into_iter().map(belonging).collect())
 }

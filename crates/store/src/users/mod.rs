@@ -9,7 +9,7 @@ use keywright_core::{
 };
 use sqlx::types::Json;
 
-pub use self::list::{ListFilter, list};
+pub use self::list::{Belonging, ListFilter, belongings, list};
 pub use self::row::{NewUser, UserRow, UserStatus};
 use crate::conn::{Conn, change, on};
 use crate::dialect::{fold, statements};
@@ -77,6 +77,7 @@ statements! {
     ];
     END_SESSIONS = ["UPDATE users SET session_epoch = $2 WHERE id = $1 AND deleted_at IS NULL"];
     NOTE_LOGIN = ["UPDATE users SET last_login_at = $2 WHERE id = $1 AND deleted_at IS NULL"];
+    WAS_DELETED = ["SELECT COUNT(*) FROM users WHERE id = $1 AND deleted_at IS NOT NULL"];
     /// What names a person goes; what other rows refer to stays.
     DELETE = [
         "UPDATE users SET email = '', email_folded = '', email_verified_at = NULL, display_name = '', \
@@ -316,4 +317,14 @@ pub async fn note_login(conn: Conn<'_>, id: UserId, now: Timestamp) -> Result<()
 /// As any query.
 pub async fn delete(conn: Conn<'_>, id: UserId, epoch: u64, now: Timestamp) -> Result<bool, StoreError> {
     Ok(change!(conn, DELETE; id.0, Time(now), to_i64(epoch))? == 1)
+}
+
+/// Whether there was a user with this id who is deleted.
+///
+/// # Errors
+/// As any query.
+pub async fn was_deleted(conn: Conn<'_>, id: UserId) -> Result<bool, StoreError> {
+    let count =
+        on!(conn, |c| sqlx::query_scalar::<DB, i64>(WAS_DELETED.text::<DB>()).bind(id.0).fetch_one(c))?;
+    Ok(count > 0)
 }

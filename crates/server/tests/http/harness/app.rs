@@ -1,6 +1,7 @@
 //! A node in this process: store, journal, edge and all.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use keywright_authority::Authority;
@@ -144,6 +145,11 @@ impl TestApp {
         self.node.app()
     }
 
+    /// Where mails lie.
+    pub(crate) fn mail_folder(&self) -> PathBuf {
+        self.folder.path().join("mail")
+    }
+
     pub(crate) fn authority(&self) -> &Authority {
         self.app().authority()
     }
@@ -234,6 +240,7 @@ impl Rest {
 
 fn configuration(url: &str, folder: &TempDir, settings: &[(&str, &str)]) -> Config {
     let journal = folder.path().join("journal").display().to_string();
+    let mail = folder.path().join("mail").display().to_string();
     let mut all = vec![
         ("database.url", url),
         ("keys.master_key", MASTER_KEY),
@@ -242,6 +249,7 @@ fn configuration(url: &str, folder: &TempDir, settings: &[(&str, &str)]) -> Conf
         ("journal.sync_interval_ms", "20"),
         ("server.workers", "2"),
         ("server.public_url", "https://auth.example.com"),
+        ("mail.folder", &mail),
     ];
     // Some can only be said in a file: the text of one.
     let text = settings.iter().find(|(key, _)| *key == "file").map(|(_, text)| *text);

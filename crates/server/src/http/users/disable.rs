@@ -1,0 +1,58 @@
+//! `POST /users/{id}/disable` and `POST /users/{id}/enable`.
+
+use axum::extract::State;
+use axum::response::Response;
+use keywright_api::publisher_request::ReasonGiven;
+use keywright_api::request::FromFields;
+use keywright_api::user::User;
+use keywright_authority::users;
+use keywright_core::UserId;
+
+use crate::http::answer::{Refused, object};
+use crate::http::gate::{Caller, UsersAdmin};
+use crate::http::input::{JsonBytes, NoQuery, PathId, rules};
+use crate::http::{App, view};
+
+/// Lock a user out: their credentials are refused when the call returns, and their sessions end.
+#[utoipa::path(
+    post, path = "/users/{id}/disable", tag = "users", operation_id = "disable_user",
+    params(("id" = uuid::Uuid, Path, description = "The user"),
+        ("If-Match" = Option<String>, Header, description = "The ETag of the version to change")),
+    request_body = Option<ReasonGiven>,
+    responses((status = 200, description = "The user as they are now", body = User),
+        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
+        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+)]
+pub async fn disable(
+    State(app): State<App>,
+    caller: Caller<UsersAdmin>,
+    _: NoQuery,
+    PathId(id): PathId<UserId>,
+    JsonBytes(body): JsonBytes,
+) -> Result<Response, Refused> {
+    let request = ReasonGiven::from_body_or_empty(&body, &rules(&app))?;
+    let user = users::disable(app.authority(), caller.call, id, request.reason).await?;
+    Ok(object(&view::user(&user), user.row.version))
+}
+
+/// Let a user in again, who then logs in anew.
+#[utoipa::path(
+    post, path = "/users/{id}/enable", tag = "users", operation_id = "enable_user",
+    params(("id" = uuid::Uuid, Path, description = "The user"),
+        ("If-Match" = Option<String>, Header, description = "The ETag of the version to change")),
+    request_body = Option<ReasonGiven>,
+    responses((status = 200, description = "The user as they are now", body = User),
+        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
+        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+)]
+pub async fn enable(
+    State(app): State<App>,
+    caller: Caller<UsersAdmin>,
+    _: NoQuery,
+    PathId(id): PathId<UserId>,
+    JsonBytes(body): JsonBytes,
+) -> Result<Response, Refused> {
+    ReasonGiven::from_body_or_empty(&body, &rules(&app))?;
+    let user = users::enable(app.authority(), caller.call, id).await?;
+    Ok(object(&view::user(&user), user.row.version))
+}

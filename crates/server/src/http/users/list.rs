@@ -1,0 +1,45 @@
+//! `GET /users`.
+
+use axum::extract::State;
+use axum::response::Response;
+use http::StatusCode;
+use keywright_api::page::{DEFAULT_LIMIT, Page};
+use keywright_api::user::{User, UserQuery};
+use keywright_authority::users;
+use keywright_core::{EmailAddress, UserId};
+use keywright_store::users::ListFilter;
+
+use crate::http::answer::{Refused, json_no_store};
+use crate::http::cursor::{Cursor, page};
+use crate::http::gate::{Caller, UsersRead};
+use crate::http::input::{Query, invalid};
+use crate::http::{App, view};
+
+/// Users, newest first; within a publisher its members.
+#[utoipa::path(
+    get, path = "/users", tag = "users", operation_id = "list_users",
+    params(UserQuery),
+    responses((status = 200, description = "A page of users", body = Page<User>),
+        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
+        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+)]
+pub async fn list(
+    State(app): State<App>,
+    caller: Caller<UsersRead>,
+    Query(query): Query<UserQuery>,
+) -> Result<Response, Refused> {
+    let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
+    let after = query.cursor.as_deref().map(Cursor::decode).transpose()?;
+    let email = query.email.as_deref().map(EmailAddress::parse).transpose();
+    let filter = ListFilter {
+        within: None,
+        status: query.status.map(view::stored_status),
+        email: email.map_err(|error| invalid("email", &error.to_string()))?,
+        q: query.q,
+        after: after.map(|cursor| (cursor.at, UserId(cursor.id))),
+        limit: limit + 1,
+    };
+    let found = users::list(app.authority(), &caller.call, filter).await?;
+    let page = page(found, limit, |user| (user.row.created_at, user.row.id.0), view::user);
+    Ok(json_no_store(StatusCode::OK, &page))
+}
