@@ -49,6 +49,7 @@ mod journals;
 mod jwt_access;
 mod jwt_external;
 mod logs;
+mod mail_server;
 mod metrics;
 mod openapi;
 mod processes;
