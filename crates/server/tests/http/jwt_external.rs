@@ -256,3 +256,27 @@ async fn who_makes_a_change_by_an_external_token_is_read_again() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_emergency_refuses_external_tokens_until_they_are_allowed_again() {
+    on_each_engine(async |app, issuer| {
+        let people = People::settle(app).await;
+        let user = issuer.token(app, "k1", &json!({}));
+        let robot = issuer.token(app, "k1", &json!({"common_name": "abc.access"}));
+        for (scope, of_robot) in
+            [(json!({"all": true}), "revoked"), (json!({"user_id": people.user}), "valid")]
+        {
+            app.verify(&user).await.decided("valid");
+            app.verify(&robot).await.decided("valid");
+            let body =
+                json!({"reason": "drill", "scope": scope, "include": ["external"], "keep_caller": true});
+            app.admin().post("/auth/emergency-revoke", body).await.expect(200);
+            app.verify(&user).await.decided("revoked");
+            app.verify(&robot).await.decided(of_robot);
+            let allow = json!({"scope": scope});
+            app.admin().post("/auth/emergency-revoke/allow-external", allow).await.expect(200);
+        }
+        app.verify(&user).await.decided("valid");
+    })
+    .await;
+}
