@@ -105,7 +105,8 @@ fn is_atom(c: char) -> bool {
     }
 }
 
-fn ascii_domain(domain: &str) -> Result<String, EmailError> {
+/// The lower-case ASCII form of a domain (UTS #46).
+pub(crate) fn ascii_domain(domain: &str) -> Result<String, EmailError> {
     let ascii = idna::domain_to_ascii_strict(domain).map_err(|_| EmailError::Domain)?;
     let last = ascii.rsplit('.').next().unwrap_or_default();
     // An empty last label is the root's dot; digits alone are the end of an address, not of a name.

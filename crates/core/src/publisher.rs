@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 
+use crate::email::ascii_domain;
+
 /// The settings of a publisher. What is not set leaves what the platform sets.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -34,7 +36,11 @@ impl PublisherSettings {
     pub fn admits(&self, email: &str) -> bool {
         let domain = email.rsplit_once('@').and_then(|(_, domain)| login_domain(domain).ok());
         let Some(domain) = domain else { return false };
-        self.allowed_login_domains.is_empty() || self.allowed_login_domains.contains(&domain)
+        // A domain of other letters is kept as it was written, an address with its ASCII form (IDNA).
+        let same = |allowed: &String| {
+            *allowed == domain || ascii_domain(allowed).is_ok_and(|ascii| Ok(ascii) == ascii_domain(&domain))
+        };
+        self.allowed_login_domains.is_empty() || self.allowed_login_domains.iter().any(same)
     }
 }
 
@@ -78,6 +84,18 @@ mod tests {
             assert_eq!(settings.admits(email), admitted, "{email}");
         }
         assert!(PublisherSettings::default().admits("a@anywhere.test"));
+        let settings = PublisherSettings {
+            allowed_login_domains: vec!["bücher.test".to_owned()],
+            ..Default::default()
+        };
+        for (email, admitted) in [
+            ("a@xn--bcher-kva.test", true),
+            ("a@Bücher.test", true),
+            ("a@xn--bcher-kva.example", false),
+            ("a@bucher.test", false),
+        ] {
+            assert_eq!(settings.admits(email), admitted, "{email}");
+        }
     }
 
     #[test]
