@@ -73,7 +73,7 @@ async fn an_export_is_checked_without_a_server_and_every_tampering_is_named(app:
     let (code, told) = check(&key, &file, &[]).await;
     assert_eq!(
         (code, &told["holds"], &told["checked"], &told["last_seq"]),
-        (0, &json!(true), &json!(7), &json!(7)),
+        (0, &json!(true), &json!(8), &json!(8)),
         "{told}"
     );
     let chain = app.admin().get("/audit/security-events/verify").await.expect(200);
@@ -152,10 +152,10 @@ async fn an_export_is_checked_without_a_server_and_every_tampering_is_named(app:
     assert!(found(renumbered, &[]).await.contains(&at(3, seqs[3], "altered")));
     let mut twice = whole.clone();
     twice.push(whole[6].clone());
-    assert!(found(twice, &[]).await.contains(&at(8, seqs[6], "twice")));
-    assert_eq!(places(found(without(&[6, 7]), &["--head", &head]).await), [(7, "cut_off".to_owned())]);
+    assert!(found(twice, &[]).await.contains(&at(9, seqs[6], "twice")));
+    assert_eq!(places(found(without(&[7, 8]), &["--head", &head]).await), [(8, "cut_off".to_owned())]);
     let other = format!("{}:{}", &key[..8], "00".repeat(32));
-    assert_eq!(check(&other, &file, &[]).await.1["found"], 7, "another key checks nothing");
+    assert_eq!(check(&other, &file, &[]).await.1["found"], 8, "another key checks nothing");
     let unknown = format!("00000000:{}", "00".repeat(32));
     assert_eq!(check(&unknown, &file, &[]).await.1["findings"][0]["problem"], "unknown_key");
     std::fs::write(&tampered, whole.join("\n")).unwrap();

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use keywright_authority::Authority;
 use keywright_authority::bootstrap::bootstrap;
+use keywright_authority::{Authority, signing_keys};
 use keywright_core::Timestamp;
 use keywright_server::config::{Config, LoadInput, load};
 use keywright_server::http::App;
@@ -89,6 +89,8 @@ impl TestApp {
         let part = Part::Serves(address.to_string());
         let connected = node::connect(&config).await.unwrap();
         let node = Node::open(&config, connected, lock, keys, part).await.unwrap();
+        // Its event comes first, whatever the job does meanwhile.
+        signing_keys::keep(node.app().authority()).await.unwrap();
         let served = Served::start(&config, &node, listener).unwrap();
         let admin = match admin {
             Some(admin) => admin,
