@@ -14,7 +14,7 @@ mod jwt;
 mod memory;
 mod mint;
 mod moving;
-mod open_loop;
+pub(crate) mod open_loop;
 mod propagation;
 mod sink;
 mod start;

@@ -3,6 +3,7 @@
 
 mod cases;
 mod ledger;
+mod logins;
 mod rows;
 mod volume;
 
@@ -25,12 +26,13 @@ const POSTGRES_URL: &str = "KEYWRIGHT_SOAK_POSTGRES_URL";
 /// A case: its name, and what it does. It gives lines about what it saw.
 type Case = (&'static str, fn(&Stage) -> Result<Vec<String>>);
 
-const ALL: [Case; 7] = [
+const ALL: [Case; 8] = [
     ("kills-sqlite", |stage| cases::kills(stage, None)),
     ("kills-postgres", |stage| cases::kills(stage, Some(&stage.database()?))),
     ("outage", cases::outage),
     ("full", cases::full),
     ("memory", cases::memory),
+    ("logins", logins::logins),
     ("rows", volume::postgres),
     ("rows-sqlite", volume::sqlite),
 ];
