@@ -188,9 +188,10 @@ impl Grant {
         self.user().map_or(self.credential_id.0, |user| user.id.0)
     }
 
-    /// The principal, as records keep it.
+    /// The principal, as records keep it. A user is kept by id alone: records outlive the personal data of
+    /// whoever is deleted.
     pub fn principal_ref(&self) -> ActorRef {
-        let name = self.user().map_or(&self.name, |user| &user.email).to_string();
+        let name = if self.user().is_some() { String::new() } else { self.name.to_string() };
         ActorRef { kind: self.principal.into(), id: Some(self.principal_id()), name }
     }
 

@@ -150,7 +150,7 @@ pub struct ActorRef {
     pub kind: ActorKind,
     /// Its id, where it has one.
     pub id: Option<Uuid>,
-    /// Its name at that moment.
+    /// Its name at that moment; empty of a user.
     pub name: String,
 }
 

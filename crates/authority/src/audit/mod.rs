@@ -6,10 +6,12 @@ mod event;
 mod export;
 pub mod file;
 
-use keywright_core::CredentialId;
+use std::collections::BTreeSet;
+
+use keywright_core::{ActorKind, ActorRef, CredentialId, UserId};
 use keywright_store::authentication_events::{self, AuthenticationEventFilter, AuthenticationEventRow};
 use keywright_store::security_events::{self, EventFilter, SecurityEventRow};
-use keywright_store::{Conn, StoreError, service_tokens};
+use keywright_store::{Conn, StoreError, service_tokens, users};
 use uuid::Uuid;
 
 pub use event::{Event, Snapshot, Subject};
@@ -82,7 +84,18 @@ pub async fn list(
     filter: &EventFilter,
 ) -> Result<Vec<SecurityEventRow>, Fault> {
     call.require(READ)?;
-    Ok(read_security(authority.store().read().await?.conn(), call, filter).await?)
+    let mut reader = authority.store().read().await?;
+    let mut rows = read_security(reader.conn(), call, filter).await?;
+    // Events keep users by id; those who are still there are shown by their address of today.
+    let of_user = |actor: &ActorRef| actor.id.filter(|_| actor.kind == ActorKind::User).map(UserId);
+    let users: BTreeSet<_> = rows.iter().filter_map(|row| of_user(&row.event.actor)).collect();
+    let emails = users::emails(reader.conn(), users).await?;
+    for row in &mut rows {
+        if let Some(email) = of_user(&row.event.actor).and_then(|id| emails.get(&id)) {
+            row.event.actor.name.clone_from(email);
+        }
+    }
+    Ok(rows)
 }
 
 /// Lists authentication events.

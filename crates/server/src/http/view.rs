@@ -89,7 +89,7 @@ pub fn actor(actor: &ActorRef) -> Actor {
     Actor {
         kind: ActorType::from_word(actor.kind.as_str()).unwrap_or(ActorType::System),
         id: actor.id,
-        name: Some(actor.name.clone()),
+        name: Some(actor.name.clone()).filter(|name| !name.is_empty()),
     }
 }
 
@@ -98,7 +98,7 @@ pub fn principal(grant: &Grant) -> Principal {
     Principal {
         kind: PrincipalType::from_word(grant.principal.as_str()).unwrap_or(PrincipalType::ServiceToken),
         id: grant.principal_id(),
-        name: grant.principal_ref().name,
+        name: grant.user().map_or(&grant.name, |user| &user.email).to_string(),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Lists of users. The conditions say in SQL what [`UserRow::status`](super::UserRow::status) says in Rust.
 
+use std::collections::HashMap;
+
 use keywright_core::{EmailAddress, Name, PublisherId, RoleId, Timestamp, UserId};
 use uuid::Uuid;
 
@@ -124,4 +126,24 @@ pub async fn belongings(
         role_name: Name::from_stored(raw.role_name),
     };
     Ok(rows.into_iter().map(belonging).collect())
+}
+
+/// The addresses of those of these users who are not deleted.
+///
+/// # Errors
+/// As any query.
+pub async fn emails(
+    conn: Conn<'_>,
+    ids: impl IntoIterator<Item = UserId>,
+) -> Result<HashMap<UserId, String>, StoreError> {
+    let ids: Vec<_> = ids.into_iter().map(|id| id.0).collect();
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let mut sql = Sql::new("SELECT id, email FROM users WHERE deleted_at IS NULL AND id IN ");
+    sql.bind_list(ids);
+    let rows: Vec<(Uuid, String)> = on!(conn, |c| async {
+        builder!(sql).build_query_as::<(Uuid, String)>().persistent(false).fetch_all(c).await
+    })?;
+    Ok(rows.into_iter().map(|(id, email)| (UserId(id), email)).collect())
 }

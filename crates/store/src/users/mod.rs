@@ -9,7 +9,7 @@ use keywright_core::{
 };
 use sqlx::types::Json;
 
-pub use self::list::{Belonging, ListFilter, belongings, list};
+pub use self::list::{Belonging, ListFilter, belongings, emails, list};
 pub use self::row::{NewUser, UserRow, UserStatus};
 use crate::conn::{Conn, change, on};
 use crate::dialect::{fold, statements};

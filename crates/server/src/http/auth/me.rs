@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
+use keywright_api::actor::Actor;
 use keywright_api::me::{Me, MyCredential, MyMembership, MyUser};
 use keywright_api::service_token::TokenStatus;
 use keywright_api::verify::{RotationState, TokenType};
@@ -63,7 +64,7 @@ pub async fn describe(app: &App, call: &Call) -> Result<Me, Refused> {
         None => call.home().iter().map(|id| id.0).collect(),
     };
     Ok(Me {
-        principal: view::actor(&call.actor.to_ref()),
+        principal: principal(call),
         publishers,
         permissions: permissions(call),
         credential: credential(app, call).await?,
@@ -71,6 +72,13 @@ pub async fn describe(app: &App, call: &Call) -> Result<Me, Refused> {
         user,
         session,
     })
+}
+
+/// The caller itself is told by its name, which records do not keep of a user.
+fn principal(call: &Call) -> Actor {
+    let name = call.actor.bearing().map(|bearing| bearing.credential_name.clone());
+    let principal = view::actor(&call.actor.to_ref());
+    Actor { name: principal.name.or(name), ..principal }
 }
 
 fn permissions(call: &Call) -> Vec<String> {
