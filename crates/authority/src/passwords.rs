@@ -15,7 +15,7 @@ use zxcvbn::{Score, zxcvbn};
 use crate::entropy;
 use crate::fault::Fault;
 
-/// OWASP's and RFC 9106's smaller memory: KiB, passes, lanes.
+/// OWASP's smallest memory for Argon2id: KiB, passes, lanes.
 const MEMORY_KIB: u32 = 19 * 1024;
 const PASSES: u32 = 2;
 const LANES: u32 = 1;

@@ -46,10 +46,19 @@ statements! {
         "SELECT u.id FROM external_identities x JOIN users u ON u.id = x.user_id AND u.deleted_at IS NULL \
          WHERE x.issuer = $1 AND x.subject = $2"
     ];
+    FORGET_USER = ["DELETE FROM external_identities WHERE user_id = $1"];
     PIN = [
         "INSERT INTO external_identities (issuer, subject, id, user_id, created_at) VALUES ($1, $2, $3, $4, $5) \
          ON CONFLICT (issuer, subject) DO UPDATE SET user_id = excluded.user_id, created_at = excluded.created_at"
     ];
+}
+
+/// Forgets who a deleted user was elsewhere.
+///
+/// # Errors
+/// As any query.
+pub async fn forget_user(conn: Conn<'_>, user: UserId) -> Result<u64, StoreError> {
+    change!(conn, FORGET_USER; user.0)
 }
 
 #[derive(sqlx::FromRow)]

@@ -22,11 +22,22 @@ macro_rules! member_columns {
     };
 }
 
-/// The enabled administrators of publishers.
+/// Whether a user `u` can log in: neither disabled nor deleted, and more than invited.
+macro_rules! can_log_in {
+    () => {
+        "u.disabled_at IS NULL AND u.deleted_at IS NULL AND (u.password_hash IS NOT NULL \
+         OR EXISTS (SELECT 1 FROM external_identities x WHERE x.user_id = u.id))"
+    };
+}
+
+/// The administrators of publishers who can log in.
 macro_rules! administrators {
     () => {
-        " FROM memberships m JOIN roles r ON r.id = m.role_id AND r.built_in = 'publisher_admin' \
-         JOIN users u ON u.id = m.user_id AND u.disabled_at IS NULL AND u.deleted_at IS NULL"
+        concat!(
+            " FROM memberships m JOIN roles r ON r.id = m.role_id AND r.built_in = 'publisher_admin' \
+             JOIN users u ON u.id = m.user_id AND ",
+            can_log_in!()
+        )
     };
 }
 
@@ -61,8 +72,7 @@ statements! {
         ["SELECT COUNT(*)", administrators!(), " WHERE m.publisher_id = $1 AND m.user_id <> $2"];
     LOCK_PLATFORM = ["SELECT epoch_counter FROM platform WHERE id = 1"] + "FOR UPDATE";
     OTHER_PLATFORM_ADMINISTRATORS = [
-        "SELECT COUNT(*) FROM users WHERE platform_role = 'platform_admin' AND id <> $1 \
-         AND disabled_at IS NULL AND deleted_at IS NULL"
+        "SELECT COUNT(*) FROM users u WHERE u.platform_role = 'platform_admin' AND u.id <> $1 AND ", can_log_in!()
     ];
     ADMINISTERED_BY = [
         "SELECT m.publisher_id", administrators!(),

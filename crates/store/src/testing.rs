@@ -20,9 +20,9 @@ use crate::types::Time;
 
 statements! {
     USER = [
-        "INSERT INTO users (id, email, email_folded, email_verified_at, display_name, name_folded, preferences, \
-         platform_role, session_epoch, created_by_type, created_by_name, created_at, updated_at, version) \
-         VALUES ($1, $2, $3, $6, $4, $5, '{}', $7, 0, 'system', 'test', $6, $6, 1)"
+        "INSERT INTO users (id, email, email_folded, email_verified_at, display_name, name_folded, password_hash, \
+         preferences, platform_role, session_epoch, created_by_type, created_by_name, created_at, updated_at, version) \
+         VALUES ($1, $2, $3, $6, $4, $5, 'no hash', '{}', $7, 0, 'system', 'test', $6, $6, 1)"
     ];
     DISABLE_USER = ["UPDATE users SET disabled_at = $2 WHERE id = $1"];
 }

@@ -66,9 +66,10 @@ pub(crate) async fn grantable(
     Ok(role)
 }
 
-/// A publisher keeps an administrator who can act.
-async fn must_leave_an_administrator(conn: Conn<'_>, member: &MemberRow) -> Result<(), Fault> {
-    if !member.administers() || member.is_disabled {
+/// A publisher keeps an administrator who can act. Who was only invited cannot yet.
+async fn must_leave_an_administrator(mut conn: Conn<'_>, member: &MemberRow) -> Result<(), Fault> {
+    let administered = memberships::administered_by(conn.reborrow(), member.user_id).await?;
+    if !administered.contains(&member.publisher_id) {
         return Ok(());
     }
     match memberships::count_other_administrators(conn, member.publisher_id, member.user_id).await? {

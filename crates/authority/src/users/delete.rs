@@ -1,7 +1,7 @@
 //! Deleting a user: the person is erased, the id stays in what was recorded.
 
 use keywright_core::UserId;
-use keywright_store::{login_networks, mailed_tokens, memberships, outbox, users};
+use keywright_store::{external_identities, login_networks, mailed_tokens, memberships, outbox, users};
 
 use super::{ADMIN, begin_ending, must_leave_administrators, subject, within_reach};
 use crate::audit::Event;
@@ -45,6 +45,7 @@ async fn carry_out(
     mailed_tokens::void_all(tx.conn(), id).await?;
     outbox::drop_of_user(tx.conn(), id, now).await?;
     login_networks::forget_user(tx.conn(), id).await?;
+    external_identities::forget_user(tx.conn(), id).await?;
     users::delete(tx.conn(), id, epoch, now).await?;
     let event = Event::new("user.deleted", grantor.actor, Some(call), subject(id));
     event.publisher(call.within()).reason(reason).before(&before).write(authority, tx.conn()).await?;

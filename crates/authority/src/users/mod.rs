@@ -20,7 +20,7 @@ pub use update::{Update, update};
 
 use keywright_core::{ActorKind, ActorRef, Denial, DenialCode, PlainToken, PublisherId, Timestamp, UserId};
 use keywright_store::mailed_tokens::{self, NewMailedToken, Purpose};
-use keywright_store::users::{self, Belonging, UserRow};
+use keywright_store::users::{self, Belonging, UserRow, UserStatus};
 use keywright_store::{Conn, Tx, memberships, platform};
 use serde_json::{Value, json};
 
@@ -151,9 +151,6 @@ async fn within_reach(conn: &mut Tx, call: &Call, user: UserId) -> Result<UserRo
 
 /// Neither the platform nor a publisher loses the last administrator who can act.
 async fn must_leave_administrators(tx: &mut Tx, user: &UserRow) -> Result<(), Fault> {
-    if user.disabled_at.is_some() {
-        return Ok(());
-    }
     if user.is_platform_administrator() {
         must_leave_a_platform_administrator(tx, user).await?;
     }
@@ -166,6 +163,10 @@ async fn must_leave_administrators(tx: &mut Tx, user: &UserRow) -> Result<(), Fa
 }
 
 async fn must_leave_a_platform_administrator(tx: &mut Tx, user: &UserRow) -> Result<(), Fault> {
+    // Who is disabled or was only invited cannot act now either.
+    if user.status() != UserStatus::Active {
+        return Ok(());
+    }
     match memberships::count_other_platform_administrators(tx.conn(), user.id).await? {
         0 => Err(Fault::LastAdministrator),
         _ => Ok(()),

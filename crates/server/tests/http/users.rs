@@ -225,14 +225,24 @@ async fn the_last_administrator_stays(app: &TestApp) {
     let publisher = app.publisher("Songtrust").await;
     let body =
         |email: &str| json!({"email": email, "publisher_id": id(&publisher), "role": "publisher_admin"});
+    let accepts = async |email: &str| {
+        accept(app, &app.mail(email, 1).await.token(), PASSWORD).await.expect(200);
+    };
     let ada = app.admin().post("/users", body("ada@example.com")).await.expect(201);
+    accepts("ada@example.com").await;
     let path = format!("/users/{}", id(&ada));
     app.admin().post(&format!("{path}/disable"), json!({})).await.refused(409, "last_administrator");
     app.admin().delete(&path).await.refused(409, "last_administrator");
+    // Who was only invited cannot take over, and may be uninvited.
+    let tom = app.admin().post("/users", body("tom@example.com")).await.expect(201);
+    app.admin().delete(&path).await.refused(409, "last_administrator");
+    app.admin().delete(&format!("/users/{}", id(&tom))).await.expect(204);
     app.admin().post("/users", body("eve@example.com")).await.expect(201);
+    accepts("eve@example.com").await;
     app.admin().delete(&path).await.expect(204);
     let root = json!({"email": "root@example.com", "platform_role": "platform_admin"});
     let root = app.admin().post("/users", root).await.expect(201);
+    accepts("root@example.com").await;
     let path = format!("/users/{}", id(&root));
     app.admin().patch(&path, json!({"platform_role": null})).await.refused(409, "last_administrator");
     app.admin().post(&format!("{path}/disable"), json!({})).await.refused(409, "last_administrator");

@@ -140,6 +140,18 @@ async fn administrators_who_are_left_are_counted() {
         assert_eq!((others(ada).await, others(bob).await), (1, 1));
         assert_eq!((platform(ada).await, platform(bob).await), (1, 0));
         assert_eq!(administered(bob).await, [one.id]);
+        super::migrations::execute(
+            &store,
+            "UPDATE users SET password_hash = NULL WHERE platform_role IS NULL",
+        )
+        .await;
+        assert_eq!(
+            (others(bob).await, others(ada).await),
+            (0, 1),
+            "who was only invited administers nothing"
+        );
+        assert!(administered(ada).await.is_empty());
+        super::migrations::execute(&store, "UPDATE users SET password_hash = 'no hash'").await;
         change(&store, async |c| disable_user(c, bob, at(5)).await).await;
         assert_eq!((others(ada).await, others(bob).await, platform(ada).await), (0, 1, 0));
         assert!(administered(bob).await.is_empty());

@@ -9,7 +9,7 @@ use crate::conn::call;
 use crate::testing::{blank_stores, test_stores};
 use crate::{Conn, Engine, SchemaState, Store, StoreError, StoreOptions};
 
-async fn execute(store: &Store, sql: &str) {
+pub(super) async fn execute(store: &Store, sql: &str) {
     let mut tx = store.begin().await.unwrap();
     match tx.conn() {
         Conn::Sqlite(link) => call!(link, |c| sqlx::raw_sql(AssertSqlSafe(sql)).execute(c)).map(|_| ()),
