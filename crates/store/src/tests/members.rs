@@ -6,7 +6,9 @@ use super::people::{at, creator, publisher};
 use super::{NOW, change, entropy, read};
 use crate::memberships::{self, NewMembership};
 use crate::roles::{self, RoleRow};
-use crate::testing::{disable_user, insert_session, insert_user, postgres_store, test_stores};
+use crate::testing::{
+    accept_invitation, disable_user, insert_session, insert_user, postgres_store, test_stores,
+};
 use crate::{Store, StoreError, grants, publishers};
 
 fn user_id(number: u64) -> UserId {
@@ -17,6 +19,7 @@ async fn user(store: &Store, number: u64, platform_role: Option<&str>) -> UserId
     let id = user_id(number);
     let email = format!("u{number}@example.com");
     change(store, async |c| insert_user(c, id, &email, platform_role, at(number)).await).await;
+    change(store, async |c| accept_invitation(c, id).await).await;
     id
 }
 

@@ -111,9 +111,8 @@ impl People {
     pub(crate) async fn user(&self, database: &mut Database, id: Uuid, email: &str) {
         let (made, id) = (made(database), database.uuid(id));
         let sql = format!(
-            "INSERT INTO users (id, email, email_folded, display_name, name_folded, password_hash, \
-             preferences, session_epoch, {MADE}) \
-             VALUES ({id}, '{email}', '{email}', 'Ada', 'ada', 'no hash', '{{}}', 1, {made})"
+            "INSERT INTO users (id, email, email_folded, display_name, name_folded, preferences, \
+             session_epoch, {MADE}) VALUES ({id}, '{email}', '{email}', 'Ada', 'ada', '{{}}', 1, {made})"
         );
         assert_eq!(database.execute(&sql).await, 1);
     }

@@ -2,7 +2,7 @@
 
 use keywright_authority::entropy;
 use keywright_core::UserId;
-use keywright_store::testing::insert_user;
+use keywright_store::testing::{accept_invitation, insert_user};
 use serde_json::{Value, json};
 
 use super::TestApp;
@@ -38,6 +38,13 @@ impl TestApp {
         insert_user(tx.conn(), user, email, None, self.now()).await.unwrap();
         tx.commit().await.unwrap();
         user.to_string()
+    }
+
+    /// Makes a user one who can log in.
+    pub(crate) async fn accepts(&self, user: &str) {
+        let mut tx = self.authority().store().begin().await.unwrap();
+        accept_invitation(tx.conn(), user.parse().unwrap()).await.unwrap();
+        tx.commit().await.unwrap();
     }
 
     /// Makes a user a member of the publisher that a role is of.
