@@ -97,6 +97,7 @@ fn grant(n: u32) -> Grant {
         grace_expires_at: None,
         epoch: 1,
         bonds: None,
+        bounds: None,
     }
 }
 

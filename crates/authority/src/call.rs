@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 
 use keywright_core::{
-    Actor, ActorRef, Denial, DenialCode, Epochs, PublisherId, Requirements, Scope, ScopeSet,
+    Actor, ActorRef, Allowlist, Budget, CredentialKind, Denial, DenialCode, Epochs, Grant, PublisherId,
+    RateLimits, Requirements, Scope, ScopeSet, Timestamp, Window,
 };
 
 use crate::fault::Fault;
@@ -44,6 +45,42 @@ pub struct Grantor {
     pub home: Option<PublisherId>,
     /// The epochs in force.
     pub epochs: Epochs,
+    /// What bounds it, where it is a personal token or of an account: what it makes may not reach further.
+    pub bounded: Option<Box<Bounded>>,
+}
+
+/// The bounds of a caller, for what it makes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Bounded {
+    /// The end of its own life.
+    pub expires_at: Option<Timestamp>,
+    /// The tightest of its limits.
+    pub limits: RateLimits,
+    /// All of its allowlists.
+    pub allowlists: Vec<Allowlist>,
+}
+
+impl Bounded {
+    /// The bounds of a grant that is made by a personal token or by a token of an account.
+    pub(crate) fn of(grant: &Grant) -> Option<Box<Self>> {
+        if grant.account().is_none() && grant.kind != CredentialKind::Personal {
+            return None;
+        }
+        let mut own = Self { expires_at: grant.expires_at, ..Self::default() };
+        if let Some(bounds) = &grant.bounds {
+            own.allowlists = bounds.allowlists.to_vec();
+            // Its publisher's limits are everybody's there.
+            let publisher = grant.publisher().map(|id| id.0);
+            let tightest = |window| {
+                let counts = |budget: &&Budget| budget.window == window && Some(budget.key) != publisher;
+                let of_window = bounds.budgets.iter().filter(counts);
+                of_window.map(|budget| budget.limit).min()
+            };
+            own.limits =
+                RateLimits { per_minute: tightest(Window::Minute), per_hour: tightest(Window::Hour) };
+        }
+        Some(Box::new(own))
+    }
 }
 
 /// What a change asks of its actor.
@@ -158,6 +195,30 @@ impl Grantor {
             detail: format!("your own permissions do not cover {}", names.join(", ")),
             missing: ScopeSet::new(missing).unwrap_or_default(),
         })
+    }
+
+    /// Nobody gives a longer life, wider limits or a wider allowlist than they have themselves.
+    ///
+    /// # Errors
+    /// [`Fault::ScopeExceedsGrantor`] naming what goes too far.
+    pub fn may_bound(
+        &self,
+        expires_at: Option<Timestamp>,
+        limits: RateLimits,
+        allowlist: &Allowlist,
+    ) -> Result<(), Fault> {
+        let Some(own) = &self.bounded else { return Ok(()) };
+        let longer = own.expires_at.is_some_and(|end| expires_at.is_none_or(|asked| asked > end));
+        let detail = if longer {
+            "your own life ends before that"
+        } else if !limits.are_within(&own.limits) {
+            "your own limits are tighter"
+        } else if !own.allowlists.iter().all(|list| allowlist.is_within(list)) {
+            "your own allowlist is narrower"
+        } else {
+            return Ok(());
+        };
+        Err(Fault::ScopeExceedsGrantor { missing: ScopeSet::default(), detail: detail.to_owned() })
     }
 
     /// Whether the actor holds a permission.

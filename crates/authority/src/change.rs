@@ -4,7 +4,9 @@
 use std::future::Future;
 
 use keywright_core::id::ChangeId;
-use keywright_core::{ActorRef, Bearing, CredentialId, DenialCode, Epochs, ScopeSet, Timestamp, decide};
+use keywright_core::{
+    ActorRef, Bearing, CredentialId, DenialCode, Epochs, Facts, ScopeSet, Timestamp, decide,
+};
 use keywright_store::service_tokens::{self, ServiceTokenRow};
 use keywright_store::{CommitError, Tx, grants, nodes, notify, platform};
 use keywright_verify::Loaded;
@@ -12,7 +14,7 @@ use tracing::Instrument as _;
 use uuid::Uuid;
 
 use crate::authority::Authority;
-use crate::call::{Call, Grantor, Needs};
+use crate::call::{Bounded, Call, Grantor, Needs};
 use crate::fault::Fault;
 use crate::idempotency::Made;
 use crate::nodes::{Confirmations, Message};
@@ -150,8 +152,13 @@ pub(crate) async fn authorize(
 ) -> Result<(Grantor, Timestamp), Fault> {
     let Some(bearing) = call.actor.bearing() else {
         let epochs = platform::epochs(tx.conn()).await?;
-        let grantor =
-            Grantor { actor: ActorRef::operator(), permissions: ScopeSet::all(), home: None, epochs };
+        let grantor = Grantor {
+            actor: ActorRef::operator(),
+            permissions: ScopeSet::all(),
+            home: None,
+            epochs,
+            bounded: None,
+        };
         return Ok((grantor, authority.now()));
     };
     let held = grants::load(tx.conn(), &bearing.wanted).await?;
@@ -167,14 +174,16 @@ pub(crate) fn judge(
     now: Timestamp,
 ) -> Result<Grantor, Fault> {
     let Loaded { grant, epochs } = held.ok_or_else(|| Fault::Denied(DenialCode::NotFound.into()))?;
-    decide(&grant, bearing.claimed.as_ref(), epochs, &needs.requirements, now)?;
+    let facts = Facts { now, address: bearing.address };
+    decide(&grant, bearing.claimed.as_ref(), epochs, &needs.requirements, facts)?;
     // Who was of the platform a moment ago, and now acts by a role within a publisher, has no part in this.
     if grant.publisher() != bearing.wanted.publisher() {
         return Err(Fault::Denied(DenialCode::WrongPublisher.into()));
     }
     needs.accept(bearing.home)?;
     let permissions = grant.effective(bearing.claimed.as_ref()).into_owned();
-    Ok(Grantor { actor: bearing.principal.clone(), permissions, home: bearing.home, epochs })
+    let bounded = Bounded::of(&grant);
+    Ok(Grantor { actor: bearing.principal.clone(), permissions, home: bearing.home, epochs, bounded })
 }
 
 /// Ids told in one message, which PostgreSQL limits to 8,000 bytes.

@@ -155,7 +155,7 @@ async fn raise(
     let session = wanted.kinds.sessions;
     let found = match reach {
         Reach::Platform => {
-            platform::raise(tx.conn(), epoch, Reached { service, session }).await?;
+            platform::raise(tx.conn(), epoch, Reached { service, session, personal: false }).await?;
             true
         }
         _ if !session => true,
@@ -211,6 +211,7 @@ fn told(wanted: &EmergencyRevoke, reach: Reach, epoch: u64, done: &Done) -> Inva
             epochs: Epochs {
                 service: if wanted.kinds.service { epoch } else { 0 },
                 session: if wanted.kinds.sessions { epoch } else { 0 },
+                personal: 0,
                 counter: epoch,
                 keys: 0,
             },

@@ -34,7 +34,7 @@ pub mod status;
 pub mod users;
 
 pub use authority::{Authority, JwtSettings, SessionSettings, Settings};
-pub use call::{Call, Grantor};
+pub use call::{Bounded, Call, Grantor};
 pub use fault::{Fault, FieldFault};
 pub use idempotency::Idempotency;
 pub use keys::{AuditKeys, Keys};

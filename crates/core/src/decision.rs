@@ -1,5 +1,7 @@
 //! [`decide`]: the pure heart of every verification, every gate and every management call.
 
+use std::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 
 use crate::grant::{Claimed, Epochs, Grant, Standing};
@@ -21,19 +23,23 @@ pub enum DenialCode {
     Expired,
     /// Switched off.
     Inactive,
-    /// The user behind it is disabled.
+    /// The user or the account behind it is disabled.
     PrincipalDisabled,
     /// The publisher that it was asked about for is suspended.
     PublisherSuspended,
+    /// Used from an address that its allowlists do not let in.
+    IpNotAllowed,
     /// It has no part in the publisher that it was asked about for.
     WrongPublisher,
+    /// It, its account or its publisher was used more often than is allowed.
+    RateLimited,
     /// Does not carry what was asked for.
     InsufficientScope,
 }
 
 impl DenialCode {
     /// All of them, in order.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Malformed,
         Self::NotFound,
         Self::Revoked,
@@ -41,7 +47,9 @@ impl DenialCode {
         Self::Inactive,
         Self::PrincipalDisabled,
         Self::PublisherSuspended,
+        Self::IpNotAllowed,
         Self::WrongPublisher,
+        Self::RateLimited,
         Self::InsufficientScope,
     ];
 
@@ -55,7 +63,9 @@ impl DenialCode {
             Self::Inactive => "inactive",
             Self::PrincipalDisabled => "principal_disabled",
             Self::PublisherSuspended => "publisher_suspended",
+            Self::IpNotAllowed => "ip_not_allowed",
             Self::WrongPublisher => "wrong_publisher",
+            Self::RateLimited => "rate_limited",
             Self::InsufficientScope => "insufficient_scope",
         }
     }
@@ -110,8 +120,25 @@ impl Requirements {
     }
 }
 
+/// The facts of a use, beside the credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// When.
+    pub now: Timestamp,
+    /// From where, where that is known.
+    pub address: Option<IpAddr>,
+}
+
+impl Facts {
+    /// A use at this moment, from an address that is not known.
+    pub const fn at(now: Timestamp) -> Self {
+        Self { now, address: None }
+    }
+}
+
 /// Decides on a known credential. A pure function of the snapshot, what the presented token claims of itself,
-/// the epochs in force, what was asked for and the time: never a cached verdict.
+/// the epochs in force, what was asked for and the facts: never a cached verdict. Where a use is counted
+/// against limits, that lies between the two halves of it.
 ///
 /// # Errors
 /// The [`Denial`] with the first code that applies.
@@ -120,8 +147,18 @@ pub fn decide(
     claimed: Option<&Claimed>,
     epochs: Epochs,
     wanted: &Requirements,
-    now: Timestamp,
+    facts: Facts,
 ) -> Decision {
+    admit(grant, claimed, epochs, facts)?;
+    carries(grant, claimed, wanted)
+}
+
+/// The first half of [`decide`]: whether the credential may be used at all, here and now.
+///
+/// # Errors
+/// The [`Denial`] with the first code that applies.
+pub fn admit(grant: &Grant, claimed: Option<&Claimed>, epochs: Epochs, facts: Facts) -> Decision {
+    let now = facts.now;
     match grant.status(epochs, now) {
         Status::Revoked => return Err(DenialCode::Revoked.into()),
         _ if now.has_reached(claimed.and_then(Claimed::ends_at)) => {
@@ -131,14 +168,30 @@ pub fn decide(
         Status::Inactive => return Err(DenialCode::Inactive.into()),
         Status::Active | Status::Superseded => {}
     }
-    if grant.user().is_some_and(|user| !user.enabled) {
+    let disabled = grant.user().is_some_and(|user| !user.enabled)
+        || grant.account().is_some_and(|account| !account.enabled);
+    if disabled {
         return Err(DenialCode::PrincipalDisabled.into());
     }
-    match grant.tenancy().map(|tenancy| tenancy.standing) {
-        None | Some(Standing::Good) => {}
-        Some(Standing::Suspended) => return Err(DenialCode::PublisherSuspended.into()),
-        Some(Standing::Foreign) => return Err(DenialCode::WrongPublisher.into()),
+    let standing = grant.tenancy().map_or(Standing::Good, |tenancy| tenancy.standing);
+    if standing == Standing::Suspended {
+        return Err(DenialCode::PublisherSuspended.into());
     }
+    let lists = grant.bounds.iter().flat_map(|bounds| &bounds.allowlists);
+    if lists.into_iter().any(|list| !list.admits(facts.address)) {
+        return Err(DenialCode::IpNotAllowed.into());
+    }
+    if standing == Standing::Foreign {
+        return Err(DenialCode::WrongPublisher.into());
+    }
+    Ok(())
+}
+
+/// The second half of [`decide`]: whether the credential carries what is wanted of it.
+///
+/// # Errors
+/// [`DenialCode::InsufficientScope`], with what is missing.
+pub fn carries(grant: &Grant, claimed: Option<&Claimed>, wanted: &Requirements) -> Decision {
     let scopes = grant.effective(claimed);
     let mut missing = scopes.missing(&wanted.required_scopes);
     let one_of = &wanted.any_scopes;
@@ -162,8 +215,9 @@ pub fn decide(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::grant::{Bonds, Owner, Tenancy};
-    use crate::id::{CredentialId, PublisherId, UserId};
+    use crate::allowlist::Allowlist;
+    use crate::grant::{Account, Bonds, Bounds, Owner, Tenancy};
+    use crate::id::{CredentialId, PublisherId, ServiceAccountId, UserId};
     use crate::principal::{CredentialKind, PrincipalKind};
     use proptest::prelude::*;
 
@@ -182,6 +236,7 @@ mod tests {
             grace_expires_at: None,
             epoch: 1,
             bonds: None,
+            bounds: None,
         }
     }
 
@@ -209,7 +264,7 @@ mod tests {
     }
 
     fn code(grant: &Grant, epochs: Epochs, wanted: &Requirements, now: i64) -> &'static str {
-        code_of(&decide(grant, None, epochs, wanted, Timestamp::from_micros(now)))
+        code_of(&decide(grant, None, epochs, wanted, Facts::at(Timestamp::from_micros(now))))
     }
 
     #[test]
@@ -249,6 +304,46 @@ mod tests {
     }
 
     #[test]
+    fn every_allowlist_must_let_the_address_in() {
+        let list = |text: &str| Allowlist::new([text.parse().unwrap()]).unwrap();
+        let bounds =
+            Bounds { allowlists: Box::new([list("10.0.0.0/8"), list("10.1.0.0/16")]), ..Bounds::default() };
+        let mut grant =
+            Grant { bounds: Some(Box::new(bounds)), expires_at: None, ..of_user(Standing::Foreign, true) };
+        let code = |grant: &Grant, address: &str| {
+            let facts = Facts { address: address.parse().ok(), ..Facts::at(Timestamp::from_micros(1)) };
+            code_of(&decide(grant, None, Epochs::default(), &Requirements::none(), facts))
+        };
+        assert_eq!(code(&grant, "10.1.0.1"), "wrong_publisher");
+        assert_eq!(code(&grant, "::ffff:10.1.0.1"), "wrong_publisher");
+        for refused in ["10.2.0.1", "192.0.2.1", "::1", "unknown", ""] {
+            assert_eq!(code(&grant, refused), "ip_not_allowed", "before the publisher: {refused}");
+        }
+        grant.bonds.as_mut().unwrap().publisher.as_mut().unwrap().standing = Standing::Suspended;
+        assert_eq!(code(&grant, "192.0.2.1"), "publisher_suspended", "before the address");
+    }
+
+    #[test]
+    fn a_token_of_an_account_ends_with_it() {
+        let account = Account {
+            id: ServiceAccountId::generate(Timestamp::EPOCH, [4; 10]),
+            name: "songtrust-api".into(),
+            publisher: None,
+            enabled: true,
+        };
+        let mut grant = grant();
+        grant.bonds = Some(Box::new(Bonds { account: Some(account), ..Bonds::default() }));
+        let code = |grant: &Grant| code(grant, Epochs::default(), &Requirements::none(), 1);
+        assert_eq!(code(&grant), "valid");
+        grant.bonds.as_mut().unwrap().account.as_mut().unwrap().enabled = false;
+        assert_eq!(code(&grant), "principal_disabled");
+        grant.bonds.as_mut().unwrap().floor = 2;
+        assert_eq!(code(&grant), "revoked");
+        assert_eq!(grant.principal_id(), grant.account().unwrap().id.0);
+        assert_eq!(grant.principal_ref().name, "songtrust-api");
+    }
+
+    #[test]
     fn a_token_never_carries_more_than_it_claims_nor_than_its_owner_may() {
         let grant = Grant { expires_at: None, ..of_user(Standing::Good, true) };
         let claims = |texts: &[&str]| Claimed {
@@ -258,7 +353,7 @@ mod tests {
         let code = |claimed: &Claimed, scope: &str, now| {
             let wanted = Requirements::scope(scope.parse().unwrap());
             let now = Timestamp::from_micros(now).plus_seconds(crate::grant::LEEWAY_SECONDS);
-            code_of(&decide(&grant, Some(claimed), Epochs::default(), &wanted, now))
+            code_of(&decide(&grant, Some(claimed), Epochs::default(), &wanted, Facts::at(now)))
         };
         assert_eq!(code(&claims(&["works:read"]), "works:read", 49), "valid");
         assert_eq!(code(&claims(&["works:read"]), "works:write", 49), "insufficient_scope");
@@ -308,7 +403,7 @@ mod tests {
         #[test]
         fn time_only_takes_away(grant in any_grant(), now in 0i64..20, later in 0i64..20, epoch in 0u64..3) {
             let epochs = Epochs { service: epoch, ..Epochs::default() };
-            let usable = |at| decide(&grant, None, epochs, &Requirements::none(), Timestamp::from_micros(at)).is_ok();
+            let usable = |at| code(&grant, epochs, &Requirements::none(), at) == "valid";
             prop_assert!(usable(now) || !usable(now + later));
         }
 
@@ -321,9 +416,9 @@ mod tests {
         #[test]
         fn more_wanted_is_never_easier(grant in any_grant(), now in 0i64..20, scope in "(works|x):[ab]") {
             let wanted = Requirements::scope(scope.parse().unwrap());
-            let bare = decide(&grant, None, Epochs::default(), &Requirements::none(), Timestamp::from_micros(now));
-            let asked = decide(&grant, None, Epochs::default(), &wanted, Timestamp::from_micros(now));
-            prop_assert!(asked.is_err() || bare.is_ok());
+            let bare = code(&grant, Epochs::default(), &Requirements::none(), now);
+            let asked = code(&grant, Epochs::default(), &wanted, now);
+            prop_assert!(asked != "valid" || bare == "valid");
         }
     }
 }

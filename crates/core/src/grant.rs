@@ -4,8 +4,10 @@ use std::borrow::Cow;
 
 use uuid::Uuid;
 
-use crate::id::{CredentialId, PublisherId, RoleId, UserId};
+use crate::allowlist::Allowlist;
+use crate::id::{CredentialId, PublisherId, RoleId, ServiceAccountId, UserId};
 use crate::key::EXTERNAL;
+use crate::limits::{Budget, RateLimits};
 use crate::metadata::Metadata;
 use crate::principal::{ActorRef, CredentialKind, PrincipalKind};
 use crate::scope::ScopeSet;
@@ -21,6 +23,8 @@ pub struct Epochs {
     pub service: u64,
     /// Of sessions, and so of access tokens.
     pub session: u64,
+    /// Of personal tokens.
+    pub personal: u64,
     /// The number that was given last to any reach, the platform's included: what a credential made now keeps.
     pub counter: u64,
     /// Raised by each change of the signing keys: a node whose key ring is older reads it again.
@@ -34,6 +38,7 @@ impl Epochs {
         Self {
             service: self.service.max(other.service),
             session: self.session.max(other.session),
+            personal: self.personal.max(other.personal),
             counter: self.counter.max(other.counter),
             keys: self.keys.max(other.keys),
         }
@@ -44,6 +49,7 @@ impl Epochs {
     pub const fn of(self, kind: CredentialKind) -> u64 {
         match kind {
             CredentialKind::Service => self.service,
+            CredentialKind::Personal => self.personal,
             CredentialKind::User => self.session,
             CredentialKind::External => 0,
         }
@@ -61,7 +67,8 @@ pub struct Grant {
     pub name: Box<str>,
     /// What its principal is.
     pub principal: PrincipalKind,
-    /// What it carries: of a user, what the role in force grants.
+    /// What it carries: of a user, what the role in force grants; of a personal token and of a service
+    /// account's, what lies within the owner's.
     pub scopes: ScopeSet,
     /// Handed to the caller with each valid decision; `None` when empty, as most are.
     pub metadata: Option<Box<Metadata>>,
@@ -80,18 +87,37 @@ pub struct Grant {
     /// What ties it to a user and a publisher; `None` of a token of the platform that is asked about for no
     /// publisher.
     pub bonds: Option<Box<Bonds>>,
+    /// From where and how often it may be used; `None` of what has neither allowlists nor limits.
+    pub bounds: Option<Box<Bounds>>,
 }
 
-/// What ties a credential to a user and to publishers, as it was read by the same query.
+/// From where and how often a credential may be used.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Bounds {
+    /// Each must let the address in: the credential's own, and its account's.
+    pub allowlists: Box<[Allowlist]>,
+    /// All must have something left: the credential's own, its account's and its publisher's.
+    pub budgets: Box<[Budget]>,
+    /// The credential's own limits, for those who ask.
+    pub limits: RateLimits,
+}
+
+/// What ties a credential to a user or an account and to publishers, as it was read by the same query.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Bonds {
     /// The user behind it.
     pub user: Option<Owner>,
+    /// The service account behind it.
+    pub account: Option<Account>,
+    /// Of a personal token: whether it carries all that its owner may.
+    pub inherits: bool,
+    /// Of a personal token: whether it names the publishers that it is valid in.
+    pub confined: bool,
     /// The publisher that is decided for.
     pub publisher: Option<Tenancy>,
     /// The publishers in which it is valid; empty at platform level.
     pub publishers: Box<[PublisherId]>,
-    /// The highest of the epochs of user, publisher and membership: below it the credential is revoked.
+    /// The highest of the epochs of user or account, publisher and membership: below it the credential is revoked.
     pub floor: u64,
     /// An emergency refuses external tokens within this reach until they are allowed again.
     pub refused: bool,
@@ -105,6 +131,19 @@ pub struct Owner {
     /// The address, as the user writes it.
     pub email: Box<str>,
     /// Neither disabled nor deleted.
+    pub enabled: bool,
+}
+
+/// The service account behind a credential.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// The account.
+    pub id: ServiceAccountId,
+    /// Its name.
+    pub name: Box<str>,
+    /// The publisher that it belongs to, and beyond which it reaches nothing; none at platform level.
+    pub publisher: Option<PublisherId>,
+    /// Switched on.
     pub enabled: bool,
 }
 
@@ -185,19 +224,45 @@ impl Grant {
 
     /// The principal's id.
     pub fn principal_id(&self) -> Uuid {
-        self.user().map_or(self.credential_id.0, |user| user.id.0)
+        let account = self.account().map(|account| account.id.0);
+        self.user().map(|user| user.id.0).or(account).unwrap_or(self.credential_id.0)
     }
 
     /// The principal, as records keep it. A user is kept by id alone: records outlive the personal data of
     /// whoever is deleted.
     pub fn principal_ref(&self) -> ActorRef {
-        let name = if self.user().is_some() { String::new() } else { self.name.to_string() };
+        let name = match (self.user(), self.account()) {
+            (Some(_), _) => String::new(),
+            (None, Some(account)) => account.name.to_string(),
+            (None, None) => self.name.to_string(),
+        };
         ActorRef { kind: self.principal.into(), id: Some(self.principal_id()), name }
     }
 
     /// The user behind it.
     pub fn user(&self) -> Option<&Owner> {
         self.bonds.as_ref()?.user.as_ref()
+    }
+
+    /// The service account behind it.
+    pub fn account(&self) -> Option<&Account> {
+        self.bonds.as_ref()?.account.as_ref()
+    }
+
+    /// The publisher that it belongs to, and beyond which it reaches nothing; none at platform level. Of an
+    /// access token that tells the token itself.
+    pub fn home(&self) -> Option<PublisherId> {
+        match self.kind {
+            CredentialKind::Service => self.account()?.publisher,
+            // Who acts by a role of the platform belongs to none.
+            CredentialKind::Personal => {
+                let tenancy = self.tenancy()?;
+                let of_platform = tenancy.role.as_ref().is_some_and(|role| role.id.is_none());
+                let bonds = self.bonds.as_ref()?;
+                (!of_platform || bonds.confined).then_some(tenancy.id)
+            }
+            CredentialKind::User | CredentialKind::External => None,
+        }
     }
 
     /// The publisher that is decided for.
@@ -217,6 +282,7 @@ impl Grant {
             let role = tenancy.and_then(|tenancy| tenancy.role.as_ref()?.id);
             [
                 bonds.user.as_ref().map(|user| user.id.0),
+                bonds.account.as_ref().map(|account| account.id.0),
                 tenancy.map(|tenancy| tenancy.id.0),
                 role.map(|id| id.0),
             ]

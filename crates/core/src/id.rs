@@ -52,12 +52,14 @@ macro_rules! ids {
 }
 
 ids! {
-    /// A credential: a service token, or a session with the access tokens made from it.
+    /// A credential: a service token, a personal token, or a session with the access tokens made from it.
     CredentialId;
     /// A person.
     UserId;
     /// A tenant.
     PublisherId;
+    /// The identity of an external system.
+    ServiceAccountId;
     /// A role of a publisher.
     RoleId;
     /// One login of a user.

@@ -13,7 +13,7 @@ use crate::secret::TokenHash;
 pub const EXTERNAL: Uuid = Uuid::from_u128(2);
 
 /// The key of one answer to "what may this credential do there": 32 bytes, so that a cache of a million is
-/// small. Of a service token asked about for no publisher it is the token's hash itself.
+/// small. Of a service token or a personal token asked about for no publisher it is the token's hash itself.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct GrantKey([u8; 32]);
 
@@ -58,6 +58,13 @@ pub enum Wanted {
         /// The publisher that it is asked about for.
         publisher: Option<PublisherId>,
     },
+    /// A personal token.
+    Personal {
+        /// What it is found by.
+        hash: TokenHash,
+        /// The publisher that it is asked about for.
+        publisher: Option<PublisherId>,
+    },
     /// A session, by an access token made from it.
     Session {
         /// The session.
@@ -85,8 +92,12 @@ impl Wanted {
         let id =
             |publisher: &Option<PublisherId>| publisher.unwrap_or(PublisherId(Uuid::nil())).0.into_bytes();
         match self {
-            Self::Token { hash, publisher: None } => (*hash).into(),
-            Self::Token { hash, publisher } => GrantKey::derived(1, &[hash.as_bytes(), &id(publisher)]),
+            Self::Token { hash, publisher: None } | Self::Personal { hash, publisher: None } => {
+                (*hash).into()
+            }
+            Self::Token { hash, publisher } | Self::Personal { hash, publisher } => {
+                GrantKey::derived(1, &[hash.as_bytes(), &id(publisher)])
+            }
             Self::Session { id: session, publisher } => {
                 GrantKey::derived(2, &[session.0.as_bytes(), &id(publisher)])
             }
@@ -98,6 +109,7 @@ impl Wanted {
     pub const fn publisher(&self) -> Option<PublisherId> {
         match self {
             Self::Token { publisher, .. }
+            | Self::Personal { publisher, .. }
             | Self::Session { publisher, .. }
             | Self::External { publisher, .. } => *publisher,
         }
@@ -108,6 +120,7 @@ impl Wanted {
     pub fn within(&self, publisher: Option<PublisherId>) -> Self {
         match self {
             Self::Token { hash, .. } => Self::Token { hash: *hash, publisher },
+            Self::Personal { hash, .. } => Self::Personal { hash: *hash, publisher },
             Self::Session { id, .. } => Self::Session { id: *id, publisher },
             Self::External { identity, .. } => Self::External { identity: Arc::clone(identity), publisher },
         }

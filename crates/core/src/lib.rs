@@ -4,11 +4,13 @@
 //! every rule can be tested by values alone.
 
 pub mod address;
+pub mod allowlist;
 pub mod decision;
 pub mod email;
 pub mod grant;
 pub mod id;
 pub mod key;
+pub mod limits;
 pub mod metadata;
 pub mod name;
 pub mod password;
@@ -22,16 +24,22 @@ pub mod status;
 pub mod time;
 pub mod usage;
 
-pub use decision::{Decision, Denial, DenialCode, Requirements, decide};
+pub use allowlist::{Allowlist, Network};
+pub use decision::{Decision, Denial, DenialCode, Facts, Requirements, admit, carries, decide};
 pub use email::EmailAddress;
-pub use grant::{Bonds, Claimed, Epochs, Grant, LEEWAY_SECONDS, Owner, RoleHeld, Standing, Tenancy};
-pub use id::{CredentialId, EventId, NodeId, PublisherId, RoleId, SessionId, SigningKeyId, UserId};
+pub use grant::{
+    Account, Bonds, Bounds, Claimed, Epochs, Grant, LEEWAY_SECONDS, Owner, RoleHeld, Standing, Tenancy,
+};
+pub use id::{
+    CredentialId, EventId, NodeId, PublisherId, RoleId, ServiceAccountId, SessionId, SigningKeyId, UserId,
+};
 pub use key::{ExternalIdentity, GrantKey, Mapping, Wanted};
+pub use limits::{Budget, RateLimits, Window};
 pub use metadata::Metadata;
 pub use name::{CredentialName, Name};
 pub use password::{PasswordHash, PlainPassword};
 pub use principal::{Actor, ActorKind, ActorRef, Bearing, CredentialKind, PrincipalKind};
-pub use publisher::{PublisherSettings, RateLimits};
+pub use publisher::{PersonalTokenPolicy, PublisherSettings};
 pub use role::BuiltInRole;
 pub use scope::{Scope, ScopeSet};
 pub use secret::{Bearer, PlainToken, TokenHash, TokenHint};

@@ -1,5 +1,7 @@
 //! Who a credential speaks for, and who makes a change.
 
+use std::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -37,6 +39,8 @@ texts! {
     CredentialKind {
         /// `sk_…`
         Service = "service",
+        /// `pat_…`
+        Personal = "personal",
         /// An access token (JWT) of a session.
         User = "user",
         /// A JWT of another issuer.
@@ -47,6 +51,8 @@ texts! {
     PrincipalKind {
         /// A service token that stands alone is its own principal.
         ServiceToken = "service_token",
+        /// The identity of an external system.
+        ServiceAccount = "service_account",
         /// A person.
         User = "user",
         /// Who another issuer vouches for, under a name that a rule gives.
@@ -57,6 +63,8 @@ texts! {
     ActorKind {
         /// A stand-alone service token.
         ServiceToken = "service_token",
+        /// A service account.
+        ServiceAccount = "service_account",
         /// A person.
         User = "user",
         /// Who another issuer vouches for.
@@ -72,6 +80,7 @@ impl From<PrincipalKind> for ActorKind {
     fn from(kind: PrincipalKind) -> Self {
         match kind {
             PrincipalKind::ServiceToken => Self::ServiceToken,
+            PrincipalKind::ServiceAccount => Self::ServiceAccount,
             PrincipalKind::User => Self::User,
             PrincipalKind::External => Self::External,
         }
@@ -94,6 +103,8 @@ pub struct Bearing {
     pub home: Option<PublisherId>,
     /// What the presented token says of itself, where it says something: it may narrow, never widen.
     pub claimed: Option<Claimed>,
+    /// From where it is used, where that is known.
+    pub address: Option<IpAddr>,
 }
 
 impl Bearing {

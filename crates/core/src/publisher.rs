@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 
 use crate::email::ascii_domain;
+use crate::limits::RateLimits;
 
 /// The settings of a publisher. What is not set leaves what the platform sets.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,18 +18,30 @@ pub struct PublisherSettings {
     pub session_max_days: Option<u32>,
     /// The limits of its credentials that have none of their own.
     pub default_rate_limits: Option<RateLimits>,
+    /// The limits of all its service tokens and personal tokens together.
+    pub rate_limits: Option<RateLimits>,
+    /// What it says of personal tokens.
+    pub personal_tokens: PersonalTokenPolicy,
     /// Whether a login needs a second factor.
     pub require_second_factor: bool,
 }
 
-/// How often a credential may be used.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// What a publisher says of personal tokens that are used within it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct RateLimits {
-    /// Uses in a minute; `None`: any number.
-    pub per_minute: Option<u32>,
-    /// Uses in an hour; `None`: any number.
-    pub per_hour: Option<u32>,
+pub struct PersonalTokenPolicy {
+    /// Whether there may be any. Who may make them, roles say.
+    pub allowed: bool,
+    /// The longest life, in days, counted from the making of a token: also of those that were made before.
+    pub max_days: Option<u32>,
+    /// Whether somebody who manages users must approve a token before it can be used.
+    pub require_approval: bool,
+}
+
+impl Default for PersonalTokenPolicy {
+    fn default() -> Self {
+        Self { allowed: true, max_days: None, require_approval: false }
+    }
 }
 
 impl PublisherSettings {

@@ -10,6 +10,11 @@ use zeroize::Zeroizing;
 pub const SERVICE_PREFIX: &str = "sk_";
 /// Characters of a service token: the prefix and 64 lower-case hex digits.
 pub const SERVICE_LENGTH: usize = 67;
+/// What every personal token starts with.
+pub const PERSONAL_PREFIX: &str = "pat_";
+/// Characters of a personal token: the prefix, 64 lower-case hex digits, and 8 of checksum.
+pub const PERSONAL_LENGTH: usize = 76;
+const PERSONAL_CHECKED: usize = PERSONAL_LENGTH - 8;
 /// What every refresh token starts with.
 pub const REFRESH_PREFIX: &str = "rt_";
 /// What every token in a mail starts with: it is used once, for one purpose.
@@ -29,6 +34,15 @@ impl PlainToken {
         Self::prefixed(SERVICE_PREFIX, entropy)
     }
 
+    /// A new personal token from 32 bytes of the system's generator. It ends in a checksum of all before it,
+    /// so that a typing error, and what a scanner for secrets only takes for a token, is told without a query.
+    pub fn personal(entropy: &Zeroizing<TokenEntropy>) -> Self {
+        let mut token = Self::prefixed(PERSONAL_PREFIX, entropy);
+        let checksum = checksum(token.0.as_bytes());
+        token.0.push_str(&checksum);
+        token
+    }
+
     /// A refresh token, from 32 bytes that nobody can guess.
     pub fn refresh(entropy: &Zeroizing<TokenEntropy>) -> Self {
         Self::prefixed(REFRESH_PREFIX, entropy)
@@ -40,7 +54,7 @@ impl PlainToken {
     }
 
     fn prefixed(prefix: &str, entropy: &Zeroizing<TokenEntropy>) -> Self {
-        let mut text = Zeroizing::new(String::with_capacity(SERVICE_LENGTH));
+        let mut text = Zeroizing::new(String::with_capacity(PERSONAL_LENGTH));
         text.push_str(prefix);
         text.push_str(&Zeroizing::new(hex::encode(entropy.as_slice())));
         Self(text)
@@ -115,6 +129,8 @@ pub struct TokenHint(pub String);
 pub enum Bearer<'a> {
     /// The form of a service token; its hash.
     Service(TokenHash),
+    /// The form of a personal token, its checksum included; its hash.
+    Personal(TokenHash),
     /// The form of a JWT in its compact serialization (RFC 7519 §3): whether it is one, its reader tells.
     Jwt(&'a [u8]),
     /// No form that Keywright issues: denied as `malformed` without a query.
@@ -125,6 +141,7 @@ impl fmt::Debug for Bearer<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Service(_) => "Service(redacted)",
+            Self::Personal(_) => "Personal(redacted)",
             Self::Jwt(_) => "Jwt(redacted)",
             Self::Malformed => "Malformed",
         })
@@ -137,6 +154,8 @@ impl<'a> Bearer<'a> {
     pub fn sort(presented: &'a [u8]) -> Self {
         if has_form(presented, SERVICE_PREFIX) {
             Self::Service(TokenHash::of(presented))
+        } else if is_personal(presented) {
+            Self::Personal(TokenHash::of(presented))
         } else if is_compact_jws(presented) {
             Self::Jwt(presented)
         } else {
@@ -160,6 +179,19 @@ fn has_form(presented: &[u8], prefix: &str) -> bool {
     presented.len() == SERVICE_LENGTH
         && presented.starts_with(prefix.as_bytes())
         && is_lower_hex(&presented[prefix.len()..])
+}
+
+/// CRC-32/ISO-HDLC, in lower-case hex: the form in which GitHub's tokens carry theirs is base 62, ours needs no
+/// second alphabet.
+fn checksum(bytes: &[u8]) -> String {
+    hex::encode(crc32fast::hash(bytes).to_be_bytes())
+}
+
+fn is_personal(presented: &[u8]) -> bool {
+    presented.len() == PERSONAL_LENGTH
+        && presented.starts_with(PERSONAL_PREFIX.as_bytes())
+        && is_lower_hex(&presented[PERSONAL_PREFIX.len()..])
+        && presented[PERSONAL_CHECKED..] == *checksum(&presented[..PERSONAL_CHECKED]).as_bytes()
 }
 
 /// Three parts of base64url without padding, the first of them an object in JSON: `{"` is `eyJ`.
@@ -214,6 +246,30 @@ mod tests {
         ] {
             assert_eq!(Bearer::sort(bad.as_bytes()), Bearer::Malformed, "{bad:?}");
         }
+    }
+
+    #[test]
+    fn a_personal_token_tells_a_typing_error_by_itself() {
+        let token = PlainToken::personal(&Zeroizing::new([0xa5; 32]));
+        let text = token.reveal();
+        assert_eq!(text.len(), PERSONAL_LENGTH);
+        assert_eq!(Bearer::sort(text.as_bytes()), Bearer::Personal(token.hash()));
+        assert_eq!(token.hint().0.chars().count(), "pat_".len() + 9);
+        for at in PERSONAL_PREFIX.len()..PERSONAL_LENGTH {
+            let mut wrong = text.as_bytes().to_vec();
+            wrong[at] = if wrong[at] == b'0' { b'1' } else { b'0' };
+            assert_eq!(Bearer::sort(&wrong), Bearer::Malformed, "digit {at}");
+        }
+        for bad in [&text[..75], &format!("{text}0"), &text.to_uppercase(), &format!(" {text}"), &text[..68]]
+        {
+            assert_eq!(Bearer::sort(bad.as_bytes()), Bearer::Malformed, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn the_checksum_is_the_one_that_everybody_computes() {
+        // The check value of CRC-32/ISO-HDLC: that of "123456789".
+        assert_eq!(checksum(b"123456789"), "cbf43926");
     }
 
     #[test]

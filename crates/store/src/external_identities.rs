@@ -10,25 +10,13 @@ use uuid::Uuid;
 use crate::conn::{Conn, change, on};
 use crate::dialect::statements;
 use crate::error::StoreError;
-use crate::grants::{PersonRow, no_platform, person_columns};
+use crate::grants::{PersonRow, default_publisher, no_platform, person_columns};
 use crate::platform::{EpochRow, epoch_columns};
 use crate::types::Time;
 
-/// Where the user acts when nobody says: the default publisher, else the only one. Who is of the platform
-/// acts there.
-macro_rules! default_publisher {
-    () => {
-        "CASE WHEN u.platform_role IS NULL THEN COALESCE( \
-         (SELECT d.publisher_id FROM memberships d \
-         WHERE d.user_id = u.id AND d.publisher_id = u.default_publisher_id), \
-         (SELECT d.publisher_id FROM memberships d WHERE d.user_id = u.id AND NOT EXISTS \
-         (SELECT 1 FROM memberships o WHERE o.user_id = u.id AND o.publisher_id <> d.publisher_id))) END"
-    };
-}
-
 statements! {
     USER = [
-        "SELECT ", epoch_columns!(), ", ", person_columns!(), ", \
+        "SELECT ", epoch_columns!(), ", ", person_columns!("session"), ", \
          p.external_refused_at AS platform_refused_at, u.external_refused_at AS user_refused_at, \
          q.external_refused_at AS publisher_refused_at \
          FROM platform p LEFT JOIN external_identities x ON x.issuer = $1 AND x.subject = $2 \
@@ -156,6 +144,7 @@ fn grant(
         grace_expires_at: None,
         epoch: 0,
         bonds: Some(Box::new(bonds)),
+        bounds: None,
     }
 }
 

@@ -1,18 +1,22 @@
 //! Grants: what the hot path asks for on a miss, by exactly one statement.
 
+mod bounds;
+mod person;
+mod personal;
+mod token;
+
 use std::collections::HashMap;
 
 use keywright_core::{
-    Bonds, BuiltInRole, CredentialId, CredentialKind, Epochs, Grant, Metadata, Owner, PrincipalKind,
-    PublisherId, RoleHeld, RoleId, ScopeSet, SessionId, Standing, Tenancy, TokenHash, UserId, Wanted,
+    CredentialId, CredentialKind, Epochs, Grant, PrincipalKind, PublisherId, SessionId, TokenHash, Wanted,
 };
 use keywright_verify::source::LoadedTokens;
 use keywright_verify::{GrantSource, Loaded, SourceError};
-use serde_json::{Map, Value};
 use sqlx::Postgres;
-use sqlx::types::Json;
 use uuid::Uuid;
 
+use self::personal::PersonalRow;
+use self::token::TokenRow;
 use crate::conn::{Conn, call, on};
 use crate::dialect::statements;
 use crate::engine::Engine;
@@ -22,190 +26,97 @@ use crate::platform::{EpochRow, epoch_columns};
 use crate::store::Store;
 use crate::types::{Time, to_u64};
 
+pub(crate) use self::person::{PersonRow, role_permissions};
+
+/// The columns of a [`TokenRow`]: token `t`, account `a`, publisher `q`.
 macro_rules! token_columns {
     () => {
         "t.id, t.token_name, t.permissions, t.metadata, t.expires_at, t.is_active, t.revoked_at, \
-         t.superseded_by_id, t.grace_expires_at, t.epoch"
+         t.superseded_by_id, t.grace_expires_at, t.epoch, t.rate_per_minute, t.rate_per_hour, t.ip_allowlist, \
+         t.lineage_id, a.id AS account_id, a.name AS account_name, a.publisher_id AS account_publisher_id, \
+         a.scopes AS account_scopes, a.metadata AS account_metadata, a.rate_per_minute AS account_per_minute, \
+         a.rate_per_hour AS account_per_hour, a.ip_allowlist AS account_allowlist, a.epoch AS account_epoch, \
+         a.disabled_at AS account_disabled_at, q.id AS publisher_id, q.suspended_at, q.settings, \
+         q.service_epoch AS publisher_epoch"
     };
 }
 
-/// The columns of a [`PersonRow`]: user `u`, publisher `q`, membership `m`, role `r`.
+/// The account of token `t`, and the publisher that is decided for: the account's, unless another is asked for.
+macro_rules! token_account {
+    ($publisher:literal) => {
+        concat!(
+            " LEFT JOIN service_accounts a ON a.id = t.service_account_id \
+             LEFT JOIN publishers q ON q.id = ",
+            $publisher,
+            " AND q.deleted_at IS NULL"
+        )
+    };
+}
+
+/// The columns of a [`PersonRow`]: user `u`, publisher `q`, membership `m`, role `r`; the epochs are those of a
+/// kind of credential.
 macro_rules! person_columns {
-    () => {
-        "u.id AS user_id, u.email, u.disabled_at, u.deleted_at, u.platform_role, \
-         u.session_epoch AS user_epoch, q.id AS publisher_id, q.suspended_at, \
-         q.session_epoch AS publisher_epoch, m.session_epoch AS membership_epoch, \
-         r.id AS role_id, r.name AS role_name, r.built_in AS role_built_in, r.permissions AS role_permissions"
+    ($kind:literal) => {
+        concat!(
+            "u.id AS user_id, u.email, u.disabled_at, u.deleted_at, u.platform_role, u.",
+            $kind,
+            "_epoch AS user_epoch, q.id AS publisher_id, q.suspended_at, q.",
+            $kind,
+            "_epoch AS publisher_epoch, m.",
+            $kind,
+            "_epoch AS membership_epoch, r.id AS role_id, r.name AS role_name, r.built_in AS role_built_in, \
+             r.permissions AS role_permissions"
+        )
     };
 }
 pub(crate) use person_columns;
+
+/// Where the user `u` acts when nobody says: the default publisher, else the only one. Who is of the platform
+/// acts there.
+macro_rules! default_publisher {
+    () => {
+        "CASE WHEN u.platform_role IS NULL THEN COALESCE( \
+         (SELECT d.publisher_id FROM memberships d \
+         WHERE d.user_id = u.id AND d.publisher_id = u.default_publisher_id), \
+         (SELECT d.publisher_id FROM memberships d WHERE d.user_id = u.id AND NOT EXISTS \
+         (SELECT 1 FROM memberships o WHERE o.user_id = u.id AND o.publisher_id <> d.publisher_id))) END"
+    };
+}
+pub(crate) use default_publisher;
+
+/// The columns of a [`PersonalRow`] beside the person's: token `t`, publisher `q`, approval `y`.
+macro_rules! personal_columns {
+    () => {
+        "t.id, t.name, t.scopes, t.inherit_user_permissions, t.publisher_ids, t.expires_at, t.is_active, \
+         t.revoked_at, t.superseded_by_id, t.grace_expires_at, t.epoch, t.created_at, t.rate_per_minute, \
+         t.rate_per_hour, t.ip_allowlist, t.lineage_id, q.settings, y.approved_at"
+    };
+}
 
 statements! {
     /// The platform's row comes first: without it there is no answer, and not "no such credential".
     TOKEN = [
         "SELECT ", epoch_columns!(), ", ", token_columns!(),
-        " FROM platform p LEFT JOIN service_tokens t ON t.token_hash = $1 WHERE p.id = 1"
+        " FROM platform p LEFT JOIN service_tokens t ON t.token_hash = $1",
+        token_account!("COALESCE($2, a.publisher_id)"), " WHERE p.id = 1"
     ];
-    TOKEN_WITHIN = [
-        "SELECT ", epoch_columns!(), ", ", token_columns!(), ", q.id AS publisher_id, q.suspended_at \
-         FROM platform p LEFT JOIN service_tokens t ON t.token_hash = $1 \
-         LEFT JOIN publishers q ON q.id = $2 AND q.deleted_at IS NULL WHERE p.id = 1"
+    PERSONAL = [
+        "SELECT ", epoch_columns!(), ", ", personal_columns!(), ", ", person_columns!("personal"),
+        " FROM platform p LEFT JOIN personal_tokens t ON t.token_hash = $1 LEFT JOIN users u ON u.id = t.user_id \
+         LEFT JOIN publishers q ON q.id = COALESCE($2, t.home_publisher_id, ", default_publisher!(), ") \
+         AND q.deleted_at IS NULL \
+         LEFT JOIN memberships m ON m.user_id = u.id AND m.publisher_id = q.id \
+         LEFT JOIN roles r ON r.id = m.role_id \
+         LEFT JOIN personal_token_approvals y ON y.lineage_id = t.lineage_id AND y.publisher_id = q.id \
+         WHERE p.id = 1"
     ];
     SESSION = [
-        "SELECT ", epoch_columns!(), ", s.id, s.epoch, s.expires_at, s.revoked_at, ", person_columns!(), " \
+        "SELECT ", epoch_columns!(), ", s.id, s.epoch, s.expires_at, s.revoked_at, ", person_columns!("session"), " \
          FROM platform p LEFT JOIN sessions s ON s.id = $1 LEFT JOIN users u ON u.id = s.user_id \
          LEFT JOIN publishers q ON q.id = $2 AND q.deleted_at IS NULL \
          LEFT JOIN memberships m ON m.user_id = u.id AND m.publisher_id = q.id \
          LEFT JOIN roles r ON r.id = m.role_id WHERE p.id = 1"
     ];
-}
-
-#[derive(sqlx::FromRow)]
-struct TokenRow {
-    #[sqlx(flatten)]
-    epochs: EpochRow,
-    id: Option<Uuid>,
-    token_name: Option<String>,
-    permissions: Option<Json<ScopeSet>>,
-    metadata: Option<Json<Map<String, Value>>>,
-    expires_at: Option<Time>,
-    is_active: Option<bool>,
-    revoked_at: Option<Time>,
-    superseded_by_id: Option<Uuid>,
-    grace_expires_at: Option<Time>,
-    epoch: Option<i64>,
-}
-
-impl TokenRow {
-    fn into_loaded(self, bonds: Option<Box<Bonds>>) -> Option<Loaded> {
-        let grant = Grant {
-            credential_id: CredentialId(self.id?),
-            kind: CredentialKind::Service,
-            name: self.token_name?.into_boxed_str(),
-            principal: PrincipalKind::ServiceToken,
-            scopes: self.permissions?.0,
-            metadata: self
-                .metadata
-                .filter(|map| !map.0.is_empty())
-                .map(|map| Box::new(Metadata::from_stored(map.0))),
-            expires_at: self.expires_at.map(Into::into),
-            is_active: self.is_active?,
-            revoked_at: self.revoked_at.map(Into::into),
-            superseded_by: self.superseded_by_id.map(CredentialId),
-            grace_expires_at: self.grace_expires_at.map(Into::into),
-            epoch: to_u64(self.epoch?),
-            bonds,
-        };
-        Some(Loaded { grant, epochs: self.epochs.into() })
-    }
-}
-
-#[derive(sqlx::FromRow)]
-struct TokenWithinRow {
-    #[sqlx(flatten)]
-    token: TokenRow,
-    publisher_id: Option<Uuid>,
-    suspended_at: Option<Time>,
-}
-
-impl TokenWithinRow {
-    /// A token of the platform acts in every publisher that there is.
-    fn into_loaded(self, asked: PublisherId) -> Option<Loaded> {
-        let standing = match (self.publisher_id, self.suspended_at) {
-            (None, _) => Standing::Foreign,
-            (Some(_), Some(_)) => Standing::Suspended,
-            (Some(_), None) => Standing::Good,
-        };
-        let publisher = Some(Tenancy { id: asked, standing, role: None });
-        self.token.into_loaded(Some(Box::new(Bonds { publisher, ..Bonds::default() })))
-    }
-}
-
-/// A user within a publisher, as the statements about sessions and external identities give them.
-#[derive(sqlx::FromRow)]
-pub(crate) struct PersonRow {
-    user_id: Option<Uuid>,
-    email: Option<String>,
-    disabled_at: Option<Time>,
-    deleted_at: Option<Time>,
-    platform_role: Option<String>,
-    user_epoch: Option<i64>,
-    pub(crate) publisher_id: Option<Uuid>,
-    suspended_at: Option<Time>,
-    publisher_epoch: Option<i64>,
-    membership_epoch: Option<i64>,
-    role_id: Option<Uuid>,
-    role_name: Option<String>,
-    role_built_in: Option<String>,
-    role_permissions: Option<Json<ScopeSet>>,
-}
-
-/// What a user is within the publisher that was asked about.
-pub(crate) struct Person {
-    pub(crate) email: Box<str>,
-    pub(crate) scopes: ScopeSet,
-    pub(crate) bonds: Bonds,
-}
-
-impl PersonRow {
-    /// `asked` is the publisher of the question; without one the user acts by a role of the platform.
-    pub(crate) fn into_person(self, asked: Option<PublisherId>) -> Result<Option<Person>, StoreError> {
-        let (Some(user_id), Some(email)) = (self.user_id, self.email) else { return Ok(None) };
-        let email = email.into_boxed_str();
-        let enabled = self.disabled_at.is_none() && self.deleted_at.is_none();
-        let of_platform = self.platform_role.as_deref().map(built_in).transpose()?;
-        let (tenancy, scopes) = match asked {
-            None => (None, of_platform.map_or_else(ScopeSet::default, BuiltInRole::permissions)),
-            Some(id) => {
-                let (role, scopes) = match (self.role_id, self.role_name, of_platform) {
-                    (Some(role_id), Some(name), _) => {
-                        let added = self.role_permissions.map(|set| set.0).unwrap_or_default();
-                        let scopes = role_permissions(self.role_built_in.as_deref(), &added)?;
-                        (Some(RoleHeld { id: Some(RoleId(role_id)), name: name.into() }), scopes)
-                    }
-                    // Who is of the platform acts everywhere.
-                    (_, _, Some(role)) => {
-                        (Some(RoleHeld { id: None, name: role.as_str().into() }), role.permissions())
-                    }
-                    _ => (None, ScopeSet::default()),
-                };
-                let standing = match (self.publisher_id, &role, self.suspended_at) {
-                    (None, ..) | (_, None, _) => Standing::Foreign,
-                    (_, _, Some(_)) => Standing::Suspended,
-                    _ => Standing::Good,
-                };
-                (Some(Tenancy { id, standing, role }), scopes)
-            }
-        };
-        let floors = [self.user_epoch, self.publisher_epoch, self.membership_epoch];
-        let bonds = Bonds {
-            user: Some(Owner { id: UserId(user_id), email: email.clone(), enabled }),
-            publishers: tenancy.iter().map(|tenancy| tenancy.id).collect(),
-            publisher: tenancy,
-            floor: floors.into_iter().flatten().map(to_u64).max().unwrap_or(0),
-            refused: false,
-        };
-        Ok(Some(Person { email, scopes, bonds }))
-    }
-}
-
-fn built_in(name: &str) -> Result<BuiltInRole, StoreError> {
-    BuiltInRole::parse(name)
-        .ok_or_else(|| StoreError::corrupt(format_args!("unknown built-in role {name:?}")))
-}
-
-/// What a role grants: what the built-in one does by itself, and what its row adds.
-pub(crate) fn role_permissions(
-    built_in_role: Option<&str>,
-    added: &ScopeSet,
-) -> Result<ScopeSet, StoreError> {
-    match built_in_role {
-        None => Ok(added.clone()),
-        Some(name) => built_in(name)?
-            .permissions()
-            .union(added)
-            .map_err(|error| StoreError::corrupt(format_args!("the permissions of {name}: {error}"))),
-    }
 }
 
 #[derive(sqlx::FromRow)]
@@ -238,6 +149,7 @@ impl SessionRow {
             grace_expires_at: None,
             epoch: to_u64(epoch),
             bonds: Some(Box::new(person.bonds)),
+            bounds: None,
         };
         Ok(Some(Loaded { grant, epochs: self.epochs.into() }))
     }
@@ -252,17 +164,23 @@ async fn token(
     hash: &TokenHash,
     publisher: Option<PublisherId>,
 ) -> Result<Option<Loaded>, StoreError> {
-    let hash = hash.as_bytes().as_slice();
-    let Some(asked) = publisher else {
-        let row =
-            on!(conn, |c| sqlx::query_as::<DB, TokenRow>(TOKEN.text::<DB>()).bind(hash).fetch_optional(c))?;
-        return Ok(row.ok_or_else(no_platform)?.into_loaded(None));
-    };
-    let row = on!(conn, |c| sqlx::query_as::<DB, TokenWithinRow>(TOKEN_WITHIN.text::<DB>())
-        .bind(hash)
-        .bind(asked.0)
+    let row = on!(conn, |c| sqlx::query_as::<DB, TokenRow>(TOKEN.text::<DB>())
+        .bind(hash.as_bytes().as_slice())
+        .bind(publisher.map(|publisher| publisher.0))
         .fetch_optional(c))?;
-    Ok(row.ok_or_else(no_platform)?.into_loaded(asked))
+    row.ok_or_else(no_platform)?.into_loaded(publisher)
+}
+
+async fn personal(
+    conn: Conn<'_>,
+    hash: &TokenHash,
+    publisher: Option<PublisherId>,
+) -> Result<Option<Loaded>, StoreError> {
+    let row = on!(conn, |c| sqlx::query_as::<DB, PersonalRow>(PERSONAL.text::<DB>())
+        .bind(hash.as_bytes().as_slice())
+        .bind(publisher.map(|publisher| publisher.0))
+        .fetch_optional(c))?;
+    row.ok_or_else(no_platform)?.into_loaded(publisher)
 }
 
 async fn session(
@@ -285,6 +203,7 @@ async fn session(
 pub async fn load(conn: Conn<'_>, wanted: &Wanted) -> Result<Option<Loaded>, StoreError> {
     match wanted {
         Wanted::Token { hash, publisher } => token(conn, hash, *publisher).await,
+        Wanted::Personal { hash, publisher } => personal(conn, hash, *publisher).await,
         Wanted::Session { id, publisher } => session(conn, *id, *publisher).await,
         Wanted::External { identity, publisher } => {
             external_identities::load(conn, identity, *publisher).await
@@ -299,7 +218,9 @@ const TOKENS: &str = concat!(
     epoch_columns!(),
     ", ",
     token_columns!(),
-    " FROM platform p LEFT JOIN service_tokens t ON t.token_hash = ANY($1) WHERE p.id = 1"
+    " FROM platform p LEFT JOIN service_tokens t ON t.token_hash = ANY($1)",
+    token_account!("a.publisher_id"),
+    " WHERE p.id = 1"
 );
 
 /// How many tokens one question is about, at most.
@@ -332,8 +253,12 @@ pub async fn load_tokens(
     if rows.is_empty() {
         return Err(no_platform());
     }
-    let mut found: HashMap<Vec<u8>, Loaded> =
-        rows.into_iter().filter_map(|row| Some((row.token_hash?, row.token.into_loaded(None)?))).collect();
+    let mut found = HashMap::with_capacity(rows.len());
+    for row in rows {
+        if let (Some(hash), Some(loaded)) = (row.token_hash, row.token.into_loaded(None)?) {
+            found.insert(hash, loaded);
+        }
+    }
     Ok(hashes.iter().map(|hash| found.remove(hash.as_bytes().as_slice())).collect())
 }
 
@@ -361,6 +286,7 @@ impl From<EpochRow> for Epochs {
         Self {
             service: to_u64(row.service_epoch),
             session: to_u64(row.platform_session_epoch),
+            personal: to_u64(row.platform_personal_epoch),
             counter: to_u64(row.epoch_counter),
             keys: to_u64(row.keys_version),
         }

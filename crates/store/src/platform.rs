@@ -11,7 +11,8 @@ use crate::types::{to_i64, to_u64};
 /// The columns of an [`EpochRow`], of the platform's row `p`.
 macro_rules! epoch_columns {
     () => {
-        "p.service_epoch, p.session_epoch AS platform_session_epoch, p.epoch_counter, p.keys_version"
+        "p.service_epoch, p.session_epoch AS platform_session_epoch, \
+         p.personal_epoch AS platform_personal_epoch, p.epoch_counter, p.keys_version"
     };
 }
 pub(crate) use epoch_columns;
@@ -20,6 +21,7 @@ pub(crate) use epoch_columns;
 pub(crate) struct EpochRow {
     pub(crate) service_epoch: i64,
     pub(crate) platform_session_epoch: i64,
+    pub(crate) platform_personal_epoch: i64,
     pub(crate) epoch_counter: i64,
     pub(crate) keys_version: i64,
 }
@@ -30,7 +32,8 @@ statements! {
         ["UPDATE platform SET epoch_counter = epoch_counter + 1 WHERE id = 1 RETURNING epoch_counter"];
     RAISE = [
         "UPDATE platform SET service_epoch = CASE WHEN $2 THEN $1 ELSE service_epoch END, \
-         session_epoch = CASE WHEN $3 THEN $1 ELSE session_epoch END WHERE id = 1"
+         session_epoch = CASE WHEN $3 THEN $1 ELSE session_epoch END, \
+         personal_epoch = CASE WHEN $4 THEN $1 ELSE personal_epoch END WHERE id = 1"
     ];
     RAISE_KEYS = ["UPDATE platform SET keys_version = keys_version + 1 WHERE id = 1 RETURNING keys_version"];
 }
@@ -69,6 +72,8 @@ pub struct Reached {
     pub service: bool,
     /// Sessions.
     pub session: bool,
+    /// Personal tokens.
+    pub personal: bool,
 }
 
 /// Raises the platform's epochs to the number that [`next_epoch`] gave: everything `reached` that was minted
@@ -77,7 +82,7 @@ pub struct Reached {
 /// # Errors
 /// As any query.
 pub async fn raise(conn: Conn<'_>, epoch: u64, reached: Reached) -> Result<(), StoreError> {
-    change!(conn, RAISE; to_i64(epoch), reached.service, reached.session)?;
+    change!(conn, RAISE; to_i64(epoch), reached.service, reached.session, reached.personal)?;
     Ok(())
 }
 

@@ -129,7 +129,7 @@ async fn test_store(engine: Engine, migrated: bool) -> TestStore {
 /// As the store.
 pub async fn raise_service_epoch(mut conn: Conn<'_>) -> Result<u64, StoreError> {
     let epoch = platform::next_epoch(conn.reborrow()).await?;
-    platform::raise(conn, epoch, Reached { service: true, session: false }).await?;
+    platform::raise(conn, epoch, Reached { service: true, ..Reached::default() }).await?;
     Ok(epoch)
 }
 

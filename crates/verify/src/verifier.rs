@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use keywright_core::{
-    Claimed, Decision, Epochs, Grant, GrantKey, Requirements, ScopeSet, Timestamp, Wanted, decide,
+    Claimed, Decision, Epochs, Facts, Grant, GrantKey, Requirements, ScopeSet, Wanted, admit, carries, decide,
 };
 use uuid::Uuid;
 
@@ -79,6 +79,22 @@ impl Known {
         self.token.as_ref().map(|token| &token.claimed)
     }
 
+    /// See [`admit`].
+    ///
+    /// # Errors
+    /// The denial.
+    pub fn admit(&self, facts: Facts) -> Decision {
+        admit(self.grant(), self.claimed(), self.epochs, facts)
+    }
+
+    /// See [`carries`].
+    ///
+    /// # Errors
+    /// The denial.
+    pub fn carries(&self, wanted: &Requirements) -> Decision {
+        carries(self.grant(), self.claimed(), wanted)
+    }
+
     /// What the credential carries: never more than its owner may, nor than the token claims.
     pub fn scopes(&self) -> Cow<'_, ScopeSet> {
         self.grant().effective(self.claimed())
@@ -143,6 +159,7 @@ struct Counters {
 struct EpochCells {
     service: AtomicU64,
     session: AtomicU64,
+    personal: AtomicU64,
     counter: AtomicU64,
     keys: AtomicU64,
 }
@@ -153,6 +170,7 @@ impl EpochCells {
         Epochs {
             service: read(&self.service),
             session: read(&self.session),
+            personal: read(&self.personal),
             counter: read(&self.counter),
             keys: read(&self.keys),
         }
@@ -161,6 +179,7 @@ impl EpochCells {
     fn raise(&self, epochs: Epochs) {
         self.service.fetch_max(epochs.service, Ordering::AcqRel);
         self.session.fetch_max(epochs.session, Ordering::AcqRel);
+        self.personal.fetch_max(epochs.personal, Ordering::AcqRel);
         self.counter.fetch_max(epochs.counter, Ordering::AcqRel);
         self.keys.fetch_max(epochs.keys, Ordering::AcqRel);
     }
@@ -329,14 +348,10 @@ impl<S: GrantSource> Verifier<S> {
         Lookup::Unavailable
     }
 
-    /// Decides on a known credential at this moment.
+    /// Decides on a known credential at this moment, used from an address that is not known.
     pub fn decide(&self, known: &Known, wanted: &Requirements) -> Decision {
-        self.decide_at(known, wanted, self.inner.clock.now())
-    }
-
-    /// As [`Verifier::decide`], at an authority time that was read just now.
-    pub fn decide_at(&self, known: &Known, wanted: &Requirements, now: Timestamp) -> Decision {
-        decide(known.grant(), known.claimed(), known.epochs, wanted, now)
+        let facts = Facts::at(self.inner.clock.now());
+        decide(known.grant(), known.claimed(), known.epochs, wanted, facts)
     }
 
     /// A change of these ids was committed, or its outcome is unknown. When this returns, no

@@ -19,7 +19,7 @@ pub use request::{request_reset, request_verification};
 pub use reset::confirm_reset;
 pub use verify_email::verify_email;
 
-use keywright_core::{ActorKind, Name, SessionId, Timestamp, TokenHash, UserId, secret};
+use keywright_core::{Name, SessionId, Timestamp, TokenHash, UserId, secret};
 use keywright_store::mailed_tokens::{self, MailedTokenRow, Purpose};
 use keywright_store::users::{self, UserRow};
 
@@ -27,6 +27,7 @@ use crate::authority::Authority;
 use crate::call::Call;
 use crate::fault::Fault;
 use crate::passwords::context_words;
+use crate::sessions;
 
 /// Whether a link can be used now, and by whom. Looking uses nothing up.
 ///
@@ -71,11 +72,9 @@ impl Opened {
 
 /// The user behind a call, and the session that they call with.
 fn myself(call: &Call) -> Result<(UserId, SessionId), Fault> {
-    let bearing = call.actor.bearing().ok_or(Fault::UserRequired)?;
-    match (bearing.principal.kind, bearing.principal.id) {
-        (ActorKind::User, Some(id)) => Ok((UserId(id), SessionId(bearing.credential_id.0))),
-        _ => Err(Fault::UserRequired),
-    }
+    let credential = call.actor.credential_id().ok_or(Fault::UserRequired)?;
+    let user = sessions::caller(call).ok_or(Fault::UserRequired)?;
+    Ok((user, SessionId(credential.0)))
 }
 
 /// What a guesser would try first for this person's password.

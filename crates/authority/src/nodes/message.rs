@@ -54,9 +54,9 @@ impl Message {
                 format!("i {} {}", change(c), ids.join(","))
             }
             Self::Raised { change: c, epochs, spared } => {
-                let Epochs { service, session, counter, keys } = epochs;
+                let Epochs { service, session, personal, counter, keys } = epochs;
                 let spared = spared.map_or("-".to_owned(), |id| id.to_string());
-                format!("e {} {service} {session} {counter} {keys} {spared}", change(c))
+                format!("e {} {service} {session} {personal} {counter} {keys} {spared}", change(c))
             }
             Self::Flush { change: c } => format!("f {}", change(c)),
             Self::Beat { node, sent_at } => format!("h {node} {sent_at}"),
@@ -83,6 +83,7 @@ impl Message {
                 epochs: Epochs {
                     service: words.next()?.parse().ok()?,
                     session: words.next()?.parse().ok()?,
+                    personal: words.next()?.parse().ok()?,
                     counter: words.next()?.parse().ok()?,
                     keys: words.next()?.parse().ok()?,
                 },
@@ -118,7 +119,7 @@ mod tests {
             Message::Invalidate { change: None, ids: vec![Uuid::from_u128(1)] },
             Message::Raised {
                 change,
-                epochs: Epochs { service: 7, session: 0, counter: 9, keys: 2 },
+                epochs: Epochs { service: 7, session: 0, personal: 8, counter: 9, keys: 2 },
                 spared,
             },
             Message::Raised { change: None, epochs: Epochs::default(), spared: None },

@@ -55,6 +55,8 @@ impl SettingsChange {
                 Some(change) => change.map(|change| change.applied(to.default_rate_limits)),
             },
             require_second_factor: self.require_second_factor.unwrap_or(to.require_second_factor),
+            rate_limits: to.rate_limits,
+            personal_tokens: to.personal_tokens,
         };
         let mut within = |field: &str, value: Option<u32>, range: RangeInclusive<u32>| {
             if value.is_some_and(|value| !range.contains(&value)) {

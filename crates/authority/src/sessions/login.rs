@@ -1,8 +1,8 @@
 //! Logging in.
 
 use keywright_core::{
-    DenialCode, EmailAddress, PasswordHash, PlainPassword, PlainToken, PublisherId, Requirements, SessionId,
-    Wanted, address, decide,
+    DenialCode, EmailAddress, Facts, PasswordHash, PlainPassword, PlainToken, PublisherId, Requirements,
+    SessionId, Wanted, address, decide,
 };
 use keywright_store::memberships::UserPublisher;
 use keywright_store::sessions::NewSession;
@@ -185,7 +185,7 @@ async fn begin(
     let session = sessions::insert(tx.conn(), &new).await?;
     let wanted = Wanted::Session { id: session.id, publisher };
     let loaded = grants::load(tx.conn(), &wanted).await?.ok_or(Fault::InvalidCredentials)?;
-    decide(&loaded.grant, None, loaded.epochs, &Requirements::none(), now)?;
+    decide(&loaded.grant, None, loaded.epochs, &Requirements::none(), Facts::at(now))?;
     if let Some(id) = publisher
         && let Some(row) = publishers::by_id(tx.conn(), id).await?
         && !row.settings.admits(user.email.as_str())

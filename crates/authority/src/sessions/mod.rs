@@ -139,11 +139,13 @@ fn code_of(fault: &Fault) -> RecordCode {
     }
 }
 
-/// The user behind a call; none when it is no user's.
+/// The user who calls in person; none when it is no user, and none when it is a token that a user has made: what
+/// a script bears speaks for its maker's works, not for their account.
 pub(crate) fn caller(call: &Call) -> Option<UserId> {
     let bearing = call.actor.bearing()?;
-    let is_user = bearing.principal.kind == keywright_core::ActorKind::User;
-    bearing.principal.id.filter(|_| is_user).map(UserId)
+    let in_person = bearing.principal.kind == keywright_core::ActorKind::User
+        && !matches!(bearing.wanted, Wanted::Personal { .. });
+    bearing.principal.id.filter(|_| in_person).map(UserId)
 }
 
 /// The session behind a call; none when it bears no access token of ours.

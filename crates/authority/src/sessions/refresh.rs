@@ -6,7 +6,7 @@
 
 use keywright_core::secret::sort_refresh;
 use keywright_core::{
-    ActorKind, ActorRef, DenialCode, PlainToken, Requirements, Timestamp, TokenHash, Wanted, decide,
+    ActorKind, ActorRef, DenialCode, Facts, PlainToken, Requirements, Timestamp, TokenHash, Wanted, decide,
 };
 use keywright_store::refresh_tokens::{self, RefreshTokenRow};
 use keywright_store::sessions::{self, SessionRow};
@@ -121,7 +121,7 @@ async fn use_token(
 
 /// Refuses a session that has ended, in whichever way.
 fn alive(loaded: &Loaded, session: &SessionRow, terms: Terms, now: Timestamp) -> Result<(), Fault> {
-    decide(&loaded.grant, None, loaded.epochs, &Requirements::none(), now)?;
+    decide(&loaded.grant, None, loaded.epochs, &Requirements::none(), Facts::at(now))?;
     let ends = [session.idle_expires_at, terms.session_end(session.created_at)];
     if ends.into_iter().any(|end| now.has_reached(Some(end))) {
         return Err(Fault::Denied(DenialCode::Expired.into()));

@@ -1,6 +1,6 @@
 //! Acting for another publisher in the same session.
 
-use keywright_core::{DenialCode, PublisherId, Requirements, Wanted, decide};
+use keywright_core::{DenialCode, Facts, PublisherId, Requirements, Wanted, decide};
 use keywright_store::{grants, publishers, sessions, users};
 
 use super::access::{Terms, access_token, ready};
@@ -37,7 +37,7 @@ async fn carry_out(
         Change::begin_with(authority, call, &Needs::nothing(), &reads, &[id.0]).await?;
     let user = users::by_id(tx.conn(), user, None).await?.ok_or(Fault::NotFound)?;
     let loaded = grants::load(tx.conn(), &Wanted::Session { id, publisher }).await?.ok_or(Fault::NotFound)?;
-    decide(&loaded.grant, None, loaded.epochs, &Requirements::none(), now)?;
+    decide(&loaded.grant, None, loaded.epochs, &Requirements::none(), Facts::at(now))?;
     if publisher.is_none() && user.platform_role.is_none() {
         return Err(Fault::Denied(DenialCode::WrongPublisher.into()));
     }

@@ -52,6 +52,7 @@ impl Person {
             },
             home: Some(self.publisher),
             claimed: None,
+            address: None,
         }));
         Call { actor, permissions: ScopeSet::all(), publisher: Some(self.publisher), ..operator() }
     }

@@ -163,6 +163,7 @@ pub(crate) fn by(token: &Made) -> Call {
             principal: grant.principal_ref(),
             home: None,
             claimed: None,
+            address: None,
         })),
         permissions: row.permissions.clone(),
         ..operator()

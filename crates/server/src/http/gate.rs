@@ -188,9 +188,12 @@ impl Door<'_> {
             Looked::Unavailable => return self.refuse(RecordCode::Unavailable, None, unavailable()).await,
         };
         let known = &found.known;
-        match found.decide(self.app, &wanted).and_then(|()| at_level(&found, level, &wanted)) {
+        match found
+            .decide(self.app, &wanted, self.arrived.ip_address)
+            .and_then(|()| at_level(&found, level, &wanted))
+        {
             Ok(()) => {
-                let bearing = found.bearing();
+                let bearing = found.bearing(self.arrived.ip_address);
                 let _ = self.arrived.let_in.set(bearing.clone());
                 let publisher = known.grant().publisher();
                 let permissions = known.scopes().into_owned();

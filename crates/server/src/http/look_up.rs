@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use keywright_authority::{Authority, external_identities};
 use keywright_core::{
-    Bearer, Bearing, Decision, Denial, DenialCode, Grant, Mapping, PublisherId, Requirements, TokenHash,
+    Bearer, Bearing, Decision, DenialCode, Facts, Grant, Mapping, PublisherId, Requirements, TokenHash,
     Wanted, address,
 };
 use keywright_verify::tokens::Asked;
@@ -38,8 +38,8 @@ pub struct Found {
 }
 
 impl Found {
-    /// Who makes a change by it.
-    pub fn bearing(&self) -> Bearing {
+    /// Who makes a change by it, from an address.
+    pub fn bearing(&self, address: Option<IpAddr>) -> Bearing {
         let grant = self.known.grant();
         Bearing {
             wanted: self.wanted.clone(),
@@ -48,23 +48,21 @@ impl Found {
             principal: grant.principal_ref(),
             home: self.home,
             claimed: self.known.claimed().cloned(),
+            address,
         }
     }
 
-    /// Decides on it, as it is at the moment at which it was found.
+    /// Decides on it, as it is at the moment at which it was found, used from an address.
     ///
     /// # Errors
     /// The denial.
-    pub fn decide(&self, app: &App, wanted: &Requirements) -> Decision {
-        let authority = app.authority();
-        let decision = authority.verifier().decide_at(&self.known, wanted, authority.clock().at(self.at));
-        match decision {
+    pub fn decide(&self, app: &App, wanted: &Requirements, address: Option<IpAddr>) -> Decision {
+        self.known.admit(Facts { now: app.authority().clock().at(self.at), address })?;
+        if self.elsewhere {
             // The scopes that it has are those of another publisher.
-            Ok(()) | Err(Denial { code: DenialCode::InsufficientScope, .. }) if self.elsewhere => {
-                Err(DenialCode::WrongPublisher.into())
-            }
-            decision => decision,
+            return Err(DenialCode::WrongPublisher.into());
         }
+        self.known.carries(wanted)
     }
 }
 
@@ -87,15 +85,8 @@ pub async fn look_up(
     now: i64,
 ) -> Looked {
     match Bearer::sort(credential) {
-        Bearer::Service(hash) => {
-            let wanted = Wanted::Token { hash, publisher };
-            let key = wanted.key();
-            let looked = match app.authority().verifier().peek_at(&key, now) {
-                Some(found) => (found, now),
-                None => resolve(app.authority(), &wanted, client).await,
-            };
-            token_found(looked, wanted)
-        }
+        Bearer::Service(hash) => token(app, Wanted::Token { hash, publisher }, client, now).await,
+        Bearer::Personal(hash) => token(app, Wanted::Personal { hash, publisher }, client, now).await,
         Bearer::Jwt(token) => {
             let hash = TokenHash::of(token);
             if let Some(found) = remembered(app, &hash, publisher, now) {
@@ -108,6 +99,15 @@ pub async fn look_up(
     }
 }
 
+async fn token(app: &App, wanted: Wanted, client: Option<IpAddr>, now: i64) -> Looked {
+    let key = wanted.key();
+    let looked = match app.authority().verifier().peek_at(&key, now) {
+        Some(found) => (found, now),
+        None => resolve(app.authority(), &wanted, client).await,
+    };
+    token_found(looked, wanted)
+}
+
 /// Asks the store. That takes its time: the decision is made at the moment at which it is made.
 async fn resolve(authority: &Authority, wanted: &Wanted, client: Option<IpAddr>) -> (Lookup, i64) {
     // Boxed, for the same reason as above.
@@ -117,7 +117,10 @@ async fn resolve(authority: &Authority, wanted: &Wanted, client: Option<IpAddr>)
 
 fn token_found((found, at): (Lookup, i64), wanted: Wanted) -> Looked {
     match found {
-        Lookup::Known(known) => Looked::Known(Found { known, at, wanted, home: None, elsewhere: false }),
+        Lookup::Known(known) => {
+            let home = known.grant().home();
+            Looked::Known(Found { known, at, wanted: settle(wanted, home), home, elsewhere: false })
+        }
         Lookup::Unknown => Looked::Denied(DenialCode::NotFound),
         Lookup::Unavailable => Looked::Unavailable,
     }
@@ -139,9 +142,12 @@ fn remembered(app: &App, hash: &TokenHash, publisher: Option<PublisherId>, now: 
 
 fn jwt_found(read: &Read, Asked { wanted, elsewhere, .. }: Asked, known: Known, at: i64) -> Found {
     let home = read.home().or_else(|| settled(&wanted, known.grant()));
-    // By whom a change is made is read again for the very publisher that was decided for.
-    let wanted = if wanted.publisher().is_none() && home.is_some() { wanted.within(home) } else { wanted };
-    Found { known: read.with(known), at, wanted, home, elsewhere }
+    Found { known: read.with(known), at, wanted: settle(wanted, home), home, elsewhere }
+}
+
+/// By whom a change is made is read again for the very publisher that was decided for.
+fn settle(wanted: Wanted, home: Option<PublisherId>) -> Wanted {
+    if wanted.publisher().is_none() && home.is_some() { wanted.within(home) } else { wanted }
 }
 
 /// The publisher beyond which a user of another issuer reaches nothing: the one whose role gives what they may

@@ -131,6 +131,7 @@ impl ServiceTokenRow {
             grace_expires_at: self.grace_expires_at,
             epoch: self.epoch,
             bonds: None,
+            bounds: None,
         }
     }
 

@@ -25,8 +25,11 @@ async fn an_empty_database_becomes_current_and_each_step_is_told_once() {
         assert_eq!(store.schema_state().await, Ok(SchemaState::Empty), "{:?}", store.engine());
         let mut steps = Vec::new();
         store.migrate(|step| steps.push((step.number, step.total, step.description))).await.unwrap();
-        assert_eq!(steps, [(1, 2, "foundation".to_owned()), (2, 2, "people".to_owned())]);
-        assert_eq!(store.schema_state().await, Ok(SchemaState::Current { version: 2 }));
+        assert_eq!(
+            steps,
+            [(1, 3, "foundation".to_owned()), (2, 3, "people".to_owned()), (3, 3, "accounts".to_owned())]
+        );
+        assert_eq!(store.schema_state().await, Ok(SchemaState::Current { version: 3 }));
         store.migrate(|step| panic!("{step:?} was done already")).await.unwrap();
     }
 }
@@ -46,8 +49,8 @@ async fn any_number_of_nodes_may_migrate_at_once() {
         for node in nodes {
             steps += node.await.unwrap().unwrap();
         }
-        assert_eq!(steps, 2, "{:?}", store.engine());
-        assert_eq!(store.schema_state().await, Ok(SchemaState::Current { version: 2 }));
+        assert_eq!(steps, 3, "{:?}", store.engine());
+        assert_eq!(store.schema_state().await, Ok(SchemaState::Current { version: 3 }));
     }
 }
 
@@ -60,7 +63,7 @@ async fn a_migration_given_up_half_way_is_done_by_the_next() {
         store.migrate(|_| ()).await.unwrap();
         assert_eq!(
             store.schema_state().await,
-            Ok(SchemaState::Current { version: 2 }),
+            Ok(SchemaState::Current { version: 3 }),
             "{:?}",
             store.engine()
         );
@@ -83,10 +86,10 @@ async fn a_schema_that_needs_a_newer_binary_is_refused() {
         store.migrate(|step| panic!("{step:?}")).await.unwrap();
 
         execute(&store, "UPDATE schema_compatibility SET min_compatible_version = 7").await;
-        let too_new = SchemaState::TooNew { min_compatible_version: 7, known_version: 2 };
+        let too_new = SchemaState::TooNew { min_compatible_version: 7, known_version: 3 };
         assert_eq!(store.schema_state().await, Ok(too_new));
         let refused = store.migrate(|step| panic!("{step:?}")).await;
-        assert_eq!(refused, Err(StoreError::TooNew { min_compatible_version: 7, known_version: 2 }));
+        assert_eq!(refused, Err(StoreError::TooNew { min_compatible_version: 7, known_version: 3 }));
     }
 }
 

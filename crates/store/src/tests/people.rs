@@ -1,7 +1,8 @@
 //! Publishers and roles: what is written is read back, and only within its publisher.
 
 use keywright_core::{
-    ActorRef, BuiltInRole, PublisherId, PublisherSettings, RateLimits, RoleId, ScopeSet, Timestamp,
+    ActorRef, BuiltInRole, PersonalTokenPolicy, PublisherId, PublisherSettings, RateLimits, RoleId, ScopeSet,
+    Timestamp,
 };
 
 use super::{NOW, change, credential_id, entropy, name, read};
@@ -33,6 +34,8 @@ fn settings() -> PublisherSettings {
         session_max_days: Some(7),
         default_rate_limits: Some(RateLimits { per_minute: Some(60), per_hour: None }),
         require_second_factor: true,
+        rate_limits: Some(RateLimits { per_minute: None, per_hour: Some(9_000) }),
+        personal_tokens: PersonalTokenPolicy { allowed: true, max_days: Some(90), require_approval: true },
     }
 }
 

@@ -223,7 +223,7 @@ async fn an_emergency_of_the_platform_spares_the_one_that_was_lifted() {
         change(&store, async |mut c| {
             let epoch = platform::next_epoch(c.reborrow()).await?;
             sessions::set_epoch(c.reborrow(), session_id(2), epoch).await?;
-            platform::raise(c, epoch, Reached { service: false, session: true }).await
+            platform::raise(c, epoch, Reached { session: true, ..Reached::default() }).await
         })
         .await;
         assert_eq!(alive(&store, &all()).await, [session_id(2)]);

@@ -134,7 +134,7 @@ async fn an_emergency_reaches_all_but_the_one_that_is_lifted_out_of_it() {
         assert!(!service_tokens::set_epoch(tx.conn(), credential_id(33), epoch).await.unwrap());
         commit(tx).await;
         let epochs = read(&store, async |c| crate::platform::epochs(c).await).await;
-        assert_eq!(epochs, Epochs { service: 2, session: 1, counter: 2, keys: 1 });
+        assert_eq!(epochs, Epochs { service: 2, session: 1, personal: 1, counter: 2, keys: 1 });
         assert_eq!(read(&store, async |c| service_tokens::count_below_epoch(c, 2).await).await, 5);
 
         let later = NOW.plus_seconds(9);

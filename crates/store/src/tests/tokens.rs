@@ -105,7 +105,7 @@ async fn the_grant_on_a_miss_is_the_row() {
         let row = insert(&store, &new_token(1)).await;
         let loaded = read(&store, async |c| grants::load(c, &Wanted::token(hash(1))).await).await.unwrap();
         assert_eq!(loaded.grant, row.to_grant());
-        assert_eq!(loaded.epochs, Epochs { service: 1, session: 1, counter: 1, keys: 1 });
+        assert_eq!(loaded.epochs, Epochs { service: 1, session: 1, personal: 1, counter: 1, keys: 1 });
         assert!(read(&store, async |c| grants::load(c, &Wanted::token(hash(2))).await).await.is_none());
 
         let mut bare = new_token(3);

@@ -137,6 +137,7 @@ fn put_payload(record: &RecordRef<'_>, out: &mut Vec<u8>) {
         Some(PrincipalKind::ServiceToken) => 1,
         Some(PrincipalKind::User) => 2,
         Some(PrincipalKind::External) => 3,
+        Some(PrincipalKind::ServiceAccount) => 4,
     });
     out.extend_from_slice(&record.occurred_at.as_micros().to_le_bytes());
     out.extend_from_slice(&record.latency_micros.to_le_bytes());
@@ -249,6 +250,7 @@ fn read_payload(segment: SegmentId, offset: u64, payload: &[u8]) -> Read<Decisio
         1 => Some(PrincipalKind::ServiceToken),
         2 => Some(PrincipalKind::User),
         3 => Some(PrincipalKind::External),
+        4 => Some(PrincipalKind::ServiceAccount),
         _ => return Err(Unreadable),
     };
     let occurred_at = Timestamp::from_micros(reader.i64()?);

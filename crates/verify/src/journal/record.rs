@@ -98,6 +98,10 @@ record_codes! {
     EmailUnverified = 17, "email_unverified";
     /// A login with the right password, from a domain that the publisher does not let in.
     DomainNotAllowed = 18, "domain_not_allowed";
+    /// See [`DenialCode::IpNotAllowed`].
+    IpNotAllowed = 19, "ip_not_allowed";
+    /// See [`DenialCode::RateLimited`].
+    RateLimited = 20, "rate_limited";
 }
 
 impl From<DenialCode> for RecordCode {
@@ -110,7 +114,9 @@ impl From<DenialCode> for RecordCode {
             DenialCode::Inactive => Self::Inactive,
             DenialCode::PrincipalDisabled => Self::PrincipalDisabled,
             DenialCode::PublisherSuspended => Self::PublisherSuspended,
+            DenialCode::IpNotAllowed => Self::IpNotAllowed,
             DenialCode::WrongPublisher => Self::WrongPublisher,
+            DenialCode::RateLimited => Self::RateLimited,
             DenialCode::InsufficientScope => Self::InsufficientScope,
         }
     }

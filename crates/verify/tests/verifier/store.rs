@@ -176,6 +176,7 @@ pub(crate) fn grant(n: u32, epoch: u64) -> Grant {
         grace_expires_at: None,
         epoch,
         bonds: None,
+        bounds: None,
     }
 }
 

@@ -283,7 +283,7 @@ impl Verification<'_> {
         match look_up(self.app, (credential, None), self.asked.ip_address, self.now).await {
             Looked::Denied(code) => self.refuse(code.into(), None, denied(code, &[])).await,
             Looked::Unavailable => self.refuse(RecordCode::Unavailable, None, unavailable()).await,
-            Looked::Known(found) => match found.decide(self.app, &wanted) {
+            Looked::Known(found) => match found.decide(self.app, &wanted, self.asked.ip_address) {
                 Ok(()) => Ok(Some(Asker { id: found.known.grant().credential_id, home: found.home })),
                 Err(denial) => self.refuse(denial.code.into(), Some(&found.known), problem_of(&denial)).await,
             },
@@ -304,7 +304,7 @@ impl Verification<'_> {
                 self.unknown(DenialCode::NotFound, question, asked_by).await
             }
             Looked::Known(found) => {
-                let decision = found.decide(self.app, &question.wanted);
+                let decision = found.decide(self.app, &question.wanted, question.ip_address);
                 let code = decision.as_ref().map_or_else(|denial| denial.code.into(), |()| RecordCode::Valid);
                 let details = decision.as_ref().err().and_then(details);
                 let verdict = Verdict { kind: EventKind::Verify, code, details };

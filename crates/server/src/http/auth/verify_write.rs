@@ -4,7 +4,7 @@
 use std::io::Write as _;
 
 use bytes::Bytes;
-use keywright_core::{Denial, Grant, Scope, ScopeSet, Timestamp};
+use keywright_core::{CredentialKind, Denial, Grant, RateLimits, Scope, ScopeSet, Timestamp};
 use keywright_verify::Known;
 
 /// The answer for a valid credential.
@@ -33,13 +33,35 @@ fn context(out: &mut Vec<u8>, known: &Known, held: &ScopeSet) {
         return;
     }
     let grant = known.grant();
-    out.extend_from_slice(b"{\"service_account_id\":null,\"service_name\":");
-    text(out, &grant.name);
+    if let (CredentialKind::Personal, Some(user)) = (grant.kind, grant.user()) {
+        out.extend_from_slice(b"{\"user_id\":");
+        uuid(out, user.id.0);
+        out.extend_from_slice(b",\"token_id\":");
+        uuid(out, grant.credential_id.0);
+        out.extend_from_slice(b",\"name\":");
+        text(out, &grant.name);
+    } else {
+        let account = grant.account();
+        out.extend_from_slice(b"{\"service_account_id\":");
+        optional_uuid(out, account.map(|account| account.id.0));
+        out.extend_from_slice(b",\"service_name\":");
+        text(out, account.map_or(&grant.name, |account| &account.name));
+    }
     out.extend_from_slice(b",\"publisher_id\":");
     optional_uuid(out, grant.publisher().map(|id| id.0));
     out.extend_from_slice(b",\"scopes\":");
     scopes(out, held);
-    out.extend_from_slice(b",\"rate_limits\":{\"per_minute\":null,\"per_hour\":null},\"metadata\":");
+    if grant.kind == CredentialKind::Personal {
+        out.extend_from_slice(b",\"inherit_user_permissions\":");
+        let inherits = grant.bonds.as_ref().is_some_and(|bonds| bonds.inherits);
+        out.extend_from_slice(if inherits { b"true" } else { b"false" });
+    }
+    let limits = grant.bounds.as_ref().map_or(RateLimits::UNLIMITED, |bounds| bounds.limits);
+    out.extend_from_slice(b",\"rate_limits\":{\"per_minute\":");
+    number(out, limits.per_minute);
+    out.extend_from_slice(b",\"per_hour\":");
+    number(out, limits.per_hour);
+    out.extend_from_slice(b"},\"metadata\":");
     match &grant.metadata {
         Some(metadata) => out.extend_from_slice(metadata.to_json().as_bytes()),
         None => out.extend_from_slice(b"{}"),
@@ -95,7 +117,8 @@ fn about(out: &mut Vec<u8>, grant: &Grant) {
     out.extend_from_slice(b"\",\"id\":");
     uuid(out, grant.principal_id());
     out.extend_from_slice(b",\"name\":");
-    text(out, grant.user().map_or(&grant.name, |user| &user.email));
+    let account = grant.account().map(|account| &account.name);
+    text(out, grant.user().map(|user| &user.email).or(account).unwrap_or(&grant.name));
     out.extend_from_slice(b"},\"rotation\":{\"superseded\":");
     out.extend_from_slice(if grant.superseded_by.is_some() { b"true" } else { b"false" });
     out.extend_from_slice(b",\"grace_expires_at\":");
@@ -138,6 +161,13 @@ fn uuid(out: &mut Vec<u8>, id: uuid::Uuid) {
 fn optional_uuid(out: &mut Vec<u8>, id: Option<uuid::Uuid>) {
     match id {
         Some(id) => uuid(out, id),
+        None => out.extend_from_slice(b"null"),
+    }
+}
+
+fn number(out: &mut Vec<u8>, number: Option<u32>) {
+    match number {
+        Some(number) => drop(write!(out, "{number}")),
         None => out.extend_from_slice(b"null"),
     }
 }
@@ -209,6 +239,7 @@ mod tests {
                     grace_expires_at: grace,
                     epoch: 1,
                     bonds: (number % 2 == 0).then(|| Box::new(bonds(number))),
+                    bounds: None,
                 };
                 let token = (number % 3 == 0).then(|| Arc::new(token()));
                 Known { entry: Arc::new(Entry::alone(grant)), epochs: Epochs::default(), stale: false, token }
