@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -114,10 +115,9 @@ impl<'de> Deserialize<'de> for Scope {
     }
 }
 
-/// A set of scopes, sorted, without repetition, at most [`MAX_ENTRIES`].
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize)]
-#[serde(transparent)]
-pub struct ScopeSet(Box<[Scope]>);
+/// A set of scopes, sorted, without repetition, at most [`MAX_ENTRIES`]. A clone shares it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct ScopeSet(Arc<[Scope]>);
 
 impl ScopeSet {
     /// A set of these.
@@ -134,7 +134,7 @@ impl ScopeSet {
 
     /// Everything: `*`.
     pub fn all() -> Self {
-        Self(Box::new([Scope("*".into())]))
+        Self(Arc::new([Scope("*".into())]))
     }
 
     /// Parses each text; the first that fails is told with its index.
@@ -196,6 +196,12 @@ impl ScopeSet {
     /// Those of `wanted` that nothing here covers.
     pub fn missing<'a>(&self, wanted: &'a Self) -> Vec<&'a Scope> {
         wanted.0.iter().filter(|scope| !self.covers(scope)).collect()
+    }
+}
+
+impl Serialize for ScopeSet {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.iter())
     }
 }
 

@@ -27,7 +27,7 @@ pub struct Entry {
     /// The epochs that were in force in that snapshot. They count for this grant only: the store may
     /// tell of an emergency before the other nodes do, and then the credentials that it spared are
     /// cached here from before it.
-    pub epochs: Epochs,
+    pub epochs: Arc<Epochs>,
     /// Noted before the query that loaded it.
     pub noted: Noted,
     /// Boot-time microseconds at which that query began.
@@ -40,7 +40,7 @@ impl Entry {
     /// An entry that no change reaches, for decisions outside a cache.
     pub fn alone(grant: Grant) -> Self {
         let (stamps, freshness) = (Stamps::<std::sync::atomic::AtomicU64>::with_slots(1), Freshness::alone());
-        Self { grant, epochs: Epochs::default(), noted: stamps.note(), loaded_at: 0, era: freshness.era() }
+        Self { grant, epochs: Arc::default(), noted: stamps.note(), loaded_at: 0, era: freshness.era() }
     }
 
     /// The ids that the decision about it depends on.

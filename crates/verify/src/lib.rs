@@ -12,6 +12,7 @@ pub mod freshness;
 pub mod gate;
 pub mod journal;
 pub mod jwt;
+mod shared;
 pub mod source;
 pub mod stamps;
 pub mod striped;

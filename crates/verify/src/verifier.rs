@@ -19,6 +19,7 @@ use crate::clock::Clock;
 use crate::flight::{Flights, Landed, Part, landed};
 use crate::freshness::{Freshness, MAX_UNCONFIRMED_MICROS};
 use crate::gate::MissGate;
+use crate::shared::Shared;
 use crate::source::GrantSource;
 use crate::stamps::Stamps;
 use crate::striped::{Striped, count};
@@ -188,6 +189,7 @@ impl EpochCells {
 struct Inner<S> {
     source: S,
     cache: GrantCache,
+    shared: Shared,
     stamps: Stamps,
     freshness: Freshness,
     clock: Arc<Clock>,
@@ -222,6 +224,7 @@ impl<S: GrantSource> Verifier<S> {
             inner: Arc::new(Inner {
                 source,
                 cache: GrantCache::new(options.cache_capacity, options.unknown_capacity),
+                shared: Shared::default(),
                 stamps: Stamps::default(),
                 freshness,
                 clock,
@@ -413,6 +416,6 @@ impl<S: GrantSource> Verifier<S> {
 impl<S> Inner<S> {
     /// The epochs by which to decide on an entry. Read them before asking whether the entry holds.
     fn epochs_for(&self, entry: &Entry) -> Epochs {
-        self.epochs.load().max(entry.epochs)
+        self.epochs.load().max(*entry.epochs)
     }
 }

@@ -185,11 +185,13 @@ impl<S: GrantSource> Inner<S> {
 
     /// Keeps what was found, for those who come later.
     fn keep(&self, key: GrantKey, loaded: Option<Loaded>, before: &Before) -> Landed {
-        let Some(Loaded { grant, epochs }) = loaded else {
+        let Some(Loaded { mut grant, epochs }) = loaded else {
             self.cache.insert_unknown(key, before.absence);
             return Landed::Unknown(before.absence);
         };
         let Before { noted, era, loaded_at, .. } = before;
+        grant.scopes = self.shared.scopes(grant.scopes);
+        let epochs = self.shared.epochs(epochs);
         let entry = Arc::new(Entry { grant, epochs, noted: *noted, loaded_at: *loaded_at, era: era.clone() });
         self.cache.insert(key, Arc::clone(&entry));
         Landed::Known(entry)
