@@ -19,8 +19,8 @@ use crate::users::{issue, subject, themself};
 /// new one.
 ///
 /// # Errors
-/// [`Fault::UserRequired`]; [`Fault::Invalid`] for a wrong password; [`Fault::MailNotConfigured`];
-/// [`Fault::Denied`].
+/// [`Fault::UserRequired`]; [`Fault::Invalid`] for a wrong password; [`Fault::TooManyAttempts`];
+/// [`Fault::MailNotConfigured`]; [`Fault::Denied`].
 pub async fn request_email_change(
     authority: &Authority,
     call: Call,

@@ -11,13 +11,14 @@ use crate::call::{Call, Needs};
 use crate::change::Invalidation;
 use crate::fault::Fault;
 use crate::mail::{Content, Letter, send};
+use crate::sessions::throttle;
 use crate::users::{begin_ending, subject};
 
 /// Changes the caller's password, and ends their other sessions.
 ///
 /// # Errors
 /// [`Fault::UserRequired`]; [`Fault::Invalid`] for a wrong present password, or a new one that is guessed too
-/// soon; [`Fault::Denied`]; [`Fault::Unavailable`] when too many are being hashed.
+/// soon; [`Fault::TooManyAttempts`]; [`Fault::Denied`]; [`Fault::Unavailable`] when too many are being hashed.
 pub async fn change_password(
     authority: &Authority,
     call: Call,
@@ -56,7 +57,8 @@ pub async fn change_password(
         .await
 }
 
-/// Asks the caller for their password again.
+/// Asks the caller for their password again. Whoever has stolen a session guesses no faster than at a login, and
+/// both are counted together.
 pub(super) async fn re_authenticate(
     authority: &Authority,
     call: &Call,
@@ -69,9 +71,9 @@ pub(super) async fn re_authenticate(
         let user = users::by_id(reader.conn(), id, None).await?.ok_or(Fault::NotFound)?;
         (user, users::password_hash(reader.conn(), id).await?)
     };
+    let counted = throttle::count(authority, &user.email.folded(), call.ip_address).await?;
     let right = authority.passwords().verify(PlainPassword::presented(password), kept.as_ref()).await?;
-    match kept {
-        Some(kept) if right => Ok((user, kept)),
-        _ => Err(Fault::field(field, "is not your password")),
-    }
+    let Some(kept) = kept.filter(|_| right) else { return Err(Fault::field(field, "is not your password")) };
+    throttle::forgive_at_once(authority, &counted).await?;
+    Ok((user, kept))
 }

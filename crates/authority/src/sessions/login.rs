@@ -137,9 +137,7 @@ async fn open(
         }
         Err(fault @ (Fault::Denied(_) | Fault::EmailUnverified | Fault::DomainNotAllowed)) => {
             tx.rollback().await;
-            let mut tx = authority.store().begin().await?;
-            throttle::forgive(&mut tx, &known.counted, authority.now()).await?;
-            tx.commit().await?;
+            throttle::forgive_at_once(authority, &known.counted).await?;
             Err(fault)
         }
         Err(fault) => Err(fault),

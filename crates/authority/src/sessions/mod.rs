@@ -7,7 +7,7 @@ mod login;
 mod read;
 mod refresh;
 mod switch;
-mod throttle;
+pub(crate) mod throttle;
 
 pub(crate) use cleanup::CLEANER;
 pub use cleanup::clean_up;

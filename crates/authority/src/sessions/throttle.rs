@@ -1,4 +1,5 @@
-//! Throttling logins: per account and per network, never locking the owner out for good.
+//! Throttling guesses of passwords, at logins and wherever a user is asked for theirs again: per account and per
+//! network, never locking the owner out for good.
 //!
 //! An attempt is counted before the password is looked at, and taken back when that was right: of fifty at
 //! once no more are tried than of fifty one after the other. Networks from which the user has logged in are
@@ -23,7 +24,7 @@ pub(super) const FORGOTTEN_AFTER_SECONDS: i64 = 24 * 3_600;
 
 /// What an attempt was counted under.
 #[derive(Debug)]
-pub(super) struct Counted {
+pub(crate) struct Counted {
     account: [u8; 32],
     network: [u8; 32],
 }
@@ -41,7 +42,7 @@ fn wait_seconds(failures: u64, free: u64) -> u64 {
 ///
 /// # Errors
 /// [`Fault::TooManyAttempts`] when it comes too early; then it is not counted.
-pub(super) async fn count(
+pub(crate) async fn count(
     authority: &Authority,
     email_folded: &str,
     client: Option<IpAddr>,
@@ -89,6 +90,13 @@ pub(super) async fn forgive(
     login_throttles::take_back(tx.conn(), &counted.network).await?;
     login_throttles::block(tx.conn(), &counted.network, now).await?;
     Ok(())
+}
+
+/// The same in a transaction of its own.
+pub(crate) async fn forgive_at_once(authority: &Authority, counted: &Counted) -> Result<(), Fault> {
+    let mut tx = authority.store().begin().await?;
+    forgive(&mut tx, counted, authority.now()).await?;
+    Ok(tx.commit().await?)
 }
 
 #[cfg(test)]
