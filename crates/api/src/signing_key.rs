@@ -59,12 +59,13 @@ pub struct SigningKey {
 }
 
 /// A rotation of the signing key.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RotateSigningKey {
     /// Why; it goes into the audit trail.
-    #[schema(min_length = 1, max_length = 500, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
-    pub reason: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, min_length = 1, max_length = 500, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
+    pub reason: Option<String>,
     /// Revokes the keys that there were: what they signed is refused at once, and every user has to refresh.
     #[schema(default = false, required = false)]
     pub revoke: bool,
@@ -72,9 +73,9 @@ pub struct RotateSigningKey {
 
 impl FromFields for RotateSigningKey {
     fn from_fields(mut fields: Fields<'_>) -> Result<Self, Refused> {
-        let reason = fields.required("reason", text(1, MAX_REASON));
+        let reason = fields.not_null("reason", text(1, MAX_REASON));
         let revoke = fields.not_null("revoke", Boolean).unwrap_or(false);
-        fields.finish(|| Some(Self { reason: reason?, revoke }))
+        fields.finish(|| Some(Self { reason, revoke }))
     }
 }
 

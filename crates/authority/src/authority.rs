@@ -14,7 +14,7 @@ use crate::idempotency::Running;
 use crate::jobs::{EventKeeper, JobBoard};
 use crate::journals::OwnJournal;
 use crate::keys::Keys;
-use crate::mail::Post;
+use crate::mail::{Post, Tally};
 use crate::nodes::Bulletin;
 use crate::passwords::Passwords;
 use crate::signing_keys::Signers;
@@ -112,6 +112,7 @@ struct Inner {
     event_keeper: EventKeeper,
     journal: OnceLock<OwnJournal>,
     signers: Signers,
+    mail: Tally,
     seal_wanted: Notify,
     mark_wanted: Notify,
     mail_wanted: Notify,
@@ -142,6 +143,7 @@ impl Authority {
                 event_keeper: EventKeeper::default(),
                 journal: OnceLock::new(),
                 signers: Signers::default(),
+                mail: Tally::default(),
                 seal_wanted: Notify::new(),
                 mark_wanted: Notify::new(),
                 mail_wanted: Notify::new(),
@@ -227,6 +229,11 @@ impl Authority {
     /// The ways by which mail leaves; none as long as none are configured.
     pub fn post(&self) -> Option<&Post> {
         self.inner.settings.post.as_ref()
+    }
+
+    /// What this node knows of its mail.
+    pub fn mail(&self) -> &Tally {
+        &self.inner.mail
     }
 
     /// Places for links that strangers ask for: their work is done after the answer.

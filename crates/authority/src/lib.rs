@@ -26,6 +26,7 @@ pub mod memberships;
 pub mod nodes;
 pub mod passwords;
 pub mod publishers;
+pub mod rekey;
 pub mod roles;
 pub mod service_tokens;
 pub mod sessions;

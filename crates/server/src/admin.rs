@@ -4,6 +4,7 @@ use anyhow::{Context, bail};
 use keywright_api::bootstrap::Bootstrap;
 use keywright_api::secret::Secret;
 use keywright_authority::bootstrap::bootstrap as first_token;
+use keywright_authority::rekey::{SealedAnew, rekey as seal_anew};
 use keywright_authority::{Fault, idempotency::Minted};
 use keywright_store::SchemaState;
 
@@ -68,18 +69,18 @@ pub async fn bootstrap(loaded: &Loaded, email: &str) -> anyhow::Result<Bootstrap
     Ok(Bootstrap { token: Secret::new(secret.reveal()), credential_id: token.id.0, user_id: None })
 }
 
-/// Seals every signing key anew under the first of the configured master keys; tells how many.
+/// Seals anew, under the first of the configured master keys, whatever they seal and keep; tells how much.
 ///
 /// # Errors
-/// When one is opened by none of them.
-pub async fn rekey(loaded: &Loaded) -> anyhow::Result<u64> {
+/// When a signing key is opened by none of them.
+pub async fn rekey(loaded: &Loaded) -> anyhow::Result<SealedAnew> {
     let config = config(loaded)?;
     let lock = node::lock(config).context("stop the server first")?;
     let keys = node::keys(config)?;
     let store = node::connect(config).await?;
     node::check_schema(&store).await?;
     let node = Node::open(config, store, lock, keys, Part::Operator).await?;
-    let sealed = keywright_authority::signing_keys::reseal(node.app().authority()).await;
+    let sealed = seal_anew(node.app().authority()).await;
     let closed = node.close().await;
     let sealed = sealed?;
     closed?;

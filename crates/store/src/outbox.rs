@@ -50,11 +50,10 @@ statements! {
          WHERE user_id = $1 AND delivered_at IS NULL AND dead_at IS NULL"
     ];
     FORGET = ["DELETE FROM outbox WHERE created_at < $1 AND (delivered_at IS NOT NULL OR dead_at IS NOT NULL)"];
-    COUNT = [
-        "SELECT CAST(COALESCE(SUM(CASE WHEN delivered_at IS NULL AND dead_at IS NULL THEN 1 ELSE 0 END), 0) \
-         AS BIGINT) AS waiting, \
-         CAST(COALESCE(SUM(CASE WHEN dead_at IS NOT NULL THEN 1 ELSE 0 END), 0) AS BIGINT) AS dead FROM outbox"
-    ];
+    WAITING =
+        ["SELECT COUNT(*), MIN(created_at) FROM outbox WHERE delivered_at IS NULL AND dead_at IS NULL"];
+    SEALED = ["SELECT id, sealed FROM outbox WHERE sealed IS NOT NULL AND id > $1 ORDER BY id LIMIT $2"];
+    RESEAL = ["UPDATE outbox SET sealed = $3 WHERE id = $1 AND sealed = $2"];
 }
 
 /// A delivery to insert.
@@ -242,26 +241,41 @@ pub async fn forget(conn: Conn<'_>, before: Timestamp) -> Result<u64, StoreError
     change!(conn, FORGET; Time(before))
 }
 
-/// How many deliveries wait, and how many were given up.
+/// What waits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct OutboxCounts {
-    /// Not settled.
-    pub waiting: u64,
-    /// Given up, as far as they are kept.
-    pub dead: u64,
+pub struct Waiting {
+    /// Deliveries that are not settled.
+    pub count: u64,
+    /// When the oldest of them was made.
+    pub oldest_at: Option<Timestamp>,
 }
 
-#[derive(sqlx::FromRow)]
-struct RawCounts {
-    waiting: i64,
-    dead: i64,
-}
-
-/// Counts deliveries.
+/// How much waits, and since when.
 ///
 /// # Errors
 /// As any query.
-pub async fn count(conn: Conn<'_>) -> Result<OutboxCounts, StoreError> {
-    let raw = on!(conn, |c| sqlx::query_as::<DB, RawCounts>(COUNT.text::<DB>()).fetch_one(c))?;
-    Ok(OutboxCounts { waiting: to_u64(raw.waiting), dead: to_u64(raw.dead) })
+pub async fn waiting(conn: Conn<'_>) -> Result<Waiting, StoreError> {
+    let (count, oldest_at) =
+        on!(conn, |c| sqlx::query_as::<DB, (i64, Option<Time>)>(WAITING.text::<DB>()).fetch_one(c))?;
+    Ok(Waiting { count: to_u64(count), oldest_at: oldest_at.map(Into::into) })
+}
+
+/// What is sealed, in the order of its ids, after `after`.
+///
+/// # Errors
+/// As any query.
+pub async fn sealed(conn: Conn<'_>, after: Uuid, limit: u32) -> Result<Vec<(Uuid, Vec<u8>)>, StoreError> {
+    on!(conn, |c| sqlx::query_as::<DB, (Uuid, Vec<u8>)>(SEALED.text::<DB>())
+        .bind(after)
+        .bind(i64::from(limit))
+        .fetch_all(c))
+}
+
+/// Exchanges what is sealed for the same under another master key; false when it is settled, or another, by
+/// now.
+///
+/// # Errors
+/// As any query.
+pub async fn reseal(conn: Conn<'_>, id: Uuid, old: &[u8], new: &[u8]) -> Result<bool, StoreError> {
+    Ok(change!(conn, RESEAL; id, old, new)? == 1)
 }

@@ -7,6 +7,7 @@ use tracing::{info, warn};
 
 use super::letter::Letter;
 use super::post::{Failed, Post, TIMEOUT};
+use super::tally::Outcome;
 use super::{LIFE_SECONDS, PURPOSE};
 use crate::authority::Authority;
 use crate::entropy;
@@ -38,15 +39,19 @@ pub async fn deliver(authority: &Authority) -> Result<u64, Fault> {
     Ok(delivered)
 }
 
-/// The same, unless this process carries out one command and delivers when that is done.
+/// The same, unless this process carries out one command and delivers when that is done; and a look at what
+/// waits, also where nothing can be delivered.
 ///
 /// # Errors
 /// As the store.
 pub(crate) async fn deliver_in_background(authority: &Authority) -> Result<u64, Fault> {
-    match authority.post() {
-        Some(post) if post.works_in_background() => deliver(authority).await,
-        _ => Ok(0),
-    }
+    let delivered = match authority.post() {
+        Some(post) if post.works_in_background() => deliver(authority).await?,
+        _ => 0,
+    };
+    let waiting = outbox::waiting(authority.store().read().await?.conn()).await?;
+    authority.mail().keep(waiting);
+    Ok(delivered)
 }
 
 async fn attempt(authority: &Authority, post: &Post, row: &DeliveryRow) -> Result<bool, Fault> {
@@ -66,7 +71,8 @@ async fn attempt(authority: &Authority, post: &Post, row: &DeliveryRow) -> Resul
     } else {
         match open(authority, row) {
             Some(letter) => post.deliver(&letter, row.id, number == 1).await,
-            None => Err(Failed { reason: "it cannot be opened".to_owned(), for_good: true }),
+            // A node that has its key may still, and so may this one once it is configured again.
+            None => Err(Failed { reason: "no master key opens it".to_owned(), for_good: false }),
         }
     };
     settle(authority, row, number, outcome).await
@@ -86,16 +92,16 @@ async fn settle(
 ) -> Result<bool, Fault> {
     let (now, template, id) = (authority.now(), row.template.as_str(), row.id);
     let mut tx = authority.store().begin().await?;
-    let delivered = match outcome {
+    let outcome = match outcome {
         Ok(()) => {
             outbox::delivered(tx.conn(), row.id, number, now).await?;
             info!(%id, template, attempt = number, "a mail was delivered");
-            true
+            Outcome::Delivered
         }
         Err(Failed { reason, for_good: true }) => {
             outbox::give_up(tx.conn(), row.id, number, now, &reason).await?;
             warn!(%id, template, attempt = number, reason, "a mail was given up");
-            false
+            Outcome::GivenUp
         }
         Err(Failed { reason, for_good: false }) => {
             let next = now.plus_seconds(pause_seconds(number, entropy::id()[0]));
@@ -103,11 +109,12 @@ async fn settle(
             let next = next.min(row.expires_at.min(row.created_at.plus_seconds(LIFE_SECONDS)));
             outbox::postpone(tx.conn(), row.id, number, next, &reason).await?;
             warn!(%id, template, attempt = number, reason, "a mail was not delivered; it is tried again");
-            false
+            Outcome::Failed
         }
     };
     tx.commit().await?;
-    Ok(delivered)
+    authority.mail().count(outcome);
+    Ok(outcome == Outcome::Delivered)
 }
 
 /// Twice as long each time, with up to a quarter more or less, so that those who failed together do not come

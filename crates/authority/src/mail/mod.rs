@@ -4,6 +4,8 @@ mod deliver;
 mod letter;
 mod post;
 mod render;
+mod reseal;
+mod tally;
 mod texts;
 
 use keywright_core::{EventId, Timestamp};
@@ -16,8 +18,10 @@ use zeroize::Zeroizing;
 pub use self::deliver::deliver;
 pub(crate) use self::deliver::{deliver_in_background, forget};
 pub use self::letter::{Content, Letter, LinkToken, Locale};
-pub use self::post::{MailSettings, Post, PostError};
+pub use self::post::{MailSettings, Post, PostError, Trouble};
 pub use self::render::{Rendered, render};
+pub(crate) use self::reseal::reseal;
+pub use self::tally::{Tally, Told};
 
 use crate::authority::Authority;
 use crate::entropy;

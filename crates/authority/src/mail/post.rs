@@ -1,7 +1,8 @@
 //! The ways by which letters leave: a mail server, a folder, the log.
 
+use std::error::Error as _;
 use std::fmt;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -44,6 +45,27 @@ pub struct MailSettings {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct PostError(String);
+
+/// Why a mail server takes no letters, without an address or anything else that is personal: its own words may
+/// repeat one, its number tells enough.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Trouble {
+    /// It refused, with this number (RFC 5321 §4.2).
+    #[error("the mail server answered {0}")]
+    Answered(String),
+    /// It does not offer what is needed.
+    #[error("the mail server lacks what is needed: {0}")]
+    Lacks(String),
+    /// No TLS came about, or with somebody else.
+    #[error("TLS with the mail server failed: {0}")]
+    Tls(String),
+    /// It did not answer in time.
+    #[error("the mail server did not answer in time")]
+    Silent,
+    /// There is no connection to it.
+    #[error("the mail server cannot be reached: {0}")]
+    Unreachable(String),
+}
 
 /// Why a letter did not leave.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,6 +125,17 @@ impl Post {
     /// Tells letters in the log too, with the links in them: for `--dev` alone.
     pub fn tell_in_log(&self) {
         self.inner.told_in_log.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the mail server would take letters: connects, agrees on TLS, says hello and logs in as for a letter,
+    /// and sends none. `None` where there is no mail server.
+    pub async fn try_server(&self) -> Option<Result<(), Trouble>> {
+        let smtp = self.inner.smtp.as_ref()?;
+        Some(match tokio::time::timeout(TIMEOUT, smtp.test_connection()).await {
+            Ok(Ok(true)) => Ok(()),
+            Ok(Ok(false)) | Err(_) => Err(Trouble::Silent),
+            Ok(Err(error)) => Err(Trouble::of(&error)),
+        })
     }
 
     pub(super) fn works_in_background(&self) -> bool {
@@ -180,27 +213,42 @@ fn decoded(text: &str) -> Result<String, PostError> {
     bytes.ok_or_else(|| PostError("mail.smtp_url has a user or password that cannot be read".to_owned()))
 }
 
-async fn by_smtp(smtp: &AsyncSmtpTransport<Tokio1Executor>, message: Message) -> Result<(), Failed> {
-    let later = |reason: String| Failed { reason, for_good: false };
-    let sent = tokio::time::timeout(TIMEOUT, smtp.send(message)).await;
-    let Ok(sent) = sent else { return Err(later("the mail server did not answer in time".to_owned())) };
-    let Err(error) = sent else { return Ok(()) };
-    // The server's own words may repeat the address: its number tells enough.
-    match error.status().map(|code| code.to_string()) {
-        Some(code) => {
-            // RFC 5321 §4.2.3: about the mailbox, and so for good. Others, such as a wrong password of ours, can
-            // be mended.
-            let for_good = ["550", "551", "553", "556"].contains(&code.as_str());
-            Err(Failed { reason: format!("the mail server answered {code}"), for_good })
+impl Trouble {
+    fn of(error: &lettre::transport::smtp::Error) -> Self {
+        if let Some(code) = error.status() {
+            return Self::Answered(code.to_string());
         }
-        None if error.is_tls() => Err(later("TLS with the mail server failed".to_owned())),
-        None if error.is_timeout() => Err(later("the mail server did not answer in time".to_owned())),
-        None => Err(later("the mail server cannot be reached".to_owned())),
+        let causes = || std::iter::successors(error.source(), |cause| (*cause).source());
+        let source = causes().last().map(ToString::to_string).unwrap_or_default();
+        let io = causes().find_map(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind);
+        // So does rustls tell what it has against a certificate, or that it is no TLS at all.
+        let is_tls = error.is_tls() || io == Some(io::ErrorKind::InvalidData);
+        if error.is_timeout() {
+            Self::Silent
+        } else if error.is_client() {
+            Self::Lacks(source)
+        } else if is_tls {
+            Self::Tls(source)
+        } else {
+            Self::Unreachable(source)
+        }
     }
 }
 
+async fn by_smtp(smtp: &AsyncSmtpTransport<Tokio1Executor>, message: Message) -> Result<(), Failed> {
+    let trouble = match tokio::time::timeout(TIMEOUT, smtp.send(message)).await {
+        Ok(Ok(_)) => return Ok(()),
+        Ok(Err(error)) => Trouble::of(&error),
+        Err(_) => Trouble::Silent,
+    };
+    // RFC 5321 §4.2.3: about the mailbox, and so for good. Others, such as a wrong password of ours, can be mended.
+    let of_mailbox = |code: &String| ["550", "551", "553", "556"].contains(&code.as_str());
+    let for_good = matches!(&trouble, Trouble::Answered(code) if of_mailbox(code));
+    Err(Failed { reason: trouble.to_string(), for_good })
+}
+
 /// Writes a letter to a file of its own, whole or not at all, readable by this user alone.
-fn write(folder: &Path, id: Uuid, bytes: &[u8]) -> std::io::Result<()> {
+fn write(folder: &Path, id: Uuid, bytes: &[u8]) -> io::Result<()> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     let (part, whole) = (folder.join(format!(".{id}.part")), folder.join(format!("{id}.eml")));
     let mut file =

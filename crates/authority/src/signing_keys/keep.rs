@@ -74,7 +74,7 @@ async fn reconcile(
     let keys = signing_keys::accepted(tx.conn(), now).await?;
     let (mut done, mut version) = (0, 0);
     if let (Some(made), Missing::Key(active_from)) = (made, missing(authority, &keys, now)) {
-        let (_, raised) = made.keep(authority, tx.conn(), (actor(), None), (now, active_from)).await?;
+        let (_, raised) = made.keep(authority, tx.conn(), (actor(), None), None, (now, active_from)).await?;
         (done, version) = (done + 1, raised);
     }
     if let Some(signing) = signing_keys::signing(tx.conn(), now).await? {

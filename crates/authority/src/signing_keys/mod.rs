@@ -14,7 +14,7 @@ mod signer;
 pub(crate) use keep::KEEPER;
 pub use keep::keep;
 pub use read::{JWKS_MAX_AGE_SECONDS, Published, jwks, list};
-pub use reseal::reseal;
+pub(crate) use reseal::reseal;
 pub use revoke::revoke;
 pub use rotate::{Rotate, Rotated, rotate};
 pub(crate) use signer::{Signers, signer};
@@ -40,7 +40,7 @@ const LONGEST_ACCESS_SECONDS: i64 = 3_600 + 60;
 /// What a private half is sealed for; its id is the salt.
 const PURPOSE: &str = "keywright signing key v1";
 /// What whoever changes the keys holds, so that they are changed by one at a time.
-const ALL_KEYS: Uuid = Uuid::from_u128(0x6b65_7973_0000_8000_8000_0000_0000_0001);
+pub(crate) const ALL_KEYS: Uuid = Uuid::from_u128(0x6b65_7973_0000_8000_8000_0000_0000_0001);
 
 impl Subject {
     /// A signing key.
@@ -84,6 +84,7 @@ impl Made {
         authority: &Authority,
         mut conn: Conn<'_>,
         (actor, call): (ActorRef, Option<&Call>),
+        reason: Option<&str>,
         (now, active_from): (Timestamp, Timestamp),
     ) -> Result<(SigningKeyRow, u64), Fault> {
         let id = SigningKeyId::generate(now, entropy::id());
@@ -98,8 +99,8 @@ impl Made {
         };
         let version = signing_keys::insert(conn.reborrow(), &new).await?;
         let row = signing_keys::by_id(conn.reborrow(), id).await?.ok_or(Fault::NotFound)?;
-        let event = Event::new("signing_key.created", actor, call, Subject::signing_key(id)).after(&row);
-        event.write(authority, conn).await?;
+        let event = Event::new("signing_key.created", actor, call, Subject::signing_key(id));
+        event.reason(reason).after(&row).write(authority, conn).await?;
         Ok((row, version))
     }
 }

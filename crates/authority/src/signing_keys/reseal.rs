@@ -1,21 +1,18 @@
 //! Sealing private halves anew, under the first of the master keys.
 
 use keywright_core::Timestamp;
-use keywright_store::signing_keys;
+use keywright_store::{Tx, signing_keys};
 
-use super::{ALL_KEYS, PURPOSE};
+use super::PURPOSE;
 use crate::authority::Authority;
 use crate::fault::Fault;
 
 /// Most keys that are kept at a time.
 const LIMIT: u32 = 1_000;
 
-/// Seals every private half anew under the first master key, so that the others can go. Tells how many.
-///
-/// # Errors
-/// [`Fault::Internal`] when one is opened by none of the configured master keys.
-pub async fn reseal(authority: &Authority) -> Result<u64, Fault> {
-    let mut tx = authority.store().begin_change(&[], &[ALL_KEYS]).await?;
+/// Seals every private half anew under the first master key, in a change that has begun and holds the keys.
+/// Tells how many.
+pub(crate) async fn reseal(authority: &Authority, tx: &mut Tx) -> Result<u64, Fault> {
     let mut sealed_anew = 0;
     let mut after: Option<(Timestamp, _)> = None;
     loop {
@@ -32,6 +29,5 @@ pub async fn reseal(authority: &Authority) -> Result<u64, Fault> {
             sealed_anew += u64::from(signing_keys::reseal(tx.conn(), row.id, sealed, &anew).await?);
         }
     }
-    tx.commit().await?;
     Ok(sealed_anew)
 }

@@ -45,7 +45,7 @@ async fn carry_out(
     };
     if signing_keys::signing(tx.conn(), now).await?.is_none() {
         let actor = (grantor.actor, Some(call));
-        (_, version) = made.keep(authority, tx.conn(), actor, (now, now)).await?;
+        (_, version) = made.keep(authority, tx.conn(), actor, Some(reason), (now, now)).await?;
     }
     let after = signing_keys::by_id(tx.conn(), id).await?.ok_or(Fault::NotFound)?;
     let epochs = Epochs { keys: version, ..Epochs::default() };

@@ -15,8 +15,8 @@ use crate::nodes::Confirmations;
 /// A rotation of the signing key.
 #[derive(Clone, Debug)]
 pub struct Rotate {
-    /// Why.
-    pub reason: String,
+    /// Why, where somebody said.
+    pub reason: Option<String>,
     /// Revoke all keys that there were: what they signed is refused at once.
     pub revoke: bool,
 }
@@ -31,6 +31,9 @@ pub struct Rotated {
     /// The nodes.
     pub nodes: Confirmations,
 }
+
+/// Why keys were revoked, where nobody said.
+const REPLACED: &str = "all signing keys were replaced at once";
 
 /// Makes a new signing key. It signs as soon as everybody who keeps the published keys as long as they may
 /// knows it; with `revoke` at once.
@@ -63,11 +66,13 @@ async fn carry_out(
     let before = signing_keys::accepted(tx.conn(), now).await?;
     let active_from = if wanted.revoke { now } else { now.plus_seconds(JWKS_MAX_AGE_SECONDS) };
     let actor = (grantor.actor.clone(), Some(call));
-    let (key, mut version) = made.keep(authority, tx.conn(), actor, (now, active_from)).await?;
+    let (key, mut version) =
+        made.keep(authority, tx.conn(), actor, wanted.reason.as_deref(), (now, active_from)).await?;
     let mut revoked = Vec::new();
     if wanted.revoke {
+        let reason = wanted.reason.as_deref().unwrap_or(REPLACED);
         for old in &before {
-            let raised = revoke::mark(authority, &mut tx, call, &grantor, (old, &wanted.reason), now).await?;
+            let raised = revoke::mark(authority, &mut tx, call, &grantor, (old, reason), now).await?;
             if let Some(raised) = raised {
                 version = raised;
                 revoked.push(old.id);

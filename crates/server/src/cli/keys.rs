@@ -9,6 +9,7 @@ use super::globals::{Caller, Globals};
 use super::output::Output;
 use super::output::details::text;
 use super::output::table::{NOTHING, Table, Value as Cell};
+use super::output::text::counted;
 use super::paging::Paging;
 use super::session::Session;
 use super::settings;
@@ -23,7 +24,7 @@ pub(crate) enum Command {
     List(List),
     /// Make a new signing key; with --revoke the others are refused at once
     Rotate(Rotate),
-    /// Seal every signing key anew under the first of the configured master keys
+    /// Seal signing keys and mails that wait anew, under the first of the configured master keys
     Rekey,
 }
 
@@ -39,7 +40,7 @@ pub(crate) struct List {
 pub(crate) struct Rotate {
     /// Why; it goes into the audit trail
     #[arg(long)]
-    reason: String,
+    reason: Option<String>,
 
     /// Revoke the keys that there were: what they signed is refused at once, and every user has to refresh
     #[arg(long)]
@@ -83,9 +84,12 @@ async fn rekey(globals: &Globals, output: &Output) -> Outcome {
     settings::require(&loaded)?;
     let sealed = crate::admin::rekey(&loaded).await.map_err(|error| Failure::from_chain(&error))?;
     if output.json {
-        return output.value(&json!({ "sealed_anew": sealed }));
+        return output.value(&json!({ "signing_keys": sealed.signing_keys, "mails": sealed.mails }));
     }
-    output.note(&format!("sealed {sealed} signing keys anew; the other master keys can go"));
+    let keys = counted(usize::try_from(sealed.signing_keys).unwrap_or(usize::MAX), "signing key");
+    let mails = counted(usize::try_from(sealed.mails).unwrap_or(usize::MAX), "waiting mail");
+    output.note(&format!("sealed {keys} and {mails} anew: the other master keys are not needed to run"));
+    output.note("to check the audit trail from before, keep them behind the first, or their audit keys");
     Ok(())
 }
 
@@ -117,7 +121,10 @@ fn cells(key: &Value) -> Vec<Cell> {
 
 impl Rotate {
     async fn run(&self, session: &Session<'_>) -> Outcome {
-        let body = json!({ "reason": self.reason, "revoke": self.revoke });
+        let mut body = json!({ "revoke": self.revoke });
+        if let Some(reason) = &self.reason {
+            body["reason"] = json!(reason);
+        }
         let answer = session.create("/signing-keys/rotate", body).await?;
         session.show(&answer)
     }

@@ -17,6 +17,7 @@ on_both_engines![
     it_needs_its_permission,
     sessions_die_within_the_reach_and_nowhere_else,
     a_revoked_signing_key_kills_what_it_signed_and_the_next_one_signs,
+    why_a_signing_key_is_rotated_need_not_be_said_and_is_kept_where_it_is,
 ];
 
 async fn revoke(caller: &Caller, more: Value) -> Answer {
@@ -256,4 +257,18 @@ async fn a_revoked_signing_key_kills_what_it_signed_and_the_next_one_signs(app: 
     app.admin().post(&path, json!({"reason": "again"})).await.expect(200);
     app.verify(&again.access).await.decided("not_found");
     Session::of(&app.refresh(&again.refresh).await);
+}
+
+async fn why_a_signing_key_is_rotated_need_not_be_said_and_is_kept_where_it_is(app: &TestApp) {
+    let told = async |kind: &str| {
+        let events = app.admin().get(&format!("/audit/security-events?type={kind}")).await.expect(200);
+        events["items"][0]["reason"].clone()
+    };
+    app.admin().send("POST", "/signing-keys/rotate", None).await.expect(200);
+    assert_eq!(told("signing_key.created").await, json!(null));
+    app.admin().post("/signing-keys/rotate", json!({"reason": "planned"})).await.expect(200);
+    assert_eq!(told("signing_key.created").await, "planned");
+    app.admin().post("/signing-keys/rotate", json!({"revoke": true})).await.expect(200);
+    assert_eq!(told("signing_key.revoked").await, "all signing keys were replaced at once");
+    app.admin().post("/signing-keys/rotate", json!({"reason": ""})).await.bad_field("reason", "too_short");
 }

@@ -13,6 +13,7 @@ on_both_engines![
     a_denied_caller_is_told_and_the_exit_code_says_so,
     names_of_the_reference_texts_work,
     the_trail_is_read_and_verified,
+    signing_keys_are_rotated_with_a_reason_or_without,
 ];
 
 /// A command that speaks to the node over HTTP.
@@ -110,6 +111,19 @@ async fn names_of_the_reference_texts_work(app: &TestApp) {
     command.env("PROMPTCRAFT_SERVICE_TOKEN", app.admin_token());
     let me = run(command).await;
     assert_eq!(me.json(), app.admin().get("/auth/me").await.expect(200));
+}
+
+async fn signing_keys_are_rotated_with_a_reason_or_without(app: &TestApp) {
+    let next = done(app, &["keys", "rotate", "--json"]).await.json();
+    assert_eq!(next["key"]["status"], "next");
+    done(app, &["keys", "rotate", "--reason", "planned"]).await;
+    let replaced = done(app, &["keys", "rotate", "--revoke", "--json"]).await.json();
+    assert_eq!(
+        (&replaced["key"]["status"], replaced["revoked"].as_array().unwrap().len()),
+        (&json!("active"), 3)
+    );
+    let listed = done(app, &["keys", "list", "--json"]).await.json();
+    assert_eq!(listed["items"].as_array().unwrap().len(), 4);
 }
 
 async fn the_trail_is_read_and_verified(app: &TestApp) {

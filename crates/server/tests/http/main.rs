@@ -57,6 +57,7 @@ mod publishers;
 mod publishers_members;
 mod publishers_settings;
 mod records;
+mod rekey;
 mod roles;
 mod secrets;
 mod sqlite_operator;

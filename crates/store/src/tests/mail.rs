@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::{DAY, NOW, change, entropy, hash, read};
 use crate::mailed_tokens::{self, NewMailedToken, Purpose};
-use crate::outbox::{self, DeliveryRow, NewDelivery, OutboxCounts};
+use crate::outbox::{self, DeliveryRow, NewDelivery, Waiting};
 use crate::testing::{TestStore, test_stores};
 
 fn user_id(number: u64) -> UserId {
@@ -180,8 +180,8 @@ async fn what_is_settled_is_counted_and_forgotten_in_time() {
             (row.dead_at, row.sealed, row.last_error.as_deref()),
             (Some(NOW), None, Some("no such mailbox"))
         );
-        let counts = async || read(&store, async |c| outbox::count(c).await).await;
-        assert_eq!(counts().await, OutboxCounts { waiting: 3, dead: 1 });
+        let waiting = async || read(&store, async |c| outbox::waiting(c).await).await;
+        assert_eq!(waiting().await, Waiting { count: 3, oldest_at: Some(NOW.plus_seconds(2)) });
         assert_eq!(change(&store, async |c| outbox::drop_of_user(c, user_id(2), NOW).await).await, 0);
         assert_eq!(change(&store, async |c| outbox::drop_of_user(c, user_id(1), NOW).await).await, 3);
         assert!(due(&store, DAY).await.is_empty());
@@ -189,6 +189,27 @@ async fn what_is_settled_is_counted_and_forgotten_in_time() {
             change(&store, async |c| outbox::forget(c, NOW.plus_seconds(seconds)).await).await
         };
         assert_eq!((forget(2).await, forget(5).await), (1, 3));
-        assert_eq!(counts().await, OutboxCounts::default());
+        assert_eq!(waiting().await, Waiting::default());
+    }
+}
+
+#[tokio::test]
+async fn what_waits_is_sealed_anew_only_as_it_was_read() {
+    for store in test_stores().await {
+        for number in 1..=3 {
+            post(&store, number).await;
+        }
+        let sealed = async |after| read(&store, async |c| outbox::sealed(c, after, 2).await).await;
+        let first = sealed(Uuid::nil()).await;
+        assert_eq!(first, [(delivery_id(1), vec![1, 2, 3]), (delivery_id(2), vec![1, 2, 3])]);
+        assert_eq!(sealed(delivery_id(2)).await, [(delivery_id(3), vec![1, 2, 3])]);
+        let reseal = async |old: &[u8], new: &[u8]| {
+            change(&store, async |c| outbox::reseal(c, delivery_id(1), old, new).await).await
+        };
+        assert!(!reseal(&[9], &[4]).await);
+        assert!(reseal(&[1, 2, 3], &[4]).await);
+        assert_eq!(delivery(&store, 1).await.sealed, Some(vec![4]));
+        change(&store, async |c| outbox::drop_of_user(c, user_id(1), NOW).await).await;
+        assert!(!reseal(&[4], &[5]).await && sealed(Uuid::nil()).await.is_empty());
     }
 }

@@ -21,7 +21,7 @@ use crate::http::input::{JsonBytes, NoQuery, rules};
 #[utoipa::path(
     post, path = "/signing-keys/rotate", tag = "signing keys", operation_id = "rotate_signing_key",
     params(("Idempotency-Key" = Option<String>, Header, description = "16 to 128 visible ASCII characters; repeats give the first answer again for 24 hours")),
-    request_body = RotateSigningKey,
+    request_body = Option<RotateSigningKey>,
     responses((status = 200, description = "The new key", body = RotatedSigningKey),
         (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
         (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
@@ -34,7 +34,7 @@ pub async fn rotate(
     JsonBytes(body): JsonBytes,
 ) -> Result<Response, Refused> {
     caller.call.idempotency = idempotency(&headers, "POST /signing-keys/rotate", &body)?;
-    let request = RotateSigningKey::from_body(&body, &rules(&app))?;
+    let request = RotateSigningKey::from_body_or_empty(&body, &rules(&app))?;
     let wanted = Rotate { reason: request.reason, revoke: request.revoke };
     let rotated = signing_keys::rotate(app.authority(), caller.call, wanted).await?;
     let answer = RotatedSigningKey {

@@ -1,5 +1,7 @@
 //! Mails that a node has sent, as they lie in its folder.
 
+use std::path::Path;
+
 use super::{TestApp, eventually};
 
 /// A mail.
@@ -33,16 +35,21 @@ fn unfolded(file: &str) -> String {
     file.replace("=\r\n", "").replace("=3D", "=")
 }
 
+/// All mails to an address that lie in a folder, oldest first.
+pub(crate) fn mails_in(folder: &Path, to: &str) -> Vec<Mail> {
+    let Ok(folder) = std::fs::read_dir(folder) else { return Vec::new() };
+    let mut files: Vec<_> = folder.map(|entry| entry.unwrap().path()).collect();
+    // Their names are ids, which sort by the moment of their making.
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "eml"));
+    files.sort();
+    let mails = files.iter().map(|path| Mail::read(&std::fs::read_to_string(path).unwrap()));
+    mails.filter(|mail| mail.head.contains(to)).collect()
+}
+
 impl TestApp {
     /// All mails to an address, oldest first.
     pub(crate) fn mails(&self, to: &str) -> Vec<Mail> {
-        let Ok(folder) = std::fs::read_dir(self.mail_folder()) else { return Vec::new() };
-        let mut files: Vec<_> = folder.map(|entry| entry.unwrap().path()).collect();
-        // Their names are ids, which sort by the moment of their making.
-        files.retain(|path| path.extension().is_some_and(|extension| extension == "eml"));
-        files.sort();
-        let mails = files.iter().map(|path| Mail::read(&std::fs::read_to_string(path).unwrap()));
-        mails.filter(|mail| mail.head.contains(to)).collect()
+        mails_in(&self.mail_folder(), to)
     }
 
     /// The newest mail to an address, once so many have come.

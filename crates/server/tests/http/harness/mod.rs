@@ -7,7 +7,7 @@ pub(crate) mod child;
 mod database;
 pub(crate) mod issuer;
 pub(crate) mod logins;
-mod mails;
+pub(crate) mod mails;
 mod openmetrics;
 pub(crate) mod people;
 pub(crate) mod proxy;
