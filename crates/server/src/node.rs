@@ -283,7 +283,7 @@ fn jwt_settings(config: &Config) -> JwtSettings {
 }
 
 /// The ways by which mail leaves, where any is configured.
-fn post(config: &Config, part: &Part) -> anyhow::Result<Option<Post>> {
+pub(crate) fn post(config: &Config, part: &Part) -> anyhow::Result<Option<Post>> {
     let Mail { smtp_url, from, folder } = &config.mail;
     let Some(base_url) = &config.server.public_url else { return Ok(None) };
     if smtp_url.is_none() && folder.is_none() {

@@ -44,6 +44,7 @@ impl Collector for Node {
         journal(&self.0, &mut to);
         nodes(&self.0, &mut to);
         jobs(&self.0, &mut to);
+        mail(&self.0, &mut to);
         build(&self.0, &mut to);
         process(&self.0, &mut to);
         to.finish()
@@ -277,6 +278,27 @@ fn jobs(app: &App, to: &mut Families<'_>) {
                 (labels, count)
             })
         }),
+    );
+}
+
+fn mail(app: &App, to: &mut Families<'_>) {
+    let told = app.authority().mail().told();
+    to.gauge(
+        "keywright_mail_queued",
+        "Mails in the store that are neither delivered nor given up. Missing before the first look",
+        told.waiting.map(|waiting| float(waiting.count)),
+    );
+    let now = app.authority().now();
+    to.gauge(
+        "keywright_mail_oldest_age_seconds",
+        "Age of the oldest of them; 0 where there is none",
+        told.waiting.map(|waiting| waiting.oldest_at.map_or(0.0, |oldest| seconds(now.micros_since(oldest)))),
+    );
+    to.counters(
+        "keywright_mail_attempts",
+        "Attempts of this node to deliver a mail: delivered, failed and to be repeated, or given up",
+        [("delivered", told.delivered), ("failed", told.failed), ("given_up", told.given_up)]
+            .map(|(outcome, count)| (vec![("outcome", outcome.into())], count)),
     );
 }
 

@@ -1,12 +1,14 @@
 //! Mail by SMTP, to a mail server that is not ours: aiosmtpd.
 
 use std::io::{BufRead as _, BufReader};
-use std::path::PathBuf;
+use std::net::{IpAddr, UdpSocket};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
+use crate::harness::child::{Server, keywright, run};
 use crate::harness::{Engine, TestApp, eventually};
 
 /// The Python of a virtual environment that has aiosmtpd, as `scripts/test` makes it.
@@ -26,13 +28,22 @@ struct MailServer {
 
 impl MailServer {
     fn start() -> Option<Self> {
+        Self::start_with(&[])
+    }
+
+    fn start_with(arguments: &[&str]) -> Option<Self> {
         let Some(python) = python() else {
             eprintln!("SKIPPED: there is no target/test-venv with aiosmtpd; scripts/test makes one");
             return None;
         };
         let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/http/smtp_server.py");
-        let mut process =
-            Command::new(python).arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut process = Command::new(python)
+            .arg(script)
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
         let port = lines.next().unwrap().unwrap().parse().unwrap();
         let taken = Arc::new(Mutex::new(Vec::new()));
@@ -113,4 +124,100 @@ async fn mail_goes_to_a_mail_server_on_sqlite() {
 #[tokio::test(flavor = "multi_thread")]
 async fn mail_goes_to_a_mail_server_on_postgres() {
     mail_goes_to_a_mail_server(Engine::Postgres).await;
+}
+
+/// The address under which this machine is known to others, where it has one: to itself it speaks in the clear.
+fn outward() -> Option<IpAddr> {
+    let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
+    // An address for documentation (RFC 5737): nothing is sent.
+    socket.connect("192.0.2.1:9").ok()?;
+    Some(socket.local_addr().ok()?.ip())
+}
+
+/// A certificate authority of our own in `ca.pem`, and in `cert.pem` and `key.pem` a certificate of it for this machine.
+fn certify(folder: &Path, names: &str) -> bool {
+    let request = |arguments: &[&str]| {
+        let mut command = Command::new("openssl");
+        command.current_dir(folder).args(["req", "-x509", "-nodes", "-days", "2", "-newkey", "ec"]);
+        command.args(["-pkeyopt", "ec_paramgen_curve:prime256v1"]).args(arguments).output()
+    };
+    let made =
+        |output: std::io::Result<std::process::Output>| output.is_ok_and(|output| output.status.success());
+    let names = format!("subjectAltName={names}");
+    made(request(&["-subj", "/CN=Test authority", "-keyout", "ca.key", "-out", "ca.pem"]))
+        && made(request(&[
+            "-subj",
+            "/CN=mail",
+            "-keyout",
+            "key.pem",
+            "-out",
+            "cert.pem",
+            "-CA",
+            "ca.pem",
+            "-CAkey",
+            "ca.key",
+            "-addext",
+            &names,
+            "-addext",
+            "basicConstraints=critical,CA:FALSE",
+        ]))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mail_goes_over_tls_to_who_is_vouched_for_and_doctor_says_what_is_wrong() {
+    let Some(store) = keywright_store::testing::store_on(Engine::Sqlite).await else { return };
+    let (database, home) = (store.options().url.clone(), tempfile::tempdir().unwrap());
+    let here = outward();
+    let names = here.map_or_else(String::new, |ip| format!(",IP:{ip}"));
+    if !certify(home.path(), &format!("DNS:localhost{names}")) {
+        eprintln!("SKIPPED: there is no openssl that makes certificates");
+        return;
+    }
+    let file = |name: &str| home.path().join(name).display().to_string();
+    let hosts = [("smtps", Some("localhost".to_owned())), ("starttls", here.map(|ip| ip.to_string()))];
+    for (mode, host) in hosts {
+        let Some(host) = host else { continue };
+        let Some(mails) = MailServer::start_with(&[mode, &file("cert.pem"), &file("key.pem")]) else {
+            return;
+        };
+        let scheme = if mode == "smtps" { "smtps" } else { "smtp" };
+        let url = |password: &str| format!("{scheme}://user:{password}@{host}:{}", mails.port);
+        let authority = file("ca.pem");
+        let environment = |url: &str, trusted: bool| -> Vec<(&str, String)> {
+            let mut all = vec![
+                ("KEYWRIGHT_SERVER__PUBLIC_URL", "https://auth.example.com".to_owned()),
+                ("KEYWRIGHT_MAIL__SMTP_URL", url.to_owned()),
+                ("KEYWRIGHT_MAIL__FROM", "keywright@example.com".to_owned()),
+            ];
+            all.extend(trusted.then(|| ("SSL_CERT_FILE", authority.clone())));
+            all
+        };
+        let doctor = async |url: String, trusted: bool| {
+            let mut command = keywright(home.path(), &database, &["doctor", "--json"]);
+            command.envs(environment(&url, trusted));
+            let printed = run(command).await;
+            assert!(!printed.stdout.contains("pass%40") && !printed.stdout.contains("pass@"), "{printed:?}");
+            let findings = printed.json();
+            let mut findings = findings.as_array().unwrap().iter();
+            findings.find(|finding| finding["check"] == "mail").unwrap().clone()
+        };
+        let said = |finding: &Value| finding["what"].as_str().unwrap().to_owned();
+        let found = doctor(url("pass%40word"), true).await;
+        assert_eq!(found["severity"], "ok", "{mode}: {found}");
+        let found = doctor(url("pass%40wort"), true).await;
+        assert!(found["severity"] == "error" && said(&found).contains("535"), "{mode}: {found}");
+        let found = doctor(url("pass%40word"), false).await;
+        assert!(found["severity"] == "error" && said(&found).contains("TLS"), "{mode}: {found}");
+        assert!(found["advice"].as_str().unwrap().contains("SSL_CERT_FILE"), "{found}");
+
+        let environment = environment(&url("pass%40word"), true);
+        let environment: Vec<_> = environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let server = Server::start_with(home.path(), &database, &environment).await;
+        let to = format!("{mode}@example.com");
+        let invite = ["user", "invite", "--platform-admin", "--email", &to];
+        let invited = run(keywright(home.path(), &database, &invite)).await;
+        assert_eq!(invited.code, 0, "{invited:?}");
+        assert_eq!(mails.taken(1).await[0]["to"], json!([to]));
+        drop(server);
+    }
 }

@@ -141,6 +141,15 @@ async fn the_parts_of_a_node_are_told(app: &TestApp) {
         let told = scrape(app).await;
         told.sum("keywright_job_last_success", &[("job_name", "security_event_sealer")]) > 0.5
             && told.sum("keywright_job_runs_total", &[("outcome", "done")]) >= 1.0
+            && told.names().contains("keywright_mail_queued")
+    })
+    .await;
+    let body = json!({"email": "ada@example.com", "platform_role": "platform_admin"});
+    app.admin().post("/users", body).await.expect(201);
+    crate::harness::eventually("the mail is counted", async || {
+        let told = scrape(app).await;
+        let attempts = |outcome| told.sum("keywright_mail_attempts_total", &[("outcome", outcome)]);
+        attempts("delivered") > 0.5 && attempts("failed") + attempts("given_up") < 0.5
     })
     .await;
 }

@@ -58,6 +58,13 @@ async fn the_status_tells_an_operator_how_every_part_is(app: &TestApp) {
         (&own["id"], &own["live"], &own["address"]),
         (&node, &json!(true), &json!(app.address().to_string()))
     );
+    crate::harness::eventually("every job has run", async || {
+        let status = caller.get("/system/status").await.expect(200);
+        let jobs = status["jobs"].as_array().unwrap();
+        jobs.len() == 8
+            && jobs.iter().any(|job| job["name"] == "mail_deliverer" && job["last_outcome"] == "done")
+    })
+    .await;
     app.caller(&["monitoring:read"]).await.get("/system/status").await.refused(403, "insufficient_scope");
 }
 

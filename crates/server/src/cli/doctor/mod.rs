@@ -3,6 +3,7 @@
 mod configuration;
 mod finding;
 mod issuers;
+mod mail;
 mod places;
 mod server;
 mod store;
@@ -45,6 +46,7 @@ async fn look(loaded: &Loaded) -> Vec<Finding> {
         findings.extend(look_at_the_store(config).await);
         findings.extend(telemetry::look(config).await);
         findings.extend(issuers::look(config).await);
+        findings.extend(mail::look(config).await);
     }
     findings
 }

@@ -129,7 +129,7 @@ fn socket_path(socket: &Path) -> Option<Finding> {
 }
 
 /// The place itself, or the one in which it would be made.
-fn nearest(path: &Path) -> &Path {
+pub(super) fn nearest(path: &Path) -> &Path {
     let mut place = path;
     while !place.exists() {
         match place.parent() {
