@@ -166,7 +166,8 @@ pub struct AuthenticationEvent {
     /// Its principal.
     #[schema(required = true)]
     pub principal_id: Option<Uuid>,
-    /// E-mail address of the user behind it.
+    /// E-mail address that the user behind it has today, null once they are deleted; or the one that was given at
+    /// a login, where no user has it.
     #[schema(required = true)]
     pub user_email: Option<String>,
     /// The publisher that was decided for.

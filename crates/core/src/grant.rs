@@ -239,6 +239,13 @@ impl Grant {
         ActorRef { kind: self.principal.into(), id: Some(self.principal_id()), name }
     }
 
+    /// Its own name, as records keep it. What a user logged in with bears no name but the user's address, which
+    /// no record keeps.
+    pub fn own_name(&self) -> Option<&str> {
+        let is_address = self.kind != CredentialKind::Service && self.user().is_some();
+        (!is_address).then_some(&*self.name)
+    }
+
     /// The user behind it.
     pub fn user(&self) -> Option<&Owner> {
         self.bonds.as_ref()?.user.as_ref()

@@ -108,6 +108,12 @@ pub struct Bearing {
 }
 
 impl Bearing {
+    /// The credential's own name, as records keep it ([`Grant::own_name`](crate::Grant::own_name)).
+    pub fn own_name(&self) -> Option<&str> {
+        let is_token = matches!(self.wanted, Wanted::Token { .. });
+        (is_token || self.principal.kind != ActorKind::User).then_some(&*self.credential_name)
+    }
+
     /// What nobody may change while this one makes a change: the credential, its principal, and the publisher
     /// that it acts for.
     pub fn holds(&self) -> Vec<Uuid> {

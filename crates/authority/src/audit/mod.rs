@@ -8,7 +8,7 @@ pub mod file;
 
 use std::collections::BTreeSet;
 
-use keywright_core::{ActorKind, ActorRef, CredentialId, UserId};
+use keywright_core::{ActorKind, ActorRef, CredentialId, PrincipalKind, UserId};
 use keywright_store::authentication_events::{self, AuthenticationEventFilter, AuthenticationEventRow};
 use keywright_store::security_events::{self, EventFilter, SecurityEventRow};
 use keywright_store::{Conn, StoreError, service_tokens, users};
@@ -60,9 +60,10 @@ async fn read_security(
     security_events::list(conn, &EventFilter { publisher_id, ..filter.clone() }).await
 }
 
-/// As [`read_security`], of authentication events.
+/// As [`read_security`], of authentication events. They keep users by id; those who are still there are shown
+/// with their address of today.
 async fn read_authentication(
-    conn: Conn<'_>,
+    mut conn: Conn<'_>,
     call: &Call,
     filter: &AuthenticationEventFilter,
 ) -> Result<Vec<AuthenticationEventRow>, StoreError> {
@@ -71,7 +72,21 @@ async fn read_authentication(
         Visible::Of(publisher) => Some(publisher),
         Visible::All => None,
     };
-    authentication_events::list(conn, &AuthenticationEventFilter { publisher_id, ..filter.clone() }).await
+    let filter = AuthenticationEventFilter { publisher_id, ..filter.clone() };
+    let mut rows = authentication_events::list(conn.reborrow(), &filter).await?;
+    let emails = users::emails(conn, rows.iter().filter_map(user_of).collect::<BTreeSet<_>>()).await?;
+    for row in &mut rows {
+        if let Some(email) = user_of(row).and_then(|id| emails.get(&id)) {
+            row.user_email = Some(email.clone());
+        }
+    }
+    Ok(rows)
+}
+
+/// The user whom a decision was about.
+fn user_of(row: &AuthenticationEventRow) -> Option<UserId> {
+    let is_user = row.principal_type.as_deref() == Some(PrincipalKind::User.as_str());
+    row.principal_id.filter(|_| is_user).map(UserId)
 }
 
 /// Lists security events.

@@ -6,11 +6,10 @@
 
 use keywright_core::secret::sort_refresh;
 use keywright_core::{
-    ActorKind, ActorRef, DenialCode, Facts, PlainToken, Requirements, Timestamp, TokenHash, Wanted, decide,
+    DenialCode, Facts, PlainToken, Requirements, Timestamp, TokenHash, UserId, Wanted, decide,
 };
 use keywright_store::refresh_tokens::{self, RefreshTokenRow};
 use keywright_store::sessions::{self, SessionRow};
-use keywright_store::users::UserRow;
 use keywright_store::{Tx, grants, users};
 use keywright_verify::Loaded;
 use zeroize::Zeroizing;
@@ -21,6 +20,7 @@ use crate::audit::{Event, Subject};
 use crate::authority::Authority;
 use crate::change::Invalidation;
 use crate::fault::Fault;
+use crate::users::themself;
 
 /// A used token gives its successor again for so long, in seconds.
 const REPEATED_SECONDS: i64 = 10;
@@ -102,7 +102,7 @@ async fn use_token(
         Some(used_at) => repeated(authority, &mut tx, (token, &row), used_at, now).await?,
     };
     let Some(next) = next else {
-        reused(authority, tx, visitor, &session, &user, now).await?;
+        reused(authority, tx, visitor, &session, user.id, now).await?;
         return Err(Fault::RefreshReused);
     };
     let days = authority.settings().sessions.refresh_token_days;
@@ -171,13 +171,12 @@ async fn reused(
     mut tx: Tx,
     visitor: &Visitor,
     session: &SessionRow,
-    user: &UserRow,
+    user: UserId,
     now: Timestamp,
 ) -> Result<(), Fault> {
     sessions::revoke(tx.conn(), session.id, now, Some(REUSED)).await?;
     let after = sessions::by_id(tx.conn(), session.id).await?.ok_or_else(unknown)?;
-    let actor = ActorRef { kind: ActorKind::User, id: Some(user.id.0), name: user.email.as_str().to_owned() };
-    let event = Event::new("session.reuse_detected", actor, None, Subject::session(session.id));
+    let event = Event::new("session.reuse_detected", themself(user), None, Subject::session(session.id));
     let event = event.visitor(visitor).publisher(session.publisher_id).reason(Some(REUSED));
     event.before(session).after(&after).write(authority, tx.conn()).await?;
     authority.commit(tx, Invalidation::Of(vec![session.id.0]), false).await?;

@@ -247,7 +247,7 @@ fn record<'a>(door: &'a Door<'_>, code: RecordCode, known: Option<&'a Known>) ->
         kind: EventKind::Gate,
         code,
         credential_id: grant.map(|grant| grant.credential_id),
-        token_name: grant.map(|grant| &*grant.name),
+        token_name: grant.and_then(Grant::own_name),
         principal_kind: grant.map(|grant| grant.principal),
         principal_id: grant.map(Grant::principal_id),
         asked_by: None,
@@ -262,7 +262,7 @@ fn record<'a>(door: &'a Door<'_>, code: RecordCode, known: Option<&'a Known>) ->
         stale: known.is_some_and(|known| known.stale),
         error_details: None,
         publisher_id: grant.and_then(Grant::publisher).map(|id| id.0),
-        user_email: grant.and_then(Grant::user).map(|user| &*user.email),
+        user_email: None,
         occurrences: 1,
     }
 }

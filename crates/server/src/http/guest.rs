@@ -66,7 +66,8 @@ impl Guest {
             principal_id: user.map(|id| id.0),
             asked_by: None,
             publisher_id: who.and_then(|who| who.publisher).map(|id| id.0),
-            user_email: who.map(|who| who.email.as_str()),
+            // Users are kept by their id alone: records outlive the personal data of whoever is deleted.
+            user_email: who.filter(|who| who.user.is_none()).map(|who| who.email.as_str()),
             ip_address: self.arrived.ip_address,
             user_agent: self.user_agent.as_deref(),
             method: Some(shown(self.method.as_str())),

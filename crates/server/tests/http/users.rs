@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::harness::logins::Session;
 use crate::harness::{Answer, Caller, TestApp, id, on_both_engines};
 
 on_both_engines![
@@ -15,6 +16,7 @@ on_both_engines![
     within_a_publisher_there_are_its_members_alone,
     who_belongs_elsewhere_too_is_the_platforms_to_lock_out,
     a_deleted_user_is_gone_and_leaves_no_person_behind,
+    no_table_names_a_deleted_user,
     the_last_administrator_stays,
     a_change_of_address_is_told_to_both,
     what_the_server_sets_is_refused,
@@ -219,6 +221,44 @@ async fn a_deleted_user_is_gone_and_leaves_no_person_behind(app: &TestApp) {
     let trail = app.admin().get("/audit/security-events?limit=200").await.expect(200).to_string();
     assert!(trail.contains(id(&ada)) && !trail.contains("ada@example.com"), "{trail}");
     invite(app, &publisher, "ada@example.com").await;
+}
+
+async fn no_table_names_a_deleted_user(app: &TestApp) {
+    let publisher = app.publisher("Songtrust").await;
+    let ada = invite(app, &publisher, "ada@example.com").await;
+    accept(app, &app.mail("ada@example.com", 1).await.token(), PASSWORD).await.expect(200);
+    // Whatever leaves a record of her: logins, decisions, refusals, changes, a refresh token that was stolen.
+    let good = app.try_login("ada@example.com", PASSWORD).await;
+    let session = Session::of(&good);
+    let bad = app.try_login("ada@example.com", "wrong password 123").await;
+    app.verify(&session.access).await.decided("valid");
+    let mine = app.bearing(&session.access);
+    mine.get("/publishers?limit=1").await.refused(403, "insufficient_scope");
+    mine.patch("/auth/me", json!({"display_name": "Ada Lovelace"})).await.expect(200);
+    let next = Session::of(&app.refresh(&session.refresh).await);
+    app.refresh(&next.refresh).await.expect(200);
+    app.refresh(&session.refresh).await.refused(401, "refresh_reused");
+    app.bearing(&next.access).get("/auth/me").await.refused(401, "revoked");
+    app.recorded().await;
+    let shown = async |answer: &Answer| {
+        let events = app.admin().get("/audit/authentication-events?limit=200").await.expect(200);
+        let mut events = events["items"].as_array().unwrap().iter();
+        let event = events.find(|event| event["request_id"] == answer.request_id()).unwrap();
+        (event["user_email"].clone(), event["principal_id"].clone())
+    };
+    for answer in [&good, &bad] {
+        assert_eq!(shown(answer).await, (json!("ada@example.com"), ada["id"].clone()));
+    }
+    app.admin().delete(&format!("/users/{}", id(&ada))).await.expect(204);
+    for answer in [&good, &bad] {
+        assert_eq!(shown(answer).await, (Value::Null, ada["id"].clone()));
+    }
+    for (table, rows) in app.database().await.dump().await {
+        let rows = rows.to_lowercase();
+        for named in ["ada@example.com", "lovelace"] {
+            assert!(!rows.contains(named), "{table} still has {named}: {rows}");
+        }
+    }
 }
 
 async fn the_last_administrator_stays(app: &TestApp) {

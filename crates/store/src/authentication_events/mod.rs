@@ -62,7 +62,7 @@ pub struct AuthenticationEventRow {
     pub asked_by: Option<CredentialId>,
     /// The publisher that it was decided for.
     pub publisher_id: Option<Uuid>,
-    /// The user's address.
+    /// The address that was given at a login, where no user has it: users are kept by id alone.
     pub user_email: Option<String>,
     /// The original client.
     pub ip_address: Option<IpAddr>,

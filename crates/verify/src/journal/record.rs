@@ -143,7 +143,7 @@ pub struct RecordRef<'a> {
     pub asked_by: Option<CredentialId>,
     /// The publisher that it was decided for.
     pub publisher_id: Option<Uuid>,
-    /// The address of the user behind the credential.
+    /// The address that was given at a login, where no user has it.
     pub user_email: Option<&'a str>,
     /// The original client.
     pub ip_address: Option<IpAddr>,
@@ -190,7 +190,7 @@ pub struct DecisionRecord {
     pub asked_by: Option<CredentialId>,
     /// The publisher that it was decided for.
     pub publisher_id: Option<Uuid>,
-    /// The address of the user.
+    /// The address that was given at a login, where no user has it.
     pub user_email: Option<Box<str>>,
     /// The original client.
     pub ip_address: Option<IpAddr>,

@@ -369,7 +369,7 @@ impl Verification<'_> {
             kind: verdict.kind,
             code: verdict.code,
             credential_id: grant.map(|grant| grant.credential_id),
-            token_name: grant.map(|grant| &*grant.name),
+            token_name: grant.and_then(Grant::own_name),
             principal_kind: grant.map(|grant| grant.principal),
             principal_id: grant.map(Grant::principal_id),
             asked_by,
@@ -383,7 +383,7 @@ impl Verification<'_> {
             stale: known.is_some_and(|known| known.stale),
             error_details: verdict.details.as_deref(),
             publisher_id: grant.and_then(Grant::publisher).map(|id| id.0),
-            user_email: grant.and_then(Grant::user).map(|user| &*user.email),
+            user_email: None,
             occurrences: 1,
         };
         self.writer.append_durably(&record).await.map_err(|_| unrecorded())
