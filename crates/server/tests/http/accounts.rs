@@ -12,6 +12,7 @@ on_both_engines![
     a_newer_link_comes_after_a_pause_and_a_change_by_hand_voids_it,
     of_fifty_resets_with_one_link_one_wins,
     a_changed_password_ends_the_other_sessions,
+    who_guesses_the_present_password_waits_as_at_a_login,
     a_new_address_is_proved_and_both_are_told,
     an_address_that_others_have_is_not_told,
     people_change_their_own_profile,
@@ -125,6 +126,51 @@ async fn a_changed_password_ends_the_other_sessions(app: &TestApp) {
     app.mail("ada@example.com", 2).await;
 }
 
+/// Asks until too many have failed; how often that was tried.
+async fn guess_until_refused(ask: impl AsyncFn() -> Answer) -> (usize, Answer) {
+    for tried in 0..20 {
+        let answer = ask().await;
+        if answer.status == 429 {
+            return (tried, answer);
+        }
+        answer.refused(422, "validation_failed");
+    }
+    panic!("nobody has to wait");
+}
+
+async fn who_guesses_the_present_password_waits_as_at_a_login(app: &TestApp) {
+    let people = ada(app).await;
+    let mine = session(app, &people, people.session);
+    let change = async |current: &str| {
+        let body = json!({"current_password": current, "new_password": OTHER});
+        mine.post("/auth/password/change", body).await
+    };
+    let move_house = async |password: &str| {
+        mine.post("/auth/email/change", json!({"new_email": "new@example.com", "password": password})).await
+    };
+    let mut database = app.database().await;
+    let over = database.moment(&app.now().plus_seconds(-60).to_string());
+    let over = format!("UPDATE login_throttles SET blocked_until = {over}");
+    let (tried, refused) = guess_until_refused(async || change("wrong password 123").await).await;
+    assert!(tried >= 6, "{tried}");
+    refused.refused(429, "too_many_attempts");
+    assert!((1..=900).contains(&refused.header("retry-after").parse::<u32>().unwrap()));
+    // The right one waits too, wherever it is asked for.
+    database.execute("UPDATE login_throttles SET failures = 20").await;
+    database.execute(&over).await;
+    change("wrong password 123").await.refused(422, "validation_failed");
+    change(PASSWORD).await.refused(429, "too_many_attempts");
+    move_house(PASSWORD).await.refused(429, "too_many_attempts");
+    app.try_login("ada@example.com", PASSWORD).await.refused(429, "too_many_attempts");
+    // When the wait is over the right one is taken, and what failed before is forgotten.
+    database.execute(&over).await;
+    move_house(PASSWORD).await.expect(202);
+    for _ in 0..5 {
+        move_house("wrong password 123").await.refused(422, "validation_failed");
+    }
+    change(PASSWORD).await.expect(204);
+}
+
 async fn a_new_address_is_proved_and_both_are_told(app: &TestApp) {
     let people = ada(app).await;
     let mine = session(app, &people, people.session);
@@ -228,6 +274,9 @@ async fn the_form_of_a_page_does_what_it_says(app: &TestApp) {
     assert_eq!(weak.status(), 422);
     let text = weak.text().await.unwrap();
     assert!(text.contains("role=\"alert\"") && !text.contains("passwordpassword"), "{text}");
+    assert!(text.contains("This password is guessed too soon"), "{text}");
+    let short = page(app, "/account/invitation", Some(&form("short"))).await.text().await.unwrap();
+    assert!(short.contains("needs at least 15 characters"), "{short}");
     let done = page(app, "/account/invitation", Some(&form(&PASSWORD.replace(' ', "+")))).await;
     assert_eq!(done.status(), 200);
     assert_eq!(page(app, "/account/invitation", Some(&form(OTHER))).await.status(), 400);

@@ -18,7 +18,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use keywright_authority::accounts::{self, Accept};
 use keywright_authority::mail::Locale;
 use keywright_authority::{Authority, Fault};
-use keywright_core::Name;
+use keywright_core::{Name, PlainPassword};
 use keywright_store::mailed_tokens::Purpose;
 use keywright_store::users::UserRow;
 
@@ -114,8 +114,8 @@ async fn carry_out(
             show(StatusCode::OK, words.done())
         }
         Err(Fault::Invalid(faults)) => {
-            let details: Vec<_> = faults.into_iter().map(|fault| fault.detail).collect();
-            let problem = Some(details.join(" "));
+            let words = Words::of(purpose, Locale::preferred(&user.preferences));
+            let problem = Some(words.problem(&faults, PlainPassword::parse(&given.password).err()));
             show(StatusCode::UNPROCESSABLE_ENTITY, ask(purpose, &user, &given, problem))
         }
         Err(fault) => refuse(purpose, Locale::preferred(&user.preferences), fault),
@@ -172,7 +172,11 @@ fn refuse(purpose: Purpose, locale: Locale, fault: Fault) -> Response {
     match fault {
         Fault::LinkNotUsable => show(StatusCode::BAD_REQUEST, words.not_usable()),
         Fault::EmailTaken => show(StatusCode::CONFLICT, words.taken()),
-        fault => Refused::from(fault).into_response(),
+        fault => {
+            // Whoever looks at a page is told in words, the log why.
+            let status = StatusCode::from_u16(Refused::from(fault).0.status);
+            show(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), words.failed())
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! The words of the pages, in each language.
 
+use keywright_authority::FieldFault;
 use keywright_authority::mail::Locale;
+use keywright_core::password::PasswordError;
 use keywright_store::mailed_tokens::Purpose;
 
 use super::Shown;
@@ -104,6 +106,44 @@ impl Words {
             "Another account has this address by now. Nothing was changed.",
             "Ein anderes Konto hat diese Adresse inzwischen. Nichts wurde geändert.",
         ))
+    }
+
+    /// That something on our side did not work.
+    pub(super) fn failed(self) -> Shown {
+        self.page(self.pick(
+            "This does not work at the moment. Nothing is lost: open the link again in a minute.",
+            "Das geht im Augenblick nicht. Nichts ist verloren: Öffnen Sie den Link in einer Minute noch einmal.",
+        ))
+    }
+
+    /// What is wrong with what was filled in; `rule` is the one that the password breaks, if it breaks one.
+    pub(super) fn problem(self, faults: &[FieldFault], rule: Option<PasswordError>) -> String {
+        let about_name = faults.iter().any(|fault| fault.field == "display_name");
+        let said = match (about_name, rule) {
+            (true, _) => self.pick(
+                "This name cannot be used: it has characters that a name cannot have, or is too long.",
+                "Dieser Name geht nicht: Er enthält Zeichen, die ein Name nicht haben kann, oder ist zu lang.",
+            ),
+            (_, Some(PasswordError::TooShort)) => self.pick(
+                "The password is too short: it needs at least 15 characters.",
+                "Das Passwort ist zu kurz: Es braucht mindestens 15 Zeichen.",
+            ),
+            (_, Some(PasswordError::TooLong)) => self.pick(
+                "The password is too long: it may have 256 characters.",
+                "Das Passwort ist zu lang: Es darf 256 Zeichen haben.",
+            ),
+            (_, Some(PasswordError::Control)) => self.pick(
+                "The password has characters that nobody can be sure to type twice.",
+                "Das Passwort enthält Zeichen, die sich nicht verlässlich tippen lassen.",
+            ),
+            (_, None) => self.pick(
+                "This password is guessed too soon: it is a common one, a simple sequence, or mostly your name, your \
+                 address, or the name of what you log in to.",
+                "Dieses Passwort wird zu schnell erraten: Es ist verbreitet, eine einfache Folge, oder besteht \
+                 vor allem aus Ihrem Namen, Ihrer Adresse oder dem Namen dessen, wo Sie sich anmelden.",
+            ),
+        };
+        said.to_owned()
     }
 
     pub(super) const fn email_label(self) -> &'static str {
