@@ -96,6 +96,32 @@ impl FromRequest<App> for JsonBytes {
     }
 }
 
+/// A JSON body that was read strictly.
+#[derive(Clone, Debug)]
+pub struct JsonBody<T>(pub T);
+
+impl<T: FromFields> FromRequest<App> for JsonBody<T> {
+    type Rejection = Refused;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Refused> {
+        let JsonBytes(bytes) = JsonBytes::from_request(request, app).await?;
+        Ok(Self(T::from_body(&bytes, &rules(app))?))
+    }
+}
+
+/// The same where it may be left out.
+#[derive(Clone, Debug)]
+pub struct JsonBodyOrNone<T>(pub T);
+
+impl<T: FromFields> FromRequest<App> for JsonBodyOrNone<T> {
+    type Rejection = Refused;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Refused> {
+        let JsonBytes(bytes) = JsonBytes::from_request(request, app).await?;
+        Ok(Self(T::from_body_or_empty(&bytes, &rules(app))?))
+    }
+}
+
 /// A body is JSON and says so; none needs to say nothing. A change may say that it is a merge patch
 /// (RFC 7396 §4), which is what it is.
 fn check_content_type(parts: &Parts, bytes: &[u8]) -> Result<(), Refused> {
@@ -115,6 +141,11 @@ pub fn not_json() -> Problem {
 /// One bad field.
 pub fn invalid(field: &str, detail: &str) -> Problem {
     Problem::of_fields(vec![FieldError::new(field, FieldCode::InvalidFormat, detail.to_owned())])
+}
+
+/// An address of mail in a field.
+pub fn email_address(field: &str, text: &str) -> Result<EmailAddress, Problem> {
+    EmailAddress::parse(text).map_err(|error| invalid(field, &error.to_string()))
 }
 
 /// Whether a content type is JSON; parameters such as a charset change nothing.

@@ -3,14 +3,13 @@
 use axum::extract::State;
 use axum::response::Response;
 use keywright_api::account::AcceptInvitation;
-use keywright_api::request::FromFields;
 use keywright_api::user::User;
 use keywright_authority::accounts::{self, Accept};
 use keywright_core::Name;
 
 use crate::http::answer::{Refused, object};
 use crate::http::guest::Guest;
-use crate::http::input::{JsonBytes, NoQuery, invalid, rules};
+use crate::http::input::{JsonBody, NoQuery, invalid};
 use crate::http::{App, view};
 
 /// Accept an invitation, by the link in it: the first password is set.
@@ -25,9 +24,8 @@ pub async fn accept(
     State(app): State<App>,
     guest: Guest,
     _: NoQuery,
-    JsonBytes(body): JsonBytes,
+    JsonBody(request): JsonBody<AcceptInvitation>,
 ) -> Result<Response, Refused> {
-    let request = AcceptInvitation::from_body(&body, &rules(&app))?;
     let name = request.display_name.as_deref().map(Name::parse).transpose();
     let wanted = Accept {
         token: request.token.expose().to_owned().into(),

@@ -3,15 +3,13 @@
 use axum::extract::State;
 use http::StatusCode;
 use keywright_api::account::{AskForLink, ChangeEmail, UseLink};
-use keywright_api::request::FromFields;
 use keywright_authority::accounts;
-use keywright_core::EmailAddress;
 
 use crate::http::App;
 use crate::http::answer::Refused;
 use crate::http::gate::{Anyone, Caller};
 use crate::http::guest::Guest;
-use crate::http::input::{JsonBytes, NoQuery, invalid, rules};
+use crate::http::input::{JsonBody, NoQuery, email_address};
 
 /// Confirm an address by a link.
 #[utoipa::path(
@@ -25,9 +23,8 @@ pub async fn verify(
     State(app): State<App>,
     guest: Guest,
     _: NoQuery,
-    JsonBytes(body): JsonBytes,
+    JsonBody(request): JsonBody<UseLink>,
 ) -> Result<StatusCode, Refused> {
-    let request = UseLink::from_body(&body, &rules(&app))?;
     accounts::verify_email(app.authority(), guest.visitor(), request.token.expose()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -44,10 +41,9 @@ pub async fn resend(
     State(app): State<App>,
     guest: Guest,
     _: NoQuery,
-    JsonBytes(body): JsonBytes,
+    JsonBody(request): JsonBody<AskForLink>,
 ) -> Result<StatusCode, Refused> {
-    let request = AskForLink::from_body(&body, &rules(&app))?;
-    let email = EmailAddress::parse(&request.email).map_err(|error| invalid("email", &error.to_string()))?;
+    let email = email_address("email", &request.email)?;
     accounts::request_verification(app.authority(), guest.visitor(), email)?;
     Ok(StatusCode::ACCEPTED)
 }
@@ -65,11 +61,9 @@ pub async fn change(
     State(app): State<App>,
     caller: Caller<Anyone>,
     _: NoQuery,
-    JsonBytes(body): JsonBytes,
+    JsonBody(request): JsonBody<ChangeEmail>,
 ) -> Result<StatusCode, Refused> {
-    let request = ChangeEmail::from_body(&body, &rules(&app))?;
-    let email =
-        EmailAddress::parse(&request.new_email).map_err(|error| invalid("new_email", &error.to_string()))?;
+    let email = email_address("new_email", &request.new_email)?;
     accounts::request_email_change(app.authority(), caller.call, email, request.password.expose()).await?;
     Ok(StatusCode::ACCEPTED)
 }
@@ -86,9 +80,8 @@ pub async fn confirm(
     State(app): State<App>,
     guest: Guest,
     _: NoQuery,
-    JsonBytes(body): JsonBytes,
+    JsonBody(request): JsonBody<UseLink>,
 ) -> Result<StatusCode, Refused> {
-    let request = UseLink::from_body(&body, &rules(&app))?;
     accounts::confirm_email_change(app.authority(), guest.visitor(), request.token.expose()).await?;
     Ok(StatusCode::NO_CONTENT)
 }

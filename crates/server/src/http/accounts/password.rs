@@ -3,15 +3,13 @@
 use axum::extract::State;
 use http::StatusCode;
 use keywright_api::account::{AskForLink, ChangePassword, ConfirmPasswordReset};
-use keywright_api::request::FromFields;
 use keywright_authority::accounts;
-use keywright_core::EmailAddress;
 
 use crate::http::App;
 use crate::http::answer::Refused;
 use crate::http::gate::{Anyone, Caller};
 use crate::http::guest::Guest;
-use crate::http::input::{JsonBytes, NoQuery, invalid, rules};
+use crate::http::input::{JsonBody, NoQuery, email_address};
 
 /// Change one's own password; one's other sessions end.
 #[utoipa::path(
@@ -25,9 +23,8 @@ pub async fn change(
     State(app): State<App>,
     caller: Caller<Anyone>,
     _: NoQuery,
-    JsonBytes(body): JsonBytes,
+    JsonBody(request): JsonBody<ChangePassword>,
 ) -> Result<StatusCode, Refused> {
-    let request = ChangePassword::from_body(&body, &rules(&app))?;
     let (current, new) = (request.current_password.expose(), request.new_password.expose());
     accounts::change_password(app.authority(), caller.call, current, new).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -45,10 +42,9 @@ pub async fn reset(
     State(app): State<App>,
     guest: Guest,
     _: NoQuery,
-    JsonBytes(body): JsonBytes,
+    JsonBody(request): JsonBody<AskForLink>,
 ) -> Result<StatusCode, Refused> {
-    let request = AskForLink::from_body(&body, &rules(&app))?;
-    let email = EmailAddress::parse(&request.email).map_err(|error| invalid("email", &error.to_string()))?;
+    let email = email_address("email", &request.email)?;
     accounts::request_reset(app.authority(), guest.visitor(), email)?;
     Ok(StatusCode::ACCEPTED)
 }
@@ -65,9 +61,8 @@ pub async fn confirm(
     State(app): State<App>,
     guest: Guest,
     _: NoQuery,
-    JsonBytes(body): JsonBytes,
+    JsonBody(request): JsonBody<ConfirmPasswordReset>,
 ) -> Result<StatusCode, Refused> {
-    let request = ConfirmPasswordReset::from_body(&body, &rules(&app))?;
     let (token, new) = (request.token.expose(), request.new_password.expose());
     accounts::confirm_reset(app.authority(), guest.visitor(), token, new).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -5,14 +5,13 @@ use axum::response::Response;
 use keywright_api::account::PatchMe;
 use keywright_api::patch::Patch;
 use keywright_api::problem::Problem;
-use keywright_api::request::FromFields;
 use keywright_api::user::User;
 use keywright_authority::accounts::{self, Profile};
 use keywright_core::{Name, PublisherId};
 
 use crate::http::answer::{Refused, object};
 use crate::http::gate::{Anyone, Caller};
-use crate::http::input::{JsonBytes, NoQuery, invalid, rules};
+use crate::http::input::{JsonBody, NoQuery, invalid};
 use crate::http::{App, view};
 
 /// Change one's own profile (RFC 7396).
@@ -28,9 +27,9 @@ pub async fn update(
     State(app): State<App>,
     caller: Caller<Anyone>,
     _: NoQuery,
-    JsonBytes(body): JsonBytes,
+    JsonBody(request): JsonBody<PatchMe>,
 ) -> Result<Response, Refused> {
-    let wanted = wanted(PatchMe::from_body(&body, &rules(&app))?)?;
+    let wanted = wanted(request)?;
     let user = accounts::update_profile(app.authority(), caller.call, wanted).await?;
     Ok(object(&view::user(&user), user.row.version))
 }

@@ -242,8 +242,14 @@ mod tests {
                     bounds: None,
                 };
                 let token = (number % 3 == 0).then(|| Arc::new(token()));
-                Known { entry: Arc::new(Entry::alone(grant)), epochs: Epochs::default(), stale: false, token }
+                Known { entry: Arc::new(entry(grant)), epochs: Epochs::default(), stale: false, token }
             })
+    }
+
+    fn entry(grant: Grant) -> Entry {
+        let noted = <keywright_verify::Stamps>::with_slots(1).note();
+        let era = keywright_verify::Freshness::alone().era();
+        Entry { grant, epochs: Epochs::default(), noted, loaded_at: 0, era }
     }
 
     fn bonds(number: u8) -> Bonds {

@@ -3,13 +3,12 @@
 use axum::extract::State;
 use axum::response::Response;
 use keywright_api::member::{Member, PatchMember};
-use keywright_api::request::FromFields;
 use keywright_authority::memberships;
 use keywright_core::{PublisherId, RoleId, UserId};
 
 use crate::http::answer::{Refused, object};
 use crate::http::gate::{Caller, UsersAdmin};
-use crate::http::input::{JsonBytes, NoQuery, PathIds, rules};
+use crate::http::input::{JsonBody, NoQuery, PathIds};
 use crate::http::{App, view};
 
 /// Change a membership (RFC 7396): give the member another role, in force when the call returns.
@@ -28,9 +27,9 @@ pub async fn update(
     caller: Caller<UsersAdmin>,
     _: NoQuery,
     PathIds(publisher, user): PathIds<PublisherId, UserId>,
-    JsonBytes(body): JsonBytes,
+    JsonBody(request): JsonBody<PatchMember>,
 ) -> Result<Response, Refused> {
-    let role = PatchMember::from_body(&body, &rules(&app))?.role_id.map(RoleId);
+    let role = request.role_id.map(RoleId);
     let row = memberships::update(app.authority(), caller.call, publisher, user, role).await?;
     Ok(object(&view::member(&row), row.version))
 }

@@ -4,13 +4,12 @@ use axum::extract::State;
 use axum::response::Response;
 use keywright_api::publisher::Publisher;
 use keywright_api::publisher_request::ReasonGiven;
-use keywright_api::request::FromFields;
 use keywright_authority::publishers;
 use keywright_core::PublisherId;
 
 use crate::http::answer::{Refused, object};
 use crate::http::gate::{Caller, PublishersManage};
-use crate::http::input::{JsonBytes, NoQuery, PathId, rules};
+use crate::http::input::{JsonBodyOrNone, NoQuery, PathId};
 use crate::http::{App, view};
 
 /// Suspend a publisher: nobody acts for it until it is resumed. In force when the call returns.
@@ -28,9 +27,8 @@ pub async fn suspend(
     caller: Caller<PublishersManage>,
     _: NoQuery,
     PathId(id): PathId<PublisherId>,
-    JsonBytes(body): JsonBytes,
+    JsonBodyOrNone(request): JsonBodyOrNone<ReasonGiven>,
 ) -> Result<Response, Refused> {
-    let request = ReasonGiven::from_body_or_empty(&body, &rules(&app))?;
     let row = publishers::suspend(app.authority(), caller.call, id, request.reason).await?;
     Ok(object(&view::publisher(&row), row.version))
 }
@@ -50,9 +48,8 @@ pub async fn resume(
     caller: Caller<PublishersManage>,
     _: NoQuery,
     PathId(id): PathId<PublisherId>,
-    JsonBytes(body): JsonBytes,
+    JsonBodyOrNone(request): JsonBodyOrNone<ReasonGiven>,
 ) -> Result<Response, Refused> {
-    let request = ReasonGiven::from_body_or_empty(&body, &rules(&app))?;
     let row = publishers::resume(app.authority(), caller.call, id, request.reason).await?;
     Ok(object(&view::publisher(&row), row.version))
 }

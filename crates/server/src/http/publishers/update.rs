@@ -4,14 +4,13 @@ use axum::extract::State;
 use axum::response::Response;
 use keywright_api::publisher::Publisher;
 use keywright_api::publisher_request::PatchPublisher;
-use keywright_api::request::FromFields;
 use keywright_authority::publishers::{self, SettingsUpdate, Update};
 use keywright_core::{Name, PublisherId};
 
 use super::settings_change;
 use crate::http::answer::{Refused, object};
 use crate::http::gate::{Caller, PublishersAdmin};
-use crate::http::input::{JsonBytes, NoQuery, PathId, invalid, rules};
+use crate::http::input::{JsonBody, NoQuery, PathId, invalid};
 use crate::http::{App, view};
 
 /// Change a publisher (RFC 7396).
@@ -29,9 +28,8 @@ pub async fn update(
     caller: Caller<PublishersAdmin>,
     _: NoQuery,
     PathId(id): PathId<PublisherId>,
-    JsonBytes(body): JsonBytes,
+    JsonBody(request): JsonBody<PatchPublisher>,
 ) -> Result<Response, Refused> {
-    let request = PatchPublisher::from_body(&body, &rules(&app))?;
     let name = request.name.as_deref().map(Name::parse).transpose();
     let settings = request.settings.map(|settings| settings_change(settings, "settings.")).transpose()?;
     let wanted = Update {

@@ -2,7 +2,6 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use keywright_api::request::FromFields;
 use keywright_api::session::{LogIn, LoggedIn};
 use keywright_authority::sessions::{self, Login};
 use keywright_core::{PlainPassword, PublisherId};
@@ -12,7 +11,7 @@ use super::logged_in;
 use crate::http::App;
 use crate::http::answer::Refused;
 use crate::http::guest::Guest;
-use crate::http::input::{JsonBytes, NoQuery, rules};
+use crate::http::input::{JsonBody, NoQuery};
 
 /// Log in with an address and a password.
 ///
@@ -28,9 +27,8 @@ pub async fn login(
     State(app): State<App>,
     guest: Guest,
     _: NoQuery,
-    JsonBytes(body): JsonBytes,
+    JsonBody(request): JsonBody<LogIn>,
 ) -> Result<Response, Refused> {
-    let request = LogIn::from_body(&body, &rules(&app))?;
     let wanted = Login {
         email: request.email,
         password: PlainPassword::presented(request.password.expose()),

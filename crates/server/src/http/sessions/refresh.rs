@@ -2,7 +2,6 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use keywright_api::request::FromFields;
 use keywright_api::session::{LoggedIn, Refresh};
 use keywright_authority::sessions;
 use keywright_verify::EventKind;
@@ -12,7 +11,7 @@ use super::logged_in;
 use crate::http::App;
 use crate::http::answer::Refused;
 use crate::http::guest::Guest;
-use crate::http::input::{JsonBytes, NoQuery, rules};
+use crate::http::input::{JsonBody, NoQuery};
 
 /// Use a refresh token: it gives an access token and the refresh token that follows it.
 ///
@@ -29,9 +28,8 @@ pub async fn refresh(
     State(app): State<App>,
     guest: Guest,
     _: NoQuery,
-    JsonBytes(body): JsonBytes,
+    JsonBody(request): JsonBody<Refresh>,
 ) -> Result<Response, Refused> {
-    let request = Refresh::from_body(&body, &rules(&app))?;
     let presented = Zeroizing::new(request.refresh_token.expose().to_owned());
     let attempt = sessions::refresh(app.authority(), guest.visitor(), presented).await;
     let tokens = guest.record(&app, EventKind::Refresh, attempt).await?;

@@ -3,7 +3,6 @@
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
-use keywright_api::request::FromFields;
 use keywright_api::signing_key::{RevokeSigningKey, SigningKey};
 use keywright_authority::signing_keys;
 use keywright_core::SigningKeyId;
@@ -12,7 +11,7 @@ use super::shown;
 use crate::http::App;
 use crate::http::answer::{Refused, json_no_store};
 use crate::http::gate::{Caller, KeysAdmin};
-use crate::http::input::{JsonBytes, NoQuery, PathId, rules};
+use crate::http::input::{JsonBody, NoQuery, PathId};
 
 /// Revoke a signing key: what it signed is refused when the call returns. If it was the one that signs, a new
 /// one takes its place.
@@ -29,9 +28,8 @@ pub async fn revoke(
     caller: Caller<KeysAdmin>,
     _: NoQuery,
     PathId(id): PathId<SigningKeyId>,
-    JsonBytes(body): JsonBytes,
+    JsonBody(request): JsonBody<RevokeSigningKey>,
 ) -> Result<Response, Refused> {
-    let request = RevokeSigningKey::from_body(&body, &rules(&app))?;
     let (key, _) = signing_keys::revoke(app.authority(), caller.call, id, request.reason).await?;
     Ok(json_no_store(StatusCode::OK, &shown(&key, app.authority().now())))
 }

@@ -3,14 +3,13 @@
 use axum::extract::State;
 use axum::response::Response;
 use keywright_api::publisher_request::ReasonGiven;
-use keywright_api::request::FromFields;
 use keywright_api::user::User;
 use keywright_authority::users;
 use keywright_core::UserId;
 
 use crate::http::answer::{Refused, object};
 use crate::http::gate::{Caller, UsersAdmin};
-use crate::http::input::{JsonBytes, NoQuery, PathId, rules};
+use crate::http::input::{JsonBodyOrNone, NoQuery, PathId};
 use crate::http::{App, view};
 
 /// Lock a user out: their credentials are refused when the call returns, and their sessions end.
@@ -28,9 +27,8 @@ pub async fn disable(
     caller: Caller<UsersAdmin>,
     _: NoQuery,
     PathId(id): PathId<UserId>,
-    JsonBytes(body): JsonBytes,
+    JsonBodyOrNone(request): JsonBodyOrNone<ReasonGiven>,
 ) -> Result<Response, Refused> {
-    let request = ReasonGiven::from_body_or_empty(&body, &rules(&app))?;
     let user = users::disable(app.authority(), caller.call, id, request.reason).await?;
     Ok(object(&view::user(&user), user.row.version))
 }
@@ -50,9 +48,8 @@ pub async fn enable(
     caller: Caller<UsersAdmin>,
     _: NoQuery,
     PathId(id): PathId<UserId>,
-    JsonBytes(body): JsonBytes,
+    _: JsonBodyOrNone<ReasonGiven>,
 ) -> Result<Response, Refused> {
-    ReasonGiven::from_body_or_empty(&body, &rules(&app))?;
     let user = users::enable(app.authority(), caller.call, id).await?;
     Ok(object(&view::user(&user), user.row.version))
 }

@@ -7,12 +7,12 @@ use keywright_api::problem::Problem;
 use keywright_api::request::FromFields;
 use keywright_api::user::{InviteUser, InvitedUser, PlatformRole};
 use keywright_authority::users::{self, Invite, RoleRef};
-use keywright_core::{BuiltInRole, EmailAddress, Name, PublisherId};
+use keywright_core::{BuiltInRole, Name, PublisherId};
 
 use super::link;
 use crate::http::answer::{Refused, created};
 use crate::http::gate::{Caller, UsersAdmin, idempotency};
-use crate::http::input::{JsonBytes, NoQuery, invalid, rules};
+use crate::http::input::{JsonBytes, NoQuery, email_address, invalid, rules};
 use crate::http::{App, view};
 
 /// Invite somebody, to a publisher or to the platform.
@@ -46,7 +46,7 @@ pub async fn invite(
 fn wanted(request: &InviteUser) -> Result<Invite, Problem> {
     let name = request.display_name.as_deref().map(Name::parse).transpose();
     Ok(Invite {
-        email: EmailAddress::parse(&request.email).map_err(|error| invalid("email", &error.to_string()))?,
+        email: email_address("email", &request.email)?,
         display_name: name.map_err(|error| invalid("display_name", &error.to_string()))?,
         locale: request.locale.map(view::spoken),
         publisher: request.publisher_id.map(PublisherId),

@@ -6,13 +6,13 @@ use http::StatusCode;
 use keywright_api::page::{DEFAULT_LIMIT, Page};
 use keywright_api::user::{User, UserQuery};
 use keywright_authority::users;
-use keywright_core::{EmailAddress, UserId};
+use keywright_core::UserId;
 use keywright_store::users::ListFilter;
 
 use crate::http::answer::{Refused, json_no_store};
 use crate::http::cursor::{Cursor, page};
 use crate::http::gate::{Caller, UsersRead};
-use crate::http::input::{Query, invalid};
+use crate::http::input::{Query, email_address};
 use crate::http::{App, view};
 
 /// Users, newest first; within a publisher its members.
@@ -30,11 +30,10 @@ pub async fn list(
 ) -> Result<Response, Refused> {
     let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
     let after = query.cursor.as_deref().map(Cursor::decode).transpose()?;
-    let email = query.email.as_deref().map(EmailAddress::parse).transpose();
     let filter = ListFilter {
         within: None,
         status: query.status.map(view::stored_status),
-        email: email.map_err(|error| invalid("email", &error.to_string()))?,
+        email: query.email.as_deref().map(|text| email_address("email", text)).transpose()?,
         q: query.q,
         after: after.map(|cursor| (cursor.at, UserId(cursor.id))),
         limit: limit + 1,

@@ -4,14 +4,13 @@ use axum::extract::State;
 use axum::response::Response;
 use keywright_api::patch::Patch;
 use keywright_api::problem::Problem;
-use keywright_api::request::FromFields;
 use keywright_api::user::{PatchUser, User};
 use keywright_authority::users::{self, Update};
-use keywright_core::{BuiltInRole, EmailAddress, Name, UserId};
+use keywright_core::{BuiltInRole, Name, UserId};
 
 use crate::http::answer::{Refused, object};
 use crate::http::gate::{Caller, UsersAdmin};
-use crate::http::input::{JsonBytes, NoQuery, PathId, invalid, rules};
+use crate::http::input::{JsonBody, NoQuery, PathId, email_address, invalid};
 use crate::http::{App, view};
 
 /// Change a user (RFC 7396).
@@ -29,15 +28,14 @@ pub async fn update(
     caller: Caller<UsersAdmin>,
     _: NoQuery,
     PathId(id): PathId<UserId>,
-    JsonBytes(body): JsonBytes,
+    JsonBody(request): JsonBody<PatchUser>,
 ) -> Result<Response, Refused> {
-    let wanted = wanted(PatchUser::from_body(&body, &rules(&app))?)?;
+    let wanted = wanted(request)?;
     let user = users::update(app.authority(), caller.call, id, wanted).await?;
     Ok(object(&view::user(&user), user.row.version))
 }
 
 fn wanted(request: PatchUser) -> Result<Update, Problem> {
-    let email = request.email.as_deref().map(EmailAddress::parse).transpose();
     Ok(Update {
         display_name: match request.display_name {
             Patch::Absent => None,
@@ -46,7 +44,7 @@ fn wanted(request: PatchUser) -> Result<Update, Problem> {
                 Some(Some(Name::parse(&name).map_err(|error| invalid("display_name", &error.to_string()))?))
             }
         },
-        email: email.map_err(|error| invalid("email", &error.to_string()))?,
+        email: request.email.as_deref().map(|text| email_address("email", text)).transpose()?,
         platform_role: match request.platform_role {
             Patch::Absent => None,
             Patch::Null => Some(None),
