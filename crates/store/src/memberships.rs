@@ -1,6 +1,6 @@
 //! Memberships: which user belongs to which publisher, with which role.
 
-use keywright_core::{ActorRef, BuiltInRole, Name, PublisherId, RoleId, Timestamp, UserId};
+use keywright_core::{ActorRef, Name, PublisherId, RoleId, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -127,13 +127,6 @@ pub struct MemberRow {
     pub updated_at: Timestamp,
     /// Counts its changes, from 1.
     pub version: u64,
-}
-
-impl MemberRow {
-    /// Whether the member administers the publisher.
-    pub fn administers(&self) -> bool {
-        self.role_built_in.as_deref() == Some(BuiltInRole::PublisherAdmin.as_str())
-    }
 }
 
 #[derive(sqlx::FromRow)]

@@ -6,7 +6,7 @@ use keywright_core::{Epochs, Grant, GrantKey};
 use quick_cache::sync::Cache;
 use uuid::Uuid;
 
-use crate::freshness::{Era, Freshness};
+use crate::freshness::Era;
 use crate::stamps::{Noted, Stamps};
 
 /// How long an unknown credential is remembered as unknown: the longest that a credential made on
@@ -37,12 +37,6 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// An entry that no change reaches, for decisions outside a cache.
-    pub fn alone(grant: Grant) -> Self {
-        let (stamps, freshness) = (Stamps::<std::sync::atomic::AtomicU64>::with_slots(1), Freshness::alone());
-        Self { grant, epochs: Arc::default(), noted: stamps.note(), loaded_at: 0, era: freshness.era() }
-    }
-
     /// The ids that the decision about it depends on.
     pub fn depends_on(&self) -> impl Iterator<Item = Uuid> + '_ {
         [self.grant.credential_id.0, PLATFORM].into_iter().chain(self.grant.depends_on())

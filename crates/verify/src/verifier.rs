@@ -155,13 +155,13 @@ struct Counters {
     unavailable: AtomicU64,
 }
 
-/// The epochs in force, as far as this node has been told.
+/// The epochs in force, as far as this node has been told: those that decisions are made by. What the next
+/// credential keeps is read where it is made.
 #[derive(Debug, Default)]
 struct EpochCells {
     service: AtomicU64,
     session: AtomicU64,
     personal: AtomicU64,
-    counter: AtomicU64,
     keys: AtomicU64,
 }
 
@@ -172,8 +172,8 @@ impl EpochCells {
             service: read(&self.service),
             session: read(&self.session),
             personal: read(&self.personal),
-            counter: read(&self.counter),
             keys: read(&self.keys),
+            ..Epochs::default()
         }
     }
 
@@ -181,7 +181,6 @@ impl EpochCells {
         self.service.fetch_max(epochs.service, Ordering::AcqRel);
         self.session.fetch_max(epochs.session, Ordering::AcqRel);
         self.personal.fetch_max(epochs.personal, Ordering::AcqRel);
-        self.counter.fetch_max(epochs.counter, Ordering::AcqRel);
         self.keys.fetch_max(epochs.keys, Ordering::AcqRel);
     }
 }

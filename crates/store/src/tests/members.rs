@@ -54,10 +54,10 @@ async fn members_are_those_of_their_publisher() {
         assert_eq!((member.role_id, &member.role_name), (roles[2].id, &roles[2].name));
         assert_eq!((member.session_epoch, member.version, member.created_at), (3, 1, at(2)));
         assert_eq!(
-            (member.created_by.clone(), member.is_disabled, member.administers()),
-            (creator(), false, false)
+            (member.created_by.clone(), member.is_disabled, member.role_built_in.as_deref()),
+            (creator(), false, Some("publisher_viewer"))
         );
-        assert!(get(one.id, ada).await.unwrap().administers());
+        assert_eq!(get(one.id, ada).await.unwrap().role_built_in.as_deref(), Some("publisher_admin"));
         assert_eq!(get(one.id, eve).await, None);
 
         let list = async |publisher, role, after| {
