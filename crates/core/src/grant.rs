@@ -242,7 +242,8 @@ impl Grant {
     /// Its own name, as records keep it. What a user logged in with bears no name but the user's address, which
     /// no record keeps.
     pub fn own_name(&self) -> Option<&str> {
-        let is_address = self.kind != CredentialKind::Service && self.user().is_some();
+        let is_address =
+            matches!(self.kind, CredentialKind::User | CredentialKind::External) && self.user().is_some();
         (!is_address).then_some(&*self.name)
     }
 

@@ -110,7 +110,7 @@ pub struct Bearing {
 impl Bearing {
     /// The credential's own name, as records keep it ([`Grant::own_name`](crate::Grant::own_name)).
     pub fn own_name(&self) -> Option<&str> {
-        let is_token = matches!(self.wanted, Wanted::Token { .. });
+        let is_token = matches!(self.wanted, Wanted::Token { .. } | Wanted::Personal { .. });
         (is_token || self.principal.kind != ActorKind::User).then_some(&*self.credential_name)
     }
 
