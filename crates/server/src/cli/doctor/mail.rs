@@ -78,8 +78,9 @@ mod tests {
     use crate::config::{LoadInput, load};
 
     fn config(settings: &[(&str, &str)]) -> Config {
-        let flags = settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-        load(&LoadInput { flags, dev: true, ..LoadInput::default() }).config.unwrap()
+        let name = |key: &str| format!("KEYWRIGHT_{}", key.replace('.', "__").to_ascii_uppercase());
+        let environment = settings.iter().map(|(key, value)| (name(key), (*value).to_owned())).collect();
+        load(&LoadInput { environment, dev: true, ..LoadInput::default() }).config.unwrap()
     }
 
     #[tokio::test]
