@@ -249,7 +249,7 @@ mod tests {
     fn entry(grant: Grant) -> Entry {
         let noted = <keywright_verify::Stamps>::with_slots(1).note();
         let era = keywright_verify::Freshness::alone().era();
-        Entry { grant, epochs: Epochs::default(), noted, loaded_at: 0, era }
+        Entry { grant, epochs: Arc::default(), noted, loaded_at: 0, era }
     }
 
     fn bonds(number: u8) -> Bonds {
