@@ -20,6 +20,9 @@ use crate::change::Invalidation;
 use crate::fault::Fault;
 use crate::{entropy, passwords};
 
+/// How often a password is compared when what is kept of it changes all the while.
+const MAX_TRIES: usize = 2;
+
 /// A login.
 #[derive(Debug)]
 pub struct Login {
@@ -61,7 +64,29 @@ async fn carry_out(
     ready(authority).await?;
     let folded = email.as_ref().map_or_else(|| wanted.email.to_lowercase(), EmailAddress::folded);
     let counted = throttle::count(authority, &folded, visitor.ip_address).await?;
-    let found = match &email {
+    for _ in 0..MAX_TRIES {
+        let known = prove(authority, (email.as_ref(), &wanted.password), counted, who).await?;
+        let publisher = choose(authority, &known.user, wanted.publisher).await?;
+        if let Some(who) = who.as_mut() {
+            who.publisher = publisher;
+        }
+        match open(authority, visitor, &known, publisher).await {
+            // Another password was set meanwhile, or another login kept the same one anew.
+            Err(Fault::PreconditionFailed) => {}
+            outcome => return outcome,
+        }
+    }
+    Err(Fault::InvalidCredentials)
+}
+
+/// Compares a password with the one that is kept.
+async fn prove(
+    authority: &Authority,
+    (email, password): (Option<&EmailAddress>, &PlainPassword),
+    counted: Counted,
+    who: &mut Option<Who>,
+) -> Result<Known, Fault> {
+    let found = match email {
         Some(email) => {
             let mut reader = authority.store().read().await?;
             users::for_login(reader.conn(), email).await?
@@ -72,23 +97,13 @@ async fn carry_out(
         who.user = Some(found.user.id);
     }
     let kept = found.as_ref().and_then(|found| found.password_hash.as_ref());
-    // Kept to be hashed anew, only where that is due.
-    let again = kept
-        .filter(|kept| passwords::needs_rehash(kept))
-        .map(|_| PlainPassword::presented(wanted.password.reveal()));
-    let right = authority.passwords().verify(wanted.password, kept).await?;
+    let again = || PlainPassword::presented(password.reveal());
+    let right = authority.passwords().verify(again(), kept).await?;
     let (Some(found), true) = (found, right) else { return Err(Fault::InvalidCredentials) };
     let Some(kept) = found.password_hash else { return Err(Fault::InvalidCredentials) };
-    let rehashed = match again {
-        Some(password) => Some(authority.passwords().hash(password).await?),
-        None => None,
-    };
-    let known = Known { user: found.user, kept, rehashed, counted };
-    let publisher = choose(authority, &known.user, wanted.publisher).await?;
-    if let Some(who) = who {
-        who.publisher = publisher;
-    }
-    open(authority, visitor, &known, publisher).await
+    let rehashed =
+        if passwords::needs_rehash(&kept) { Some(authority.passwords().hash(again()).await?) } else { None };
+    Ok(Known { user: found.user, kept, rehashed, counted })
 }
 
 /// A user whose password was right.
@@ -155,7 +170,7 @@ async fn begin(
     let user = users::by_id(tx.conn(), known.user.id, None).await?.ok_or(Fault::InvalidCredentials)?;
     let kept = users::password_hash(tx.conn(), user.id).await?;
     if kept.is_none_or(|kept| kept.as_phc() != known.kept.as_phc()) {
-        return Err(Fault::InvalidCredentials);
+        return Err(Fault::PreconditionFailed);
     }
     if user.disabled_at.is_some() {
         return Err(Fault::Denied(DenialCode::PrincipalDisabled.into()));

@@ -23,7 +23,7 @@ const LONGEST_SECONDS: u64 = 15 * 60;
 pub(super) const FORGOTTEN_AFTER_SECONDS: i64 = 24 * 3_600;
 
 /// What an attempt was counted under.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Counted {
     account: [u8; 32],
     network: [u8; 32],

@@ -20,6 +20,7 @@ mod members;
 mod names;
 mod nodes;
 mod nodes_gaps;
+mod passwords;
 mod proxy;
 mod raw;
 mod revocation;
