@@ -3,10 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "what a test needs is there, or the test fails")]
 
 mod actors;
+mod actors_sessions;
 mod bootstrap;
 mod chain;
 mod chain_keys;
 mod cleanup;
+mod deeds;
 mod emergency;
 mod emergency_races;
 mod event_keeping;
@@ -21,6 +23,7 @@ mod names;
 mod nodes;
 mod nodes_gaps;
 mod passwords;
+mod people;
 mod proxy;
 mod raw;
 mod revocation;

@@ -2,92 +2,14 @@
 //! middle of what they are doing.
 
 use keywright_authority::memberships::{self, Add};
-use keywright_authority::publishers::{self, SettingsChange};
+use keywright_authority::publishers;
 use keywright_authority::roles;
 use keywright_authority::{Call, Fault, entropy};
-use keywright_core::decision::code_of;
-use keywright_core::{
-    Actor, ActorRef, Bearing, BuiltInRole, CredentialId, Name, PublisherId, Requirements, RoleId, ScopeSet,
-    SessionId, UserId, Wanted,
-};
-use keywright_store::testing::{accept_invitation, insert_session, insert_user};
+use keywright_core::{BuiltInRole, Name, ScopeSet, UserId};
 use keywright_store::{memberships as rows, roles as role_rows};
-use keywright_verify::Lookup;
 
-use crate::world::{World, at_once, denial, operator, scopes, worlds};
-
-/// A user with a session, who acts for a publisher.
-struct Person {
-    user: UserId,
-    session: SessionId,
-    publisher: PublisherId,
-}
-
-impl Person {
-    async fn of(world: &World, email: &str, publisher: PublisherId) -> Self {
-        let user = UserId::generate(world.now(), entropy::id());
-        let session = SessionId::generate(world.now(), entropy::id());
-        let mut tx = world.store.begin().await.unwrap();
-        insert_user(tx.conn(), user, email, None, world.now()).await.unwrap();
-        accept_invitation(tx.conn(), user).await.unwrap();
-        insert_session(tx.conn(), session, user, 1, world.now()).await.unwrap();
-        tx.commit().await.unwrap();
-        Self { user, session, publisher }
-    }
-
-    fn wanted(&self) -> Wanted {
-        Wanted::Session { id: self.session, publisher: Some(self.publisher) }
-    }
-
-    /// A call as the door let it in, with all permissions.
-    fn call(&self) -> Call {
-        let actor = Actor::Bearer(Box::new(Bearing {
-            wanted: self.wanted(),
-            credential_id: CredentialId(self.session.0),
-            credential_name: "person".to_owned(),
-            principal: ActorRef {
-                kind: keywright_core::ActorKind::User,
-                id: Some(self.user.0),
-                name: "person".to_owned(),
-            },
-            home: Some(self.publisher),
-            claimed: None,
-            address: None,
-        }));
-        Call { actor, permissions: ScopeSet::all(), publisher: Some(self.publisher), ..operator() }
-    }
-
-    async fn verdict(&self, world: &World, scope: &str) -> &'static str {
-        let verifier = world.authority.verifier();
-        let wanted = Requirements::scope(scope.parse().unwrap());
-        match verifier.resolve(&self.wanted(), None).await {
-            Lookup::Known(known) => code_of(&verifier.decide(&known, &wanted)),
-            Lookup::Unknown => "not_found",
-            Lookup::Unavailable => "unavailable",
-        }
-    }
-}
-
-async fn publisher(world: &World, name: &str) -> PublisherId {
-    let wanted = publishers::Create { name: Name::parse(name).unwrap(), settings: SettingsChange::default() };
-    publishers::create(&world.authority, operator(), wanted).await.unwrap().object.id
-}
-
-async fn built_in(world: &World, publisher: PublisherId, role: BuiltInRole) -> RoleId {
-    let mut reader = world.store.read().await.unwrap();
-    role_rows::by_name(reader.conn(), publisher, role.as_str()).await.unwrap().unwrap().id
-}
-
-async fn join(world: &World, person: &Person, role: RoleId) {
-    let wanted = Add { user: person.user, role };
-    memberships::add(&world.authority, operator(), person.publisher, wanted).await.unwrap();
-}
-
-async fn member(world: &World, email: &str, publisher: PublisherId, role: BuiltInRole) -> Person {
-    let person = Person::of(world, email, publisher).await;
-    join(world, &person, built_in(world, publisher, role).await).await;
-    person
-}
+use crate::people::{Person, built_in, join, member, publisher};
+use crate::world::{at_once, denial, operator, scopes, worlds};
 
 #[tokio::test]
 async fn every_change_of_what_a_member_may_do_is_in_force_when_the_call_returns() {

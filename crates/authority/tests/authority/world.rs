@@ -74,14 +74,24 @@ pub(crate) fn verifier(store: &Store, clock: Clock, freshness: Freshness) -> Ver
 
 /// Another authority over the same database. What it caches stays until it is told otherwise.
 pub(crate) fn authority(store: &Store, clock: Clock, keys: Keys) -> Authority {
+    authority_with(store, clock, keys, settings())
+}
+
+/// The same with settings of its own.
+pub(crate) fn authority_with(store: &Store, clock: Clock, keys: Keys, settings: Settings) -> Authority {
     let verifier = verifier(store, clock, Freshness::alone());
     let node = NodeId::generate(noon(), entropy::id());
-    Authority::new(store.clone(), verifier, keys, node, settings())
+    Authority::new(store.clone(), verifier, keys, node, settings)
 }
 
 impl World {
     pub(crate) fn over(store: TestStore) -> Self {
-        Self { authority: authority(&store, Clock::manual(noon()), keys(&[1])), store }
+        Self::with(store, settings())
+    }
+
+    /// The same with settings of its own.
+    pub(crate) fn with(store: TestStore, settings: Settings) -> Self {
+        Self { authority: authority_with(&store, Clock::manual(noon()), keys(&[1]), settings), store }
     }
 
     pub(crate) fn engine(&self) -> Engine {
