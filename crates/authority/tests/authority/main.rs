@@ -26,6 +26,7 @@ mod passwords;
 mod people;
 mod proxy;
 mod raw;
+mod refreshing;
 mod revocation;
 mod rotation;
 mod rotation_races;
