@@ -164,7 +164,22 @@ impl Node {
         keys: Keys,
         part: Part,
     ) -> anyhow::Result<Self> {
-        let clock = Arc::new(Clock::from_wall_clock());
+        Self::open_by(Clock::from_wall_clock(), config, store, lock, keys, part).await
+    }
+
+    /// The same by a clock of its own: tests hold one still.
+    ///
+    /// # Errors
+    /// As [`Node::open`].
+    pub async fn open_by(
+        clock: Clock,
+        config: &Config,
+        store: Store,
+        lock: Option<StoreLock>,
+        keys: Keys,
+        part: Part,
+    ) -> anyhow::Result<Self> {
+        let clock = Arc::new(clock);
         let asked_at = clock.boot_micros();
         if let Some(time) = store.now().await? {
             clock.follow_within(time, asked_at, clock.boot_micros());

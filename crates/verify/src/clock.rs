@@ -30,6 +30,8 @@ pub fn wall_clock() -> Timestamp {
 pub struct Clock {
     offset_micros: AtomicI64,
     source: Source,
+    /// Another clock, such as the store's, may move it.
+    follows: bool,
 }
 
 #[derive(Debug)]
@@ -44,13 +46,20 @@ impl Clock {
         Self {
             offset_micros: AtomicI64::new(wall_clock().as_micros() - boot_micros()),
             source: Source::Machine,
+            follows: true,
         }
     }
 
     /// A clock that shows `time` and stands still until [`Clock::advance`]: what is due at a moment is
     /// tried at that moment.
     pub fn manual(time: Timestamp) -> Self {
-        Self { offset_micros: AtomicI64::new(time.as_micros()), source: Source::Manual(AtomicI64::new(0)) }
+        let source = Source::Manual(AtomicI64::new(0));
+        Self { offset_micros: AtomicI64::new(time.as_micros()), source, follows: true }
+    }
+
+    /// The same, which no other clock moves either: a node whose store has a clock of its own stands still, too.
+    pub fn still(time: Timestamp) -> Self {
+        Self { follows: false, ..Self::manual(time) }
     }
 
     /// Moves a manual clock; the machine's own moves by itself.
@@ -80,6 +89,9 @@ impl Clock {
 
     /// Follows another clock that showed `time` at the moment `at_boot_micros` of the boot-time clock.
     pub fn follow(&self, time: Timestamp, at_boot_micros: i64) {
+        if !self.follows {
+            return;
+        }
         self.offset_micros.store(time.as_micros() - at_boot_micros, Ordering::Relaxed);
     }
 
@@ -87,6 +99,9 @@ impl Clock {
     /// long as what this one shows may be right, it stays as it is: with each answer that took longer
     /// than the last it would step, and later changes would bear earlier times.
     pub fn follow_within(&self, time: Timestamp, asked_at: i64, answered_at: i64) {
+        if !self.follows {
+            return;
+        }
         let least = time.as_micros() - answered_at.max(asked_at);
         let most = time.as_micros() - asked_at;
         let offset = self.offset_micros.load(Ordering::Relaxed);
@@ -142,5 +157,15 @@ mod tests {
         clock.follow(Timestamp::from_micros(100), 5);
         clock.advance(1);
         assert_eq!(clock.now(), Timestamp::from_micros(101));
+    }
+
+    #[test]
+    fn a_still_clock_is_moved_by_nothing_else() {
+        let clock = Clock::still(Timestamp::from_micros(7));
+        clock.follow(Timestamp::from_micros(100), 0);
+        clock.follow_within(Timestamp::from_micros(200), 0, 1);
+        assert_eq!(clock.now(), Timestamp::from_micros(7));
+        clock.advance(5);
+        assert_eq!(clock.now(), Timestamp::from_micros(12));
     }
 }

@@ -5,16 +5,19 @@ use keywright_core::BuiltInRole::{PublisherAdmin, PublisherViewer};
 use serde_json::json;
 
 use crate::harness::logins::Session;
-use crate::harness::{TestApp, on_both_engines};
+use crate::harness::{TestApp, on_both_engines, standing_still};
 
 on_both_engines![
     each_token_gives_the_next_one_and_works_once,
-    the_one_used_last_gives_the_same_successor_for_ten_seconds,
     an_older_one_ends_the_session,
     fifty_at_once_leave_one_live_successor,
-    a_session_ends_when_it_is_not_used_and_at_its_end,
     what_is_no_refresh_token_is_refused_and_recorded,
     a_role_that_shrank_gives_less_with_the_next_refresh,
+];
+
+standing_still![
+    the_one_used_last_gives_the_same_successor_for_ten_seconds,
+    a_session_ends_when_it_is_not_used_and_at_its_end,
 ];
 
 async fn live(app: &TestApp) -> i64 {
@@ -37,18 +40,25 @@ async fn the_one_used_last_gives_the_same_successor_for_ten_seconds(app: &TestAp
     let ada = app.person("ada@example.com", None).await;
     let session = app.login(&ada).await;
     let next = Session::of(&app.refresh(&session.refresh).await);
-    let again = Session::of(&app.refresh(&session.refresh).await);
-    assert_eq!(again.refresh, next.refresh);
-    assert_eq!(live(app).await, 1);
+    for seconds in [0, 9] {
+        app.advance(seconds);
+        let again = Session::of(&app.refresh(&session.refresh).await);
+        assert_eq!(again.refresh, next.refresh);
+        assert_eq!(live(app).await, 1);
+    }
     Session::of(&app.refresh(&next.refresh).await);
 
+    // Afterwards it is a reuse like any other: told once as what it is, and the session has ended by then.
     let bob = app.person("bob@example.com", None).await;
     let session = app.login(&bob).await;
-    Session::of(&app.refresh(&session.refresh).await);
-    let later = app.now().plus_seconds(3_600);
-    let late = app.at(later, async || app.refresh(&session.refresh).await).await;
-    late.refused(401, if late.json()["code"] == "revoked" { "revoked" } else { "refresh_reused" });
-    app.refresh(&session.refresh).await.refused(401, "revoked");
+    let next = Session::of(&app.refresh(&session.refresh).await);
+    app.verify(&next.access).await.decided("valid");
+    app.advance(10);
+    app.refresh(&session.refresh).await.refused(401, "refresh_reused");
+    app.verify(&next.access).await.decided("revoked");
+    for token in [&session.refresh, &next.refresh] {
+        app.refresh(token).await.refused(401, "revoked");
+    }
 }
 
 async fn an_older_one_ends_the_session(app: &TestApp) {
@@ -82,15 +92,23 @@ async fn fifty_at_once_leave_one_live_successor(app: &TestApp) {
 async fn a_session_ends_when_it_is_not_used_and_at_its_end(app: &TestApp) {
     let ada = app.person("ada@example.com", None).await;
     let session = app.login(&ada).await;
-    let now = app.now();
-    let idle = app.at(now.plus_days(15), async || app.refresh(&session.refresh).await).await;
-    idle.refused(401, "expired");
-    let mut database = app.database().await;
-    let far = database.moment("9000-01-01T00:00:00Z");
-    database.execute(&format!("UPDATE sessions SET idle_expires_at = {far}")).await;
-    let over = app.at(now.plus_days(91), async || app.refresh(&session.refresh).await).await;
-    over.refused(401, "expired");
-    Session::of(&app.refresh(&session.refresh).await);
+    let seconds = |days: i64| days * 86_400;
+    // One that is not used ends with its refresh token.
+    app.advance(seconds(14) - 1);
+    let session = Session::of(&app.refresh(&session.refresh).await);
+    app.advance(seconds(14));
+    app.refresh(&session.refresh).await.refused(401, "expired");
+    // One that is used all the while ends too.
+    let mut session = app.login(&ada).await;
+    for _ in 0..8 {
+        app.advance(seconds(11));
+        session = Session::of(&app.refresh(&session.refresh).await);
+    }
+    app.advance(seconds(2) - 1);
+    session = Session::of(&app.refresh(&session.refresh).await);
+    assert_eq!((&session.body["expires_in"], &session.body["refresh_expires_in"]), (&json!(1), &json!(1)));
+    app.advance(1);
+    app.refresh(&session.refresh).await.refused(401, "expired");
 }
 
 async fn what_is_no_refresh_token_is_refused_and_recorded(app: &TestApp) {
@@ -158,4 +176,22 @@ async fn two_nodes_leave_one_live_successor_and_so_does_a_restart() {
     assert_eq!(live(&app).await, 1);
     fresh.stop().await;
     app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_restart_the_same_successor_is_given_again() {
+    for engine in [crate::harness::Engine::Sqlite, crate::harness::Engine::Postgres] {
+        let Some(app) = TestApp::start_still(engine, &[]).await else { continue };
+        let ada = app.person("ada@example.com", None).await;
+        let session = app.login(&ada).await;
+        let next = Session::of(&app.refresh(&session.refresh).await);
+        let app = app.stop().await.start_still().await;
+        app.verify(&next.access).await.decided("valid");
+        app.advance(9);
+        let again = Session::of(&app.refresh(&session.refresh).await);
+        assert_eq!((again.refresh, live(&app).await), (next.refresh.clone(), 1), "{engine:?}");
+        Session::of(&app.refresh(&next.refresh).await);
+        app.refresh(&session.refresh).await.refused(401, "refresh_reused");
+        app.stop().await;
+    }
 }

@@ -9,15 +9,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Value, json};
 
 use crate::harness::child::{Server, keywright, run};
-use crate::harness::{Engine, TestApp, eventually};
-
-/// The Python of a virtual environment that has aiosmtpd, as `scripts/test` makes it.
-fn python() -> Option<PathBuf> {
-    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let python = root.join("target/test-venv/bin/python");
-    let has_it = Command::new(&python).args(["-c", "import aiosmtpd"]).output();
-    has_it.is_ok_and(|output| output.status.success()).then_some(python)
-}
+use crate::harness::{Engine, TestApp, eventually, python};
 
 /// A mail server in a process of its own, and what it took.
 struct MailServer {
@@ -32,7 +24,7 @@ impl MailServer {
     }
 
     fn start_with(arguments: &[&str]) -> Option<Self> {
-        let Some(python) = python() else {
+        let Some(python) = python("aiosmtpd") else {
             eprintln!("SKIPPED: there is no target/test-venv with aiosmtpd; scripts/test makes one");
             return None;
         };

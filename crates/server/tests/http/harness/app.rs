@@ -13,7 +13,8 @@ use keywright_server::node::{self, Node, Part};
 use keywright_server::serve::Served;
 use keywright_store::Engine;
 use keywright_store::testing::{TestStore, store_on};
-use keywright_verify::clock::boot_micros;
+use keywright_verify::Clock;
+use keywright_verify::clock::{boot_micros, wall_clock};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -44,6 +45,25 @@ impl Minted {
     }
 }
 
+/// What a node is opened on.
+struct Opening {
+    store: Arc<TestStore>,
+    url: String,
+    admin: Option<String>,
+    clock: Clock,
+}
+
+impl Opening {
+    fn of(store: Arc<TestStore>) -> Self {
+        let url = store.options().url.clone();
+        Self { store, url, admin: None, clock: Clock::from_wall_clock() }
+    }
+
+    fn still_at(self, moment: Timestamp) -> Self {
+        Self { clock: Clock::still(moment), ..self }
+    }
+}
+
 /// A node that serves on a port of this machine. Stop it at the end of the test.
 pub(crate) struct TestApp {
     node: Node,
@@ -64,31 +84,41 @@ impl TestApp {
     /// The same with some settings of its own.
     pub(crate) async fn start_with(engine: Engine, settings: &[(&str, &str)]) -> Option<Self> {
         let store = Arc::new(store_on(engine).await?);
-        let url = store.options().url.clone();
-        Some(Self::open(store, &url, None, settings).await)
+        Some(Self::open(Opening::of(store), settings).await)
+    }
+
+    /// The same by a clock that stands still until [`TestApp::advance`].
+    pub(crate) async fn start_still(engine: Engine, settings: &[(&str, &str)]) -> Option<Self> {
+        let store = Arc::new(store_on(engine).await?);
+        Some(Self::open(Opening::of(store).still_at(wall_clock()), settings).await)
     }
 
     /// Another node over the same store, which may be reached at another address.
     pub(crate) async fn another(&self, url: Option<&str>, settings: &[(&str, &str)]) -> Self {
-        let url = url.unwrap_or(&self.store.options().url).to_owned();
-        Self::open(Arc::clone(&self.store), &url, Some(self.admin.clone()), settings).await
+        let mut opening = Opening::of(Arc::clone(&self.store));
+        opening.url = url.map_or(opening.url, str::to_owned);
+        opening.admin = Some(self.admin.clone());
+        Self::open(opening, settings).await
     }
 
-    async fn open(
-        store: Arc<TestStore>,
-        url: &str,
-        admin: Option<String>,
-        settings: &[(&str, &str)],
-    ) -> Self {
+    /// The same by a clock that stands still at the moment at which this one's does.
+    pub(crate) async fn another_still(&self) -> Self {
+        let mut opening = Opening::of(Arc::clone(&self.store)).still_at(self.now());
+        opening.admin = Some(self.admin.clone());
+        Self::open(opening, &[]).await
+    }
+
+    async fn open(opening: Opening, settings: &[(&str, &str)]) -> Self {
+        let Opening { store, url, admin, clock } = opening;
         let folder = tempfile::tempdir().unwrap();
-        let config = configuration(url, &folder, settings);
+        let config = configuration(&url, &folder, settings);
         let lock = node::lock(&config).unwrap();
         let keys = node::keys(&config).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let part = Part::Serves(address.to_string());
         let connected = node::connect(&config).await.unwrap();
-        let node = Node::open(&config, connected, lock, keys, part).await.unwrap();
+        let node = Node::open_by(clock, &config, connected, lock, keys, part).await.unwrap();
         // Its event comes first, whatever the job does meanwhile.
         signing_keys::keep(node.app().authority()).await.unwrap();
         let served = Served::start(&config, &node, listener).unwrap();
@@ -106,8 +136,9 @@ impl TestApp {
     /// Leaves in order, as on SIGTERM. What every node must do well, every test sees done well.
     pub(crate) async fn stop(self) -> Rest {
         self.served.leave().await;
+        let now = self.node.app().authority().now();
         self.node.close().await.expect("nothing stays in the journal");
-        Rest { store: self.store, _folder: self.folder }
+        Rest { now, store: self.store, admin: self.admin, _folder: self.folder }
     }
 
     /// A caller without a credential.
@@ -203,6 +234,11 @@ impl TestApp {
         self.authority().now()
     }
 
+    /// Moves a clock that stands still.
+    pub(crate) fn advance(&self, seconds: i64) {
+        self.authority().clock().advance(seconds * 1_000_000);
+    }
+
     /// What happens at a moment. The clock of a node on PostgreSQL follows its store twice a second:
     /// what was asked while that happened is asked again. The moment must be an hour or more away.
     pub(crate) async fn at<T>(&self, moment: Timestamp, mut ask: impl AsyncFnMut() -> T) -> T {
@@ -212,7 +248,7 @@ impl TestApp {
             clock.follow(moment, boot_micros());
             let outcome = ask().await;
             let moved = clock.now().micros_since(moment);
-            let wall = keywright_verify::clock::wall_clock();
+            let wall = wall_clock();
             clock.follow(wall.plus_micros(skew), boot_micros());
             if (0..60_000_000).contains(&moved) {
                 return outcome;
@@ -229,11 +265,21 @@ impl TestApp {
 
 /// What is left of a node that was stopped.
 pub(crate) struct Rest {
+    now: Timestamp,
     store: Arc<TestStore>,
+    admin: String,
     _folder: TempDir,
 }
 
 impl Rest {
+    /// A node over the same store, which knows nothing of what the one before had in memory; by a clock that
+    /// stands still at the moment at which that one stopped.
+    pub(crate) async fn start_still(self) -> TestApp {
+        let mut opening = Opening::of(self.store).still_at(self.now);
+        opening.admin = Some(self.admin);
+        TestApp::open(opening, &[]).await
+    }
+
     /// A connection of our own to the store's database.
     pub(crate) async fn database(&self) -> Database {
         Database::connect(&self.store.options().url).await
@@ -261,7 +307,17 @@ fn configuration(url: &str, folder: &TempDir, settings: &[(&str, &str)]) -> Conf
         path
     });
     all.extend(settings.iter().filter(|(key, _)| *key != "file"));
-    let name = |key: &str| format!("KEYWRIGHT_{}", key.replace('.', "__").to_ascii_uppercase());
+    // What is set to nothing is not set.
+    let unset: Vec<_> = settings.iter().filter(|(_, text)| text.is_empty()).map(|(key, _)| *key).collect();
+    all.retain(|(key, _)| !unset.contains(key));
+    // Names without a dot are those that stand alone, such as `JWT_ALGORITHM`.
+    let name = |key: &str| {
+        if key.contains('.') {
+            format!("KEYWRIGHT_{}", key.replace('.', "__").to_ascii_uppercase())
+        } else {
+            key.to_owned()
+        }
+    };
     let environment = all.into_iter().map(|(key, value)| (name(key), value.to_owned())).collect();
     let loaded = load(&LoadInput { environment, file, ..LoadInput::default() });
     let findings: Vec<_> = loaded.errors().map(ToString::to_string).collect();

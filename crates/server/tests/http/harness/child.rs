@@ -75,7 +75,17 @@ impl Server {
 
     /// The same with more in its environment.
     pub(crate) async fn start_with(folder: &Path, url: &str, environment: &[(&str, &str)]) -> Self {
-        let mut command = keywright(folder, url, &["serve", "--dev", "--listen", "127.0.0.1:0"]);
+        let command = keywright(folder, url, &["serve", "--dev", "--listen", "127.0.0.1:0"]);
+        Self::running(command, environment).await
+    }
+
+    /// Starts it as in production, on a store that has its first token: it tells no links in its log.
+    pub(crate) async fn start_plain(folder: &Path, url: &str, environment: &[(&str, &str)]) -> Self {
+        let command = keywright(folder, url, &["serve", "--listen", "127.0.0.1:0"]);
+        Self::running(command, environment).await
+    }
+
+    async fn running(mut command: Command, environment: &[(&str, &str)]) -> Self {
         command.env("KEYWRIGHT_LOG__FORMAT", "json").envs(environment.iter().copied());
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (stdout, log) = (Arc::default(), Arc::default());

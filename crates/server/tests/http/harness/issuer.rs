@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
+use keywright_core::Timestamp;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -80,7 +81,12 @@ impl TestIssuer {
 
     /// A token about somebody, with some claims changed; `null` takes one away.
     pub(crate) fn token(&self, app: &TestApp, kid: &str, changes: &Value) -> String {
-        let now = app.now().as_micros() / 1_000_000;
+        self.token_at(app.now(), kid, changes)
+    }
+
+    /// The same made at a moment.
+    pub(crate) fn token_at(&self, now: Timestamp, kid: &str, changes: &Value) -> String {
+        let now = now.as_micros() / 1_000_000;
         let claims = json!({
             "iss": self.url(), "aud": ["keywright"], "sub": "idp|1", "email": "ada@example.com",
             "iat": now, "exp": now + 900,

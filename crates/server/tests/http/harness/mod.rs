@@ -38,19 +38,42 @@ macro_rules! on_both_engines {
     };
 }
 
+/// The same with a clock that stands still until it is moved.
+macro_rules! standing_still {
+    ($($name:ident),+ $(,)?) => {
+        mod sqlite_standing_still {
+            $( $crate::harness::test_on!(Sqlite, $name, start_still); )+
+        }
+        mod postgres_standing_still {
+            $( $crate::harness::test_on!(Postgres, $name, start_still); )+
+        }
+    };
+}
+
 macro_rules! test_on {
     ($engine:ident, $name:ident) => {
+        $crate::harness::test_on!($engine, $name, start_with);
+    };
+    ($engine:ident, $name:ident, $start:ident) => {
         #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
         async fn $name() {
             let engine = $crate::harness::Engine::$engine;
-            let Some(app) = $crate::harness::TestApp::start(engine).await else { return };
+            let Some(app) = $crate::harness::TestApp::$start(engine, &[]).await else { return };
             super::$name(&app).await;
             app.stop().await;
         }
     };
 }
 
-pub(crate) use {on_both_engines, test_on};
+pub(crate) use {on_both_engines, standing_still, test_on};
+
+/// The Python of the virtual environment that `scripts/test` makes, if it has this module.
+pub(crate) fn python(module: &str) -> Option<std::path::PathBuf> {
+    let root = std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let python = root.join("target/test-venv/bin/python");
+    let has_it = std::process::Command::new(&python).args(["-c", &format!("import {module}")]).output();
+    has_it.is_ok_and(|output| output.status.success()).then_some(python)
+}
 
 /// What is stored in the stead of a secret.
 pub(crate) fn sha256(secret: &str) -> [u8; 32] {
