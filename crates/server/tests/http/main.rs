@@ -60,6 +60,7 @@ mod records;
 mod rekey;
 mod roles;
 mod secrets;
+mod signing_keys;
 mod sqlite_operator;
 mod system;
 mod traces;

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use keywright_api::request::FromFields;
 use keywright_api::signing_key::{RotateSigningKey, RotatedSigningKey};
 use keywright_authority::signing_keys::{self, Rotate};
@@ -38,9 +38,13 @@ pub async fn rotate(
     let wanted = Rotate { reason: request.reason, revoke: request.revoke };
     let rotated = signing_keys::rotate(app.authority(), caller.call, wanted).await?;
     let answer = RotatedSigningKey {
-        key: shown(&rotated.key, app.authority().now()),
+        key: shown(&rotated.key, rotated.at),
         revoked: rotated.revoked.iter().map(|id| id.0).collect(),
         nodes: confirmations(&rotated.nodes),
     };
-    Ok(json_no_store(StatusCode::OK, &answer))
+    let mut response = json_no_store(StatusCode::OK, &answer);
+    if rotated.repeated {
+        response.headers_mut().insert("idempotency-replayed", HeaderValue::from_static("true"));
+    }
+    Ok(response)
 }
