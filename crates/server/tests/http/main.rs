@@ -16,6 +16,7 @@
 
 mod harness;
 
+mod access_ends;
 mod accounts;
 mod analytics;
 mod audit;
