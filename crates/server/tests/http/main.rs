@@ -61,6 +61,7 @@ mod records;
 mod rekey;
 mod roles;
 mod secrets;
+mod secrets_of_people;
 mod signing_keys;
 mod sqlite_operator;
 mod system;

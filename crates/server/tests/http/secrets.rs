@@ -12,20 +12,22 @@ use crate::harness::{Caller, Database, Engine, Raw, sha256};
 const KEY: &str = "idempotency-canary-0123456789";
 
 /// A canary in every spelling in which it, or its hash, could turn up.
-struct Canary {
+pub(crate) struct Canary {
     texts: Vec<String>,
     bytes: Vec<Vec<u8>>,
 }
 
 impl Canary {
-    fn new(secret: &str) -> Self {
+    pub(crate) fn new(secret: &str) -> Self {
         let hash = sha256(secret);
-        let digits = secret.strip_prefix("sk_").unwrap_or(secret);
+        let of_ours = ["sk_", "rt_", "mt_"].into_iter().find_map(|prefix| secret.strip_prefix(prefix));
+        let digits = of_ours.unwrap_or(secret);
         let mut texts = vec![digits.to_ascii_lowercase(), hex::encode(hash)];
         texts.extend([
             STANDARD_NO_PAD.encode(hash),
             URL_SAFE_NO_PAD.encode(hash),
             STANDARD_NO_PAD.encode(secret),
+            hex::encode(secret),
         ]);
         texts.push(format!("{hash:?}").trim_matches(['[', ']']).to_owned());
         let bytes = texts.iter().map(|text| text.clone().into_bytes()).chain([hash.to_vec()]).collect();
@@ -33,7 +35,7 @@ impl Canary {
     }
 
     #[track_caller]
-    fn is_not_in(&self, place: &str, text: &str) {
+    pub(crate) fn is_not_in(&self, place: &str, text: &str) {
         let folded = text.to_ascii_lowercase();
         for needle in &self.texts {
             let found = text.find(needle).or_else(|| folded.find(needle));
@@ -42,7 +44,7 @@ impl Canary {
     }
 
     #[track_caller]
-    fn is_not_in_bytes(&self, place: &str, bytes: &[u8]) {
+    pub(crate) fn is_not_in_bytes(&self, place: &str, bytes: &[u8]) {
         for needle in &self.bytes {
             assert!(!bytes.windows(needle.len()).any(|window| window == needle), "in {place}");
         }
@@ -50,7 +52,7 @@ impl Canary {
 }
 
 /// Sends the secret wherever a caller could put it by mistake. Whatever is answered does not repeat it.
-async fn misplace(server: &Server, admin: &Caller, secret: &str) {
+pub(crate) async fn misplace(server: &Server, admin: &Caller, secret: &str) {
     let canary = Canary::new(secret);
     let nobody = server.nobody();
     let check = |what: &str, answer: &crate::harness::Answer| {
@@ -139,7 +141,7 @@ async fn misplace(server: &Server, admin: &Caller, secret: &str) {
 }
 
 /// Facts of a request that was verified may hold its credential: applications pass on what they got.
-async fn pass_on(admin: &Caller, secret: &str) {
+pub(crate) async fn pass_on(admin: &Caller, secret: &str) {
     let body = json!({
         "token": secret, "endpoint": format!("/works?token={secret}"), "user_agent": format!("agent {secret}"),
         "method": secret, "cloudflare_ray_id": secret, "ip_address": secret,
@@ -225,7 +227,7 @@ async fn no_secret_is_left_anywhere(engine: Engine) {
 }
 
 /// The rows without the column that holds the hashes: 32 bytes as hexadecimal digits.
-fn without_hashes(rows: &str) -> String {
+pub(crate) fn without_hashes(rows: &str) -> String {
     let mut kept = String::new();
     for part in rows.split_inclusive(['\'', '"', '|', ',']) {
         let digits = part.trim_start_matches("\\\\x").trim_end_matches(['\'', '"', '|', ',']);
@@ -235,7 +237,7 @@ fn without_hashes(rows: &str) -> String {
     kept
 }
 
-fn files(folder: &std::path::Path) -> Vec<(String, Vec<u8>)> {
+pub(crate) fn files(folder: &std::path::Path) -> Vec<(String, Vec<u8>)> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).into_iter().flatten() {
         let path = entry.unwrap().path();

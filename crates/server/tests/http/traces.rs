@@ -22,12 +22,12 @@ const PARENT: &str = "00f067aa0ba902b7";
 
 /// A receiver of OTLP.
 #[derive(Clone, Default)]
-struct Receiver {
+pub(crate) struct Receiver {
     got: Arc<Mutex<Vec<(HeaderMap, Bytes)>>>,
 }
 
 impl Receiver {
-    async fn start() -> (Self, String) {
+    pub(crate) async fn start() -> (Self, String) {
         let receiver = Self::default();
         let keep = async |State(receiver): State<Self>, headers: HeaderMap, body: Bytes| {
             receiver.got.lock().unwrap().push((headers, body));
@@ -37,6 +37,11 @@ impl Receiver {
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, router).await });
         (receiver, url)
+    }
+
+    /// All that was sent, as it came.
+    pub(crate) fn bodies(&self) -> Vec<Bytes> {
+        self.got.lock().unwrap().iter().map(|(_, body)| body.clone()).collect()
     }
 
     fn spans(&self) -> Vec<Span> {
