@@ -49,6 +49,7 @@ mod isolation;
 mod journals;
 mod jwt_access;
 mod jwt_external;
+mod jwt_foreign;
 mod logs;
 mod mail_server;
 mod metrics;
