@@ -53,6 +53,7 @@ mod jwt_foreign;
 mod logs;
 mod mail_server;
 mod metrics;
+mod not_configured;
 mod openapi;
 mod processes;
 mod publishers;
