@@ -1,5 +1,6 @@
 //! `POST /auth/verify`: who may ask what, and what is decided.
 
+use keywright_core::BuiltInRole::{PlatformAdmin, PublisherAdmin, PublisherViewer};
 use serde_json::{Value, json};
 
 use crate::harness::{Answer, TestApp, eventually, on_both_engines, sha256};
@@ -18,6 +19,7 @@ on_both_engines![
     an_unknown_token_is_valid_soon_after_it_is_made,
     a_change_is_in_force_when_its_call_returns,
     what_is_asked_must_be_well_formed,
+    a_verifier_of_a_publisher_learns_nothing_of_what_is_elsewhere,
 ];
 
 async fn a_token_verifies_itself(app: &TestApp) {
@@ -255,4 +257,59 @@ async fn what_is_asked_must_be_well_formed(app: &TestApp) {
         "endpoint": "/\u{202e}gpj", "cloudflare_ray_id": "", "cost": 0,
     });
     app.bearing(token).post("/auth/verify", facts).await.decided("valid");
+}
+
+/// Whatever it is, and whatever becomes of it: byte for byte what is said of a token that nobody has.
+async fn a_verifier_of_a_publisher_learns_nothing_of_what_is_elsewhere(app: &TestApp) {
+    let (home, elsewhere) = (app.tenant("Home").await, app.tenant("Elsewhere").await);
+    let verifier = app.member_of("boss@home.example", &home, PublisherAdmin).await;
+    let verifier = app.bearing(&app.login(&verifier).await.access);
+    let ada = app.member_of("ada@elsewhere.example", &elsewhere, PublisherAdmin).await;
+    let both = app.member_of("tom@elsewhere.example", &elsewhere, PublisherViewer).await;
+    app.join(&both, &home, PublisherViewer).await;
+    let root = app.person("root@example.com", Some(PlatformAdmin)).await;
+    let own = app.login_for(&both, &home).await;
+    let foreign = app.login_for(&ada, &elsewhere).await;
+    let tokens = [
+        foreign.access.clone(),
+        app.login_for(&both, &elsewhere).await.access,
+        app.login_for(&root, &elsewhere).await.access,
+    ];
+    let signed = own.access.rsplit_once('.').unwrap().0;
+    let unknown = format!("{signed}.{}", "A".repeat(86));
+    let nobody = format!("sk_{}", "0e".repeat(32));
+    let ask = async |token: &str, more: Value| {
+        let mut body = json!({"token": token});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let answer = verifier.post("/auth/verify", body).await;
+        answer.decided("not_found");
+        let names: Vec<_> = answer.headers.keys().map(ToString::to_string).collect();
+        (names, answer.text().replace(answer.request_id(), "REQUEST"))
+    };
+    let facts = [
+        json!({}),
+        json!({"required_scopes": ["works:read"]}),
+        json!({"publisher_id": elsewhere.id}),
+        json!({"publisher_id": home.id}),
+        json!({"publisher_id": "0198c0de-0000-7000-8000-000000000000"}),
+    ];
+    let check = async || {
+        for more in &facts {
+            let expected = ask(&unknown, more.clone()).await;
+            assert_eq!(ask(&nobody, more.clone()).await, expected);
+            for token in &tokens {
+                assert_eq!(ask(token, more.clone()).await, expected, "{more}");
+            }
+        }
+    };
+    check().await;
+    app.admin().delete(&format!("/users/{}/sessions", ada.id)).await.expect(204);
+    check().await;
+    app.admin().post(&format!("/publishers/{}/suspend", elsewhere.id), json!({})).await.expect(200);
+    check().await;
+    // What is at home is told, and so is what is wrong with it.
+    let own_code = async || verifier.post("/auth/verify", json!({"token": own.access})).await;
+    own_code().await.decided("valid");
+    app.admin().delete(&format!("/users/{}/sessions", both.id)).await.expect(204);
+    own_code().await.decided("revoked");
 }

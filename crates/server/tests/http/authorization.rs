@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use keywright_core::Scope;
 use serde_json::{Value, json};
 
+use crate::harness::logins::PASSWORD;
 use crate::harness::{Answer, Caller, Minted, Operation, TestApp, on_both_engines, operations};
 
 on_both_engines![
@@ -12,10 +13,17 @@ on_both_engines![
     with_a_credential_that_is_no_good_every_operation_is_refused,
     without_its_permission_every_operation_is_refused,
     with_its_permission_alone_every_operation_is_carried_out,
+    what_is_a_persons_own_needs_a_session_and_nothing_else,
     what_is_public_asks_for_nothing,
+    who_comes_without_a_link_or_with_another_gets_nothing,
 ];
 
-/// Operations that anybody may call. This list may only shrink.
+const OTHER_PASSWORD: &str = "seven blue walruses hum";
+/// The secret of a link that nobody was sent.
+const LINK: &str = "mt_0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e";
+
+/// Operations that anybody may call: how this server is, what it offers, and the keys by which others verify what it
+/// signed. None of them changes or tells anything of anybody. This list may only shrink.
 const PUBLIC: [&str; 6] = [
     "get_auth_health",
     "get_system_health",
@@ -25,10 +33,12 @@ const PUBLIC: [&str; 6] = [
     "get_jwks",
 ];
 
-/// Operations that anybody may call who knows a secret that stands in the body. This list may only shrink.
+/// Operations that anybody may call who knows a secret that stands in the body: they are how one comes by a
+/// credential. This list may only shrink.
 const BY_SECRET: [&str; 2] = ["log_in", "refresh_session"];
 
-/// Operations that any usable credential may call, since they concern itself. This list may only shrink.
+/// Operations that any usable credential may call, since they concern itself and what is its own. This list may only
+/// shrink.
 const ANYONE: [&str; 7] = [
     "get_me",
     "revoke_own_service_token",
@@ -39,11 +49,8 @@ const ANYONE: [&str; 7] = [
     "end_session",
 ];
 
-/// Operations about what no service token has, or what the target of these tests is not: to those who may
-/// call them there is no such object.
-const NOT_THERE: [&str; 2] = ["switch_publisher", "end_session"];
-
-/// Operations for those who come with a link, or for one. This list may only shrink.
+/// Operations for those who come with a link, or for one: they have no credential, or have lost it. This list may
+/// only shrink.
 const GUESTS: [&str; 6] = [
     "accept_invitation",
     "ask_for_password_reset",
@@ -53,8 +60,12 @@ const GUESTS: [&str; 6] = [
     "confirm_email_change",
 ];
 
-/// Operations about a person's own account, which no other credential can call. This list may only shrink.
+/// Operations about a person's own account, which no other credential can call, whatever it may do. This list may
+/// only shrink.
 const USERS: [&str; 3] = ["change_password", "ask_for_email_change", "update_me"];
+
+/// Operations about sessions, of which a service token has none: it is told that there is no such object.
+const SESSIONS: [&str; 2] = ["switch_publisher", "end_session"];
 
 /// What each other operation asks for. One that is missing here fails the tests.
 const PERMISSIONS: &[(&str, &str)] = &[
@@ -231,8 +242,16 @@ impl Targets {
             "refresh_session" => json!({"refresh_token": "none"}),
             "invite_user" => json!({"email": format!("made{number}@example.com"),
                 "publisher_id": self.publisher["id"], "role": self.role["id"]}),
-            "change_password" => json!({"current_password": "x", "new_password": "y"}),
-            "ask_for_email_change" => json!({"new_email": "new@example.com", "password": "x"}),
+            "change_password" => json!({"current_password": PASSWORD, "new_password": OTHER_PASSWORD}),
+            "ask_for_email_change" => {
+                json!({"new_email": format!("new{number}@example.com"), "password": PASSWORD})
+            }
+            "accept_invitation" => json!({"token": LINK, "password": OTHER_PASSWORD}),
+            "confirm_password_reset" => json!({"token": LINK, "new_password": OTHER_PASSWORD}),
+            "verify_email" | "confirm_email_change" => json!({"token": LINK}),
+            "ask_for_password_reset" | "ask_for_email_verification" => {
+                json!({"email": "nobody@example.com"})
+            }
             "create_publisher" => json!({"name": format!("made {number}")}),
             "create_role" => json!({"name": "made", "permissions": []}),
             "add_member" => json!({"user_id": self.stranger, "role_id": self.role["id"]}),
@@ -333,11 +352,34 @@ async fn with_its_permission_alone_every_operation_is_carried_out(app: &TestApp)
         let answer = call(app, &caller, &operation).await;
         if USERS.contains(&operation.id.as_str()) {
             answer.refused(403, "user_required");
-        } else if NOT_THERE.contains(&operation.id.as_str()) {
+        } else if SESSIONS.contains(&operation.id.as_str()) {
             answer.refused(404, "not_found");
         } else {
             assert!((200..300).contains(&answer.status), "{}: {}", operation.id, answer.text());
         }
+    }
+}
+
+/// Without any role, and so without any permission.
+async fn what_is_a_persons_own_needs_a_session_and_nothing_else(app: &TestApp) {
+    let tenant = app.tenant("Songtrust").await;
+    let role = app.role(&json!({"id": tenant.id}), "may do nothing", &[]).await;
+    for id in ANYONE.into_iter().chain(USERS).filter(|id| *id != "revoke_own_service_token") {
+        let operation = operations().into_iter().find(|operation| operation.id == id).unwrap();
+        let person = app.person(&format!("{}@example.com", id.replace('_', "-")), None).await;
+        app.member(&person.id.to_string(), &role).await;
+        let (session, other) = (app.login(&person).await, app.login(&person).await);
+        let targets = Targets::make(app, &operation).await;
+        let path = operation.path.replace("{id}", &other.id);
+        let body = match id {
+            "switch_publisher" => Some(json!({"publisher_id": tenant.id})),
+            _ => targets.body(&operation),
+        };
+        let caller = app.bearing(&session.access);
+        assert_eq!(caller.get("/auth/me").await.expect(200)["permissions"], json!([]));
+        let path = path.strip_prefix("/api/v1").unwrap();
+        let answer = caller.send(&operation.method, path, body.as_ref()).await;
+        assert!((200..300).contains(&answer.status), "{id}: {}", answer.text());
     }
 }
 
@@ -357,10 +399,26 @@ async fn what_is_public_asks_for_nothing(app: &TestApp) {
     }
 }
 
+async fn who_comes_without_a_link_or_with_another_gets_nothing(app: &TestApp) {
+    let events = async || app.database().await.number("SELECT COUNT(*) FROM security_events").await;
+    for operation in operations().iter().filter(|operation| GUESTS.contains(&operation.id.as_str())) {
+        let before = events().await;
+        let answer = call(app, &app.nobody(), operation).await;
+        if operation.id.starts_with("ask_") {
+            // Nothing is told, whoever it is.
+            assert_eq!((answer.status, answer.text()), (202, ""), "{}", operation.id);
+        } else {
+            answer.refused(400, "link_not_usable");
+        }
+        // What this test itself has made is one token.
+        assert_eq!(events().await, before + 1, "{}", operation.id);
+    }
+}
+
 #[test]
 fn no_exception_is_for_an_operation_that_does_not_exist() {
     let known: BTreeSet<_> = operations().into_iter().map(|operation| operation.id).collect();
-    let open = PUBLIC.iter().chain(&BY_SECRET).chain(&GUESTS).chain(&ANYONE).chain(&USERS).chain(&NOT_THERE);
+    let open = PUBLIC.iter().chain(&BY_SECRET).chain(&GUESTS).chain(&ANYONE).chain(&USERS).chain(&SESSIONS);
     for id in open.chain(PERMISSIONS.iter().map(|(id, _)| id)) {
         assert!(known.contains(*id), "{id}");
     }

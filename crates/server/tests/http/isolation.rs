@@ -17,7 +17,8 @@ use crate::harness::{Answer, Caller, DOCUMENT, Operation, TestApp, id, on_both_e
 
 on_both_engines![what_is_another_publishers_is_what_does_not_exist];
 
-/// Operations in which nothing names an object: no id, no filter, no cursor. This list may only shrink.
+/// Operations in which nothing names an object: no id, no filter, no cursor. They are about the caller itself, about
+/// all that the caller sees, or make something new. This list may only shrink.
 const NOTHING_BOUND: &[&str] = &[
     "get_me",
     "change_password",
@@ -27,9 +28,6 @@ const NOTHING_BOUND: &[&str] = &[
     "rotate_signing_key",
     "create_service_token",
     "clean_up_service_tokens",
-    // Their reach lies deeper than this test looks; `auth_emergency_revoke` tries it as a stranger.
-    "emergency_revoke",
-    "allow_external",
     "record_cicd_event",
     "verify_security_events",
     "get_analytics_summary",
@@ -148,6 +146,7 @@ enum Place {
     QueryId(String),
     QueryName(String),
     Cursor,
+    /// A member of the body, or `MEMBER.MEMBER` of one within it.
     Body(String),
 }
 
@@ -181,10 +180,18 @@ fn places(operation: &Operation) -> Vec<Place> {
             _ => {}
         }
     }
-    let body = body_schema(operation).and_then(|schema| schema["properties"].as_object());
-    let ids = body.into_iter().flatten().filter(|(_, schema)| is_id(schema));
-    places.extend(ids.map(|(name, _)| Place::Body(name.clone())));
+    for (name, schema) in members(body_schema(operation)) {
+        if is_id(schema) {
+            places.push(Place::Body(name.clone()));
+        }
+        let within = members(Some(resolved(schema))).filter(|(_, schema)| is_id(schema));
+        places.extend(within.map(|(inner, _)| Place::Body(format!("{name}.{inner}"))));
+    }
     places
+}
+
+fn members(schema: Option<&Value>) -> impl Iterator<Item = (&String, &Value)> {
+    schema.and_then(|schema| schema["properties"].as_object()).into_iter().flatten()
 }
 
 /// What a schema takes.
@@ -225,8 +232,14 @@ fn request(stranger: &Stranger, operation: &Operation, at: &Place, value: &str) 
         let required = schema["required"].as_array();
         let mut members = Map::new();
         for (name, schema) in schema["properties"].as_object().into_iter().flatten() {
-            if *at == Place::Body(name.clone()) {
+            let within = match at {
+                Place::Body(path) => path.strip_prefix(name.as_str()),
+                _ => None,
+            };
+            if within == Some("") {
                 members.insert(name.clone(), json!(value));
+            } else if let Some(inner) = within.and_then(|within| within.strip_prefix('.')) {
+                members.insert(name.clone(), json!({inner: value}));
             } else if required.is_some_and(|all| all.contains(&json!(name))) {
                 let own =
                     if is_id(schema) { json!(stranger.own(operation, name)) } else { sample(name, schema) };
@@ -263,6 +276,7 @@ fn came_through(operation: &Operation, at: &Place, answer: &Answer) -> bool {
         (Place::Path(_), _) => false,
         (Place::Body(name) | Place::QueryId(name), 422) => answer.json()["errors"][0]["field"] == json!(name),
         (_, 200) => true,
+        (Place::Body(name), 404) if name.contains('.') => code("not_found"),
         // The path names one of the stranger's own things, of a kind that there is none of.
         (_, 404) => operation.path.contains('{'),
         _ => false,

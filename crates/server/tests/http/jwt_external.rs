@@ -6,19 +6,24 @@ use crate::harness::issuer::{Mood, TestIssuer};
 use crate::harness::people::{People, id};
 use crate::harness::{Engine, TestApp, eventually};
 
+/// The settings of a node that believes an issuer.
+fn believing(issuer: &TestIssuer) -> String {
+    format!(
+        "[issuers.idp]\nissuer = '{}'\naudiences = ['keywright', 'other']\nemail_domains = ['example.com']\n\
+         [[issuers.idp.rules]]\nclaim = 'common_name'\nvalue = 'abc.access'\nprincipal = 'ingest'\n\
+         scopes = ['works:read']\n\
+         [[issuers.idp.rules]]\nclaim = 'groups'\nvalue = 'song'\nprincipal = 'song-robot'\n\
+         scopes = ['works:write']\npublisher = '{}'\n",
+        issuer.url(),
+        id(1),
+    )
+}
+
 /// A node that believes an issuer, on each engine that the tests run on.
 async fn on_each_engine(check: impl AsyncFn(&TestApp, &TestIssuer)) {
     for engine in [Engine::Sqlite, Engine::Postgres] {
         let issuer = TestIssuer::start().await;
-        let file = format!(
-            "[issuers.idp]\nissuer = '{}'\naudiences = ['keywright', 'other']\nemail_domains = ['example.com']\n\
-             [[issuers.idp.rules]]\nclaim = 'common_name'\nvalue = 'abc.access'\nprincipal = 'ingest'\n\
-             scopes = ['works:read']\n\
-             [[issuers.idp.rules]]\nclaim = 'groups'\nvalue = 'song'\nprincipal = 'song-robot'\n\
-             scopes = ['works:write']\npublisher = '{}'\n",
-            issuer.url(),
-            id(1),
-        );
+        let file = believing(&issuer);
         let Some(app) = TestApp::start_with(engine, &[("file", &file)]).await else { continue };
         check(&app, &issuer).await;
         app.stop().await;
@@ -279,4 +284,46 @@ async fn an_emergency_refuses_external_tokens_until_they_are_allowed_again() {
         app.verify(&user).await.decided("valid");
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_nodes_pin_an_identity_once_and_agree_on_its_user() {
+    let issuer = TestIssuer::start().await;
+    let file = believing(&issuer);
+    let Some(one) = TestApp::start_with(Engine::Postgres, &[("file", &file)]).await else { return };
+    let other = one.another(None, &[("file", &file)]).await;
+    let people = People::settle(&one).await;
+    let nodes = [&one, &other];
+    let verify = async |number: usize, changes: &Value| {
+        nodes[number % 2].verify(&issuer.token(&one, "k1", changes)).await.decided("valid")
+    };
+    let uses = (0..20).map(|n| json!({"jti": n.to_string()})).collect::<Vec<_>>();
+    let decisions = uses.iter().enumerate().map(|(number, changes)| verify(number, changes));
+    for decision in futures::future::join_all(decisions).await {
+        assert_eq!(decision["principal"]["id"], json!(people.user));
+    }
+    let mut database = one.database().await;
+    assert_eq!(database.number("SELECT COUNT(*) FROM external_identities").await, 1);
+    let events = "SELECT COUNT(*) FROM security_events WHERE type = 'external_identity.pinned'";
+    assert_eq!(database.number(events).await, 1);
+    // The address moves on: each node goes by what was pinned, also one that never saw the identity before.
+    let path = format!("/users/{}", people.user);
+    one.admin().patch(&path, json!({"email": "old@example.com"})).await.expect(200);
+    people.user(&mut database, id(31), "ada@example.com").await;
+    let late = one.another(None, &[("file", &file)]).await;
+    for node in [&one, &other, &late] {
+        let decision = node.verify(&issuer.token(&one, "k1", &json!({"jti": "late"}))).await.decided("valid");
+        assert_eq!(decision["principal"]["id"], json!(people.user));
+    }
+    // What one locks out, the other refuses.
+    one.admin().post(&format!("{path}/disable"), json!({})).await.expect(200);
+    let token = issuer.token(&one, "k1", &json!({}));
+    one.verify(&token).await.decided("principal_disabled");
+    eventually("the other node refuses", async || {
+        other.verify(&token).await.json()["code"] == "principal_disabled"
+    })
+    .await;
+    for node in [late, other, one] {
+        node.stop().await;
+    }
 }

@@ -1,5 +1,6 @@
 //! `/users`: who is invited, seen, locked out and deleted, and by whom.
 
+use keywright_core::BuiltInRole::{PlatformAdmin, PublisherAdmin, PublisherViewer};
 use serde_json::{Value, json};
 
 use crate::harness::logins::Session;
@@ -14,7 +15,8 @@ on_both_engines![
     an_invitation_that_is_sent_again_voids_the_older,
     an_invitation_is_made_once_for_its_key,
     within_a_publisher_there_are_its_members_alone,
-    who_belongs_elsewhere_too_is_the_platforms_to_lock_out,
+    who_is_locked_out_is_let_in_again_and_both_are_told,
+    who_belongs_elsewhere_too_is_the_platforms_to_change,
     a_deleted_user_is_gone_and_leaves_no_person_behind,
     no_table_names_a_deleted_user,
     the_last_administrator_stays,
@@ -189,7 +191,7 @@ async fn within_a_publisher_there_are_its_members_alone(app: &TestApp) {
     caller.delete(&format!("/users/{}", id(&eve))).await.refused(404, "not_found");
 }
 
-async fn who_belongs_elsewhere_too_is_the_platforms_to_lock_out(app: &TestApp) {
+async fn who_is_locked_out_is_let_in_again_and_both_are_told(app: &TestApp) {
     let publisher = app.publisher("Songtrust").await;
     let ada = invite(app, &publisher, "ada@example.com").await;
     let path = format!("/users/{}", id(&ada));
@@ -203,6 +205,49 @@ async fn who_belongs_elsewhere_too_is_the_platforms_to_lock_out(app: &TestApp) {
     let stale = app.admin().with("if-match", "\"1\"").post(&format!("{path}/disable"), json!({})).await;
     stale.refused(412, "precondition_failed");
     assert_eq!(events(app, &ada).await[..2], ["user.enabled", "user.disabled"]);
+}
+
+/// An administrator of one publisher sees who belongs to another too, and ends their membership; what reaches further
+/// is not theirs.
+async fn who_belongs_elsewhere_too_is_the_platforms_to_change(app: &TestApp) {
+    let (first, second) = (app.tenant("First").await, app.tenant("Second").await);
+    let boss = app.member_of("boss@example.com", &first, PublisherAdmin).await;
+    let boss = app.bearing(&app.login(&boss).await.access);
+    let elsewhere = app.member_of("ada@example.com", &first, PublisherViewer).await;
+    app.join(&elsewhere, &second, PublisherViewer).await;
+    let of_platform = app.person("root@example.com", Some(PlatformAdmin)).await;
+    app.join(&of_platform, &first, PublisherViewer).await;
+    app.person("other@example.com", Some(PlatformAdmin)).await;
+    let own = app.member_of("tom@example.com", &first, PublisherViewer).await;
+    for (person, without) in [(&elsewhere, "wrong_publisher"), (&of_platform, "valid")] {
+        let session = app.login_for(person, &first).await;
+        let path = format!("/users/{}", person.id);
+        boss.get(&path).await.expect(200);
+        let state = async || app.admin().get(&path).await.expect(200);
+        let before = state().await;
+        for answer in [
+            boss.post(&format!("{path}/disable"), json!({})).await,
+            boss.post(&format!("{path}/enable"), json!({})).await,
+            boss.patch(&path, json!({"display_name": "Mallory"})).await,
+            boss.patch(&path, json!({"email": "mallory@example.com"})).await,
+            boss.delete(&path).await,
+        ] {
+            let problem = answer.refused(403, "insufficient_scope");
+            assert!(!problem.to_string().contains("Second"), "{problem}");
+        }
+        assert_eq!(state().await, before);
+        app.verify(&session.access).await.decided("valid");
+        // Their part in the publisher is.
+        boss.delete(&format!("/publishers/{}/members/{}", first.id, person.id)).await.expect(204);
+        // An administrator of the platform acts for every publisher.
+        app.verify(&session.access).await.decided(without);
+        boss.get(&path).await.refused(404, "not_found");
+    }
+    let path = format!("/users/{}", own.id);
+    boss.patch(&path, json!({"display_name": "Tom"})).await.expect(200);
+    boss.post(&format!("{path}/disable"), json!({})).await.expect(200);
+    boss.post(&format!("{path}/enable"), json!({})).await.expect(200);
+    boss.delete(&path).await.expect(204);
 }
 
 async fn a_deleted_user_is_gone_and_leaves_no_person_behind(app: &TestApp) {
