@@ -34,7 +34,7 @@ pub use id::{
     CredentialId, EventId, NodeId, PublisherId, RoleId, ServiceAccountId, SessionId, SigningKeyId, UserId,
 };
 pub use key::{ExternalIdentity, GrantKey, Mapping, Wanted};
-pub use limits::{Budget, RateLimits, Window};
+pub use limits::{Budget, MAX_BUDGETS, RateLimits, Window};
 pub use metadata::Metadata;
 pub use name::{CredentialName, Name};
 pub use password::{PasswordHash, PlainPassword};

@@ -85,6 +85,10 @@ impl Window {
     }
 }
 
+/// Most budgets that one use takes from: those of the credential, of its account and of its publisher, a minute and
+/// an hour each.
+pub const MAX_BUDGETS: usize = 3 * Window::ALL.len();
+
 /// What is counted together in one window, and how much of it there is. The key is the line of a credential's
 /// rotations, an account, or a publisher: rotating a credential gives nobody a second budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

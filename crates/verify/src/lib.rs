@@ -12,6 +12,8 @@ pub mod freshness;
 pub mod gate;
 pub mod journal;
 pub mod jwt;
+pub mod limiter;
+pub mod places;
 mod shared;
 pub mod source;
 pub mod stamps;
@@ -23,6 +25,8 @@ pub use clock::Clock;
 pub use freshness::Freshness;
 pub use journal::record::{DecisionRecord, EventKind, RecordCode, RecordRef};
 pub use journal::{Journal, JournalError, JournalOptions};
+pub use limiter::{LimitState, Limiter, LimiterStatus, Taken};
+pub use places::{Place, Places, PlacesStatus};
 pub use source::{
     AcceptedKey, AcceptedKeys, Appended, EventSink, GrantSource, KeySource, Loaded, Piece, Reject,
     SourceError,

@@ -270,7 +270,7 @@ fn registered_claims_have_the_one_type_that_they_may_have() {
     assert_eq!(good.expires_at, Timestamp::from_micros(1_500_000));
     assert_eq!(good.issued_at, Some(Timestamp::from_micros(1_000_000_000)));
     assert_eq!(good.audiences.len(), 2);
-    assert_eq!(claims(r#"{"exp":1,"aud":"a"}"#).unwrap().audiences[..], ["a".into()]);
+    assert_eq!(claims(r#"{"exp":1,"aud":"a"}"#).unwrap().audiences[..], [Box::from("a")]);
 }
 
 #[test]
