@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
+use keywright_verify::Places;
 use sqlx::ConnectOptions;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
@@ -55,6 +56,8 @@ pub struct StoreOptions {
     pub acquire_timeout: Duration,
     /// Which successful verifications keep an event.
     pub success_events: SuccessEvents,
+    /// Where addresses are.
+    pub places: Places,
 }
 
 impl StoreOptions {
@@ -67,6 +70,7 @@ impl StoreOptions {
             statement_timeout: Duration::from_secs(5),
             acquire_timeout: Duration::from_secs(2),
             success_events: SuccessEvents::All,
+            places: Places::default(),
         }
     }
 

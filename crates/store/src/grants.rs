@@ -18,7 +18,7 @@ use uuid::Uuid;
 use self::personal::PersonalRow;
 use self::token::TokenRow;
 use crate::conn::{Conn, call, on};
-use crate::dialect::statements;
+use crate::dialect::{Statement, statements};
 use crate::engine::Engine;
 use crate::error::StoreError;
 use crate::external_identities;
@@ -110,6 +110,8 @@ statements! {
          LEFT JOIN personal_token_approvals y ON y.lineage_id = t.lineage_id AND y.publisher_id = q.id \
          WHERE p.id = 1"
     ];
+    TOKEN_HASH = ["SELECT token_hash FROM service_tokens WHERE id = $1"];
+    PERSONAL_HASH = ["SELECT token_hash FROM personal_tokens WHERE id = $1"];
     SESSION = [
         "SELECT ", epoch_columns!(), ", s.id, s.epoch, s.expires_at, s.revoked_at, ", person_columns!("session"), " \
          FROM platform p LEFT JOIN sessions s ON s.id = $1 LEFT JOIN users u ON u.id = s.user_id \
@@ -209,6 +211,40 @@ pub async fn load(conn: Conn<'_>, wanted: &Wanted) -> Result<Option<Loaded>, Sto
             external_identities::load(conn, identity, *publisher).await
         }
     }
+}
+
+/// The grant of a service token with this id, asked about for no publisher.
+///
+/// # Errors
+/// As any query.
+pub async fn of_service_token(mut conn: Conn<'_>, id: CredentialId) -> Result<Option<Grant>, StoreError> {
+    let Some(hash) = hash_of(conn.reborrow(), &TOKEN_HASH, id).await? else { return Ok(None) };
+    Ok(token(conn, &hash, None).await?.map(|loaded| loaded.grant))
+}
+
+/// The grant of a personal token with this id, for a publisher, or for the one that it acts in by itself.
+///
+/// # Errors
+/// As any query.
+pub async fn of_personal_token(
+    mut conn: Conn<'_>,
+    id: CredentialId,
+    publisher: Option<PublisherId>,
+) -> Result<Option<Grant>, StoreError> {
+    let Some(hash) = hash_of(conn.reborrow(), &PERSONAL_HASH, id).await? else { return Ok(None) };
+    Ok(personal(conn, &hash, publisher).await?.map(|loaded| loaded.grant))
+}
+
+async fn hash_of(
+    conn: Conn<'_>,
+    statement: &Statement,
+    id: CredentialId,
+) -> Result<Option<TokenHash>, StoreError> {
+    let hash = on!(conn, |c| sqlx::query_scalar::<DB, Vec<u8>>(statement.text::<DB>())
+        .bind(id.0)
+        .fetch_optional(c))?;
+    let hash = hash.map(|bytes| <[u8; 32]>::try_from(bytes).map(TokenHash::from_bytes)).transpose();
+    hash.map_err(|_| StoreError::corrupt("a token's hash has not 32 bytes"))
 }
 
 /// The tokens behind several hashes, on PostgreSQL, where a question costs more than its answer. The

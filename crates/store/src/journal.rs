@@ -8,6 +8,7 @@ use crate::authentication_events::append_batch;
 use crate::conn::{Conn, change, on};
 use crate::dialect::statements;
 use crate::error::{CommitError, StoreError};
+use crate::places::FoundPlaces;
 use crate::store::Store;
 use crate::transaction::Tx;
 use crate::types::{Time, to_i64, to_u64};
@@ -42,10 +43,11 @@ impl EventSink for Store {
                 return elsewhere(tx.conn(), piece.segment).await;
             }
         }
-        append_batch(tx.conn(), pieces, self.success_events()).await.map_err(refusal)?;
+        let events = || pieces.iter().flat_map(|piece| &piece.records);
+        let found = FoundPlaces::look_up(self.places(), events());
+        append_batch(tx.conn(), pieces, self.success_events(), &found).await.map_err(refusal)?;
         // Last, as it holds rows that other nodes count in as well.
-        let events = pieces.iter().flat_map(|piece| &piece.records);
-        let news = usage::record(tx.conn(), self.labels(), events).await.map_err(refusal)?;
+        let news = usage::record(tx.conn(), self.labels(), &found, events()).await.map_err(refusal)?;
         let appended = finish(tx).await?;
         self.labels().remember(news);
         Ok(appended)

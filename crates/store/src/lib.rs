@@ -28,6 +28,7 @@ pub mod memberships;
 pub mod nodes;
 pub mod notify;
 pub mod outbox;
+mod places;
 pub mod platform;
 mod preflight;
 pub mod publishers;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keywright_core::Timestamp;
+use keywright_verify::Places;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, Postgres, Sqlite};
 use uuid::Uuid;
@@ -37,6 +38,7 @@ struct Inner {
     acquire_timeout: Duration,
     success_events: SuccessEvents,
     labels: Labels,
+    places: Places,
 }
 
 pub(crate) enum Engines {
@@ -75,8 +77,9 @@ impl Store {
         let engines =
             if let Some(path) = options.sqlite_path()? { sqlite(path, options)? } else { postgres(options)? };
         let (acquire_timeout, success_events) = (options.acquire_timeout, options.success_events);
-        let labels = Labels::default();
-        let store = Self { inner: Arc::new(Inner { engines, acquire_timeout, success_events, labels }) };
+        let (labels, places) = (Labels::default(), options.places.clone());
+        let store =
+            Self { inner: Arc::new(Inner { engines, acquire_timeout, success_events, labels, places }) };
         store.open_first().await?;
         store.close_rested();
         Ok(store)
@@ -155,6 +158,11 @@ impl Store {
     /// The labels that usage is told apart by.
     pub(crate) fn labels(&self) -> &Labels {
         &self.inner.labels
+    }
+
+    /// Where addresses are.
+    pub fn places(&self) -> &Places {
+        &self.inner.places
     }
 
     pub(crate) fn acquire_timeout(&self) -> Duration {

@@ -183,13 +183,14 @@ async fn begin(
     let now = authority.now();
     let expires_at = terms.session_end(now);
     let idle = now.plus_days(authority.settings().sessions.refresh_token_days.into());
+    let place = visitor.ip_address.map(|address| authority.store().places().of(address)).unwrap_or_default();
     let new = NewSession {
         id: SessionId::generate(now, entropy::id()),
         user_id: user.id,
         publisher_id: publisher,
         epoch: epochs.counter,
         ip_address: visitor.ip_address,
-        country: None,
+        country: place.country.map(Into::into),
         user_agent: visitor.user_agent.clone(),
         created_at: now,
         expires_at,

@@ -14,6 +14,7 @@ use crate::conn::{Conn, call};
 use crate::engine::SuccessEvents;
 use crate::error::StoreError;
 use crate::link::Link;
+use crate::places::FoundPlaces;
 use crate::types::{Ip, POSTGRES_EPOCH_MICROS, Time};
 
 const COLUMNS: usize = 24;
@@ -28,15 +29,19 @@ const COPY_CHUNK: usize = 256 * 1024;
 ///
 /// # Errors
 /// [`StoreError::Duplicate`] when one of them is stored already.
-pub async fn append_batch(
+pub(crate) async fn append_batch(
     conn: Conn<'_>,
     pieces: &[Piece],
     successes: SuccessEvents,
+    found: &FoundPlaces,
 ) -> Result<(), StoreError> {
     let kept = |event: &DecisionRecord| successes == SuccessEvents::All || !event.success();
     let of_piece = |piece| {
         let Piece { node, records, .. }: &Piece = piece;
-        records.iter().filter(|event| kept(event)).map(|event| (*node, event))
+        records.iter().filter(|event| kept(event)).map(|event| {
+            let place = found.of(event.ip_address);
+            (*node, event, place.and_then(|place| place.country.as_deref()))
+        })
     };
     let events: Vec<Event<'_>> = pieces.iter().flat_map(of_piece).collect();
     if events.is_empty() {
@@ -53,8 +58,8 @@ pub async fn append_batch(
     }
 }
 
-/// An event, and the node that decided.
-type Event<'a> = (NodeId, &'a DecisionRecord);
+/// The node that decided, the event, and the country.
+type Event<'a> = (NodeId, &'a DecisionRecord, Option<&'a str>);
 
 /// PostgreSQL keeps no U+0000 in a text, and one event must not hold up all others.
 fn clean(text: &str) -> Cow<'_, str> {
@@ -94,7 +99,7 @@ static INSERT_ROW: LazyLock<Arc<str>> = LazyLock::new(|| insert_text(1));
 
 type SqliteQuery<'q> = sqlx::query::Query<'q, Sqlite, <Sqlite as sqlx::Database>::Arguments>;
 
-fn bind<'q>(query: SqliteQuery<'q>, node: NodeId, event: &DecisionRecord) -> SqliteQuery<'q> {
+fn bind<'q>(query: SqliteQuery<'q>, (node, event, country): Event<'_>) -> SqliteQuery<'q> {
     let text = |text: &Option<Box<str>>| text.as_deref().map(|text| clean(text).into_owned());
     query
         .bind(Time(event.occurred_at))
@@ -111,7 +116,7 @@ fn bind<'q>(query: SqliteQuery<'q>, node: NodeId, event: &DecisionRecord) -> Sql
         .bind(event.publisher_id)
         .bind(text(&event.user_email))
         .bind(Ip::optional(event.ip_address))
-        .bind(None::<String>)
+        .bind(country.map(str::to_owned))
         .bind(text(&event.user_agent))
         .bind(text(&event.method))
         .bind(text(&event.endpoint))
@@ -128,14 +133,11 @@ async fn insert(link: &mut Link<Sqlite>, events: &[Event<'_>]) -> Result<(), Sto
     call!(link, |c| async {
         for rows in full.chunks_exact(ROWS) {
             let query = sqlx::query::<Sqlite>(AssertSqlSafe(Arc::clone(&INSERT_ROWS)));
-            rows.iter()
-                .fold(query, |query, (node, event)| bind(query, *node, event))
-                .execute(&mut *c)
-                .await?;
+            rows.iter().fold(query, |query, event| bind(query, *event)).execute(&mut *c).await?;
         }
-        for (node, event) in rest {
+        for event in rest {
             let query = sqlx::query::<Sqlite>(AssertSqlSafe(Arc::clone(&INSERT_ROW)));
-            bind(query, *node, event).execute(&mut *c).await?;
+            bind(query, *event).execute(&mut *c).await?;
         }
         Ok::<(), sqlx::Error>(())
     })
@@ -191,7 +193,7 @@ impl CopyBuffer {
         self.field(&bytes);
     }
 
-    fn event(&mut self, node: NodeId, event: &DecisionRecord) {
+    fn event(&mut self, (node, event, country): Event<'_>) {
         self.0.extend_from_slice(&u16::try_from(COLUMNS).unwrap_or(0).to_be_bytes());
         self.field(&(event.occurred_at.as_micros() - POSTGRES_EPOCH_MICROS).to_be_bytes());
         self.field(event.id.0.as_bytes());
@@ -207,7 +209,7 @@ impl CopyBuffer {
         self.id(event.publisher_id);
         self.text(event.user_email.as_deref());
         self.address(event.ip_address);
-        self.null();
+        self.text(country);
         self.text(event.user_agent.as_deref());
         self.text(event.method.as_deref());
         self.text(event.endpoint.as_deref());
@@ -226,8 +228,8 @@ async fn copy(link: &mut Link<Postgres>, events: &[Event<'_>]) -> Result<(), Sto
     let rows = call!(link, |c| async {
         let mut copy = c.copy_in_raw(COPY).await?;
         let mut buffer = CopyBuffer::new();
-        for (node, event) in events {
-            buffer.event(*node, event);
+        for event in events {
+            buffer.event(*event);
             if buffer.0.len() >= COPY_CHUNK {
                 copy.send(buffer.0.as_slice()).await?;
                 buffer.0.clear();

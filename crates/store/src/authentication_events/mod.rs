@@ -12,7 +12,7 @@ use serde_json::Value;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-pub use self::batch::append_batch;
+pub(crate) use self::batch::append_batch;
 pub use self::partitions::{EventTable, MadePartitions, tables};
 pub use self::retention::{Slice, SliceDone, delete_slice, drop_partition};
 use crate::conn::{Conn, on};
@@ -66,7 +66,7 @@ pub struct AuthenticationEventRow {
     pub user_email: Option<String>,
     /// The original client.
     pub ip_address: Option<IpAddr>,
-    /// Where that is.
+    /// In which country that is, or `private`.
     pub country: Option<String>,
     /// Its user agent.
     pub user_agent: Option<String>,

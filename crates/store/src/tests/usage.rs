@@ -5,14 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use keywright_core::id::SegmentId;
 use keywright_core::usage::{MAX_ENDPOINT_GROUPS, OTHER, endpoint_group, latency_class};
 use keywright_core::{CredentialId, NodeId, PrincipalKind, Timestamp};
-use keywright_verify::{Appended, DecisionRecord, EventKind, EventSink, Piece, RecordCode};
+use keywright_verify::places::testing::database;
+use keywright_verify::{Appended, DecisionRecord, EventKind, EventSink, Piece, Places, RecordCode};
 use uuid::Uuid;
 
 use super::{NOW, credential_id, event_id};
 use crate::conn::on;
 use crate::testing::{TestStore, test_stores};
 use crate::types::Time;
-use crate::usage::{ALL, MAX_SOURCES, UNKNOWN};
+use crate::usage::{self, ALL, MAX_SOURCES, UNKNOWN};
 use crate::{Store, StoreOptions, SuccessEvents};
 
 const HOUR: i64 = 3_600_000_000;
@@ -231,5 +232,59 @@ async fn nodes_that_count_the_same_at_once_lose_nothing() {
         }
         assert_eq!(hours(&store).await, expected_hours(&records), "{:?}", store.engine());
         assert_eq!(sum(&store, "SELECT CAST(SUM(decisions) AS BIGINT) FROM usage_daily").await, 2 * total);
+    }
+}
+
+#[tokio::test]
+async fn places_of_addresses_stand_in_events_and_sums_and_are_told_by_credential() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("places.mmdb");
+    let networks =
+        [("192.0.2.0/24", serde_json::json!({"country_code": "IS", "asn": 64_496, "as_name": "Example"}))];
+    std::fs::write(&path, database(1_790_000_000, &networks)).unwrap();
+    let from = |number: u64, address: &str| DecisionRecord {
+        occurred_at: NOW.plus_micros(i64::try_from(number).unwrap() * HOUR),
+        credential_id: Some(credential_id(1)),
+        ip_address: Some(address.parse().unwrap()),
+        code: if number == 2 { RecordCode::RateLimited } else { RecordCode::Valid },
+        occurrences: 1,
+        ..record(number)
+    };
+    let records =
+        vec![from(1, "192.0.2.1"), from(2, "192.0.2.2"), from(3, "10.0.0.1"), from(4, "198.51.100.1")];
+    for store in test_stores().await {
+        let options = StoreOptions { places: Places::open(&path), ..store.options().clone() };
+        let placed = Store::connect(&options).await.unwrap();
+        store_all(&placed, records.clone(), 4).await;
+        let mut reader = placed.read().await.unwrap();
+        let events = "SELECT COALESCE(country, '-') FROM authentication_events ORDER BY occurred_at";
+        let countries =
+            on!(reader.conn(), |c| sqlx::query_scalar::<DB, String>(events).fetch_all(c)).unwrap();
+        assert_eq!(countries, ["IS", "IS", "private", "-"], "{:?}", store.engine());
+        let hours = "SELECT country FROM usage_hourly WHERE credential_id = $1 ORDER BY hour";
+        let countries = on!(reader.conn(), |c| sqlx::query_scalar::<DB, String>(hours)
+            .bind(credential_id(1).0)
+            .fetch_all(c));
+        assert_eq!(countries.unwrap(), ["IS", "IS", "private", ""]);
+        let all = usage::places(reader.conn(), credential_id(1), Timestamp::EPOCH, usage::COUNTRY, 10)
+            .await
+            .unwrap();
+        let seen = |number: usize| records[number].occurred_at;
+        let place = |label: &str, decisions, failures, first_at, last_at| usage::PlaceCount {
+            label: label.to_owned(),
+            decisions,
+            failures,
+            first_at,
+            last_at,
+        };
+        assert_eq!(all, [place("IS", 2, 1, seen(0), seen(1)), place("private", 1, 0, seen(2), seen(2))]);
+        let networks = usage::places(reader.conn(), credential_id(1), Timestamp::EPOCH, usage::NETWORK, 1)
+            .await
+            .unwrap();
+        assert_eq!(networks, [place("AS64496 Example", 2, 1, seen(0), seen(1))]);
+        let none = usage::places(reader.conn(), credential_id(2), Timestamp::EPOCH, usage::COUNTRY, 10).await;
+        assert_eq!(none.unwrap(), []);
+        drop(reader);
+        placed.close().await;
     }
 }

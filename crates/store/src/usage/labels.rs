@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use sqlx::QueryBuilder;
 use uuid::Uuid;
 
-use super::{ADDRESS, MAX_SOURCES, USER_AGENT};
+use super::{ADDRESS, COUNTRY, MAX_SOURCES, NETWORK, USER_AGENT};
 use crate::conn::{Conn, call, on};
 use crate::dialect::statements;
 use crate::error::StoreError;
@@ -33,7 +33,7 @@ const REMEMBERED_MICROS: i64 = 3_600_000_000;
 pub(super) enum Space {
     /// The endpoint groups of a credential.
     Endpoints(Uuid),
-    /// The addresses, or else the user agents, of a credential on a day.
+    /// The sources of one kind, of a credential on a day.
     Sources(Uuid, Timestamp, SourceKind),
 }
 
@@ -42,18 +42,24 @@ pub(super) enum Space {
 pub(super) enum SourceKind {
     Address,
     UserAgent,
+    Country,
+    Network,
 }
 
 impl SourceKind {
+    const ALL: [Self; 4] = [Self::Address, Self::UserAgent, Self::Country, Self::Network];
+
     pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::Address => ADDRESS,
             Self::UserAgent => USER_AGENT,
+            Self::Country => COUNTRY,
+            Self::Network => NETWORK,
         }
     }
 
     fn from_str(text: &str) -> Option<Self> {
-        [Self::Address, Self::UserAgent].into_iter().find(|kind| kind.as_str() == text)
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
     }
 }
 

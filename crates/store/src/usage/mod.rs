@@ -14,8 +14,8 @@ pub(crate) use labels::Labels;
 #[cfg(test)]
 pub(crate) use labels::STATEMENTS as LABEL_STATEMENTS;
 pub use read::{
-    CredentialCount, GroupCount, HourCount, SourceCount, days, failing_addresses, first_use, groups, hours,
-    most_used, sources,
+    CredentialCount, GroupCount, HourCount, PlaceCount, SourceCount, days, failing_addresses, first_use,
+    groups, hours, most_used, places, sources,
 };
 pub(crate) use record::record;
 pub use retention::{Rollup, delete_slice};
@@ -31,3 +31,7 @@ pub const MAX_SOURCES: usize = 200;
 pub const ADDRESS: &str = "address";
 /// The kind of a source: a client's user agent.
 pub const USER_AGENT: &str = "user_agent";
+/// The kind of a source: the country of a client's address.
+pub const COUNTRY: &str = "country";
+/// The kind of a source: the network of a client's address.
+pub const NETWORK: &str = "network";

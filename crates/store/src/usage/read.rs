@@ -41,6 +41,13 @@ statements! {
          FROM usage_sources WHERE credential_id = $1 AND day >= $2 GROUP BY kind, label) s \
          GROUP BY kind, CASE WHEN place <= $4 THEN label END ORDER BY kind, decisions DESC, label"
     ];
+    /// The labels of a kind that were seen most.
+    PLACES = [
+        "SELECT label, CAST(SUM(decisions) AS BIGINT) AS decisions, CAST(SUM(failures) AS BIGINT) AS failures, \
+         MIN(first_at) AS first_at, MAX(last_at) AS last_at FROM usage_sources \
+         WHERE credential_id = $1 AND day >= $2 AND kind = $3 \
+         GROUP BY label ORDER BY decisions DESC, label LIMIT $4"
+    ];
     FIRST_USE = [
         "SELECT first_at FROM usage_hourly WHERE credential_id = $1 AND code = $2 \
          ORDER BY hour, first_at LIMIT 1"
@@ -102,7 +109,7 @@ pub struct GroupCount {
 /// Decisions asked for from a source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceCount {
-    /// [`super::ADDRESS`] or [`super::USER_AGENT`].
+    /// [`super::ADDRESS`], or another of the kinds beside it.
     pub kind: String,
     /// The source; `None` for all others of its kind.
     pub label: Option<String>,
@@ -110,6 +117,21 @@ pub struct SourceCount {
     pub decisions: u64,
     /// Those of them that were refused.
     pub failures: u64,
+}
+
+/// Decisions asked for from a country or a network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlaceCount {
+    /// The country or the network; [`OTHER`] for those that were too many to be told apart.
+    pub label: String,
+    /// How many.
+    pub decisions: u64,
+    /// Those of them that were refused.
+    pub failures: u64,
+    /// The first of them.
+    pub first_at: Timestamp,
+    /// The last of them.
+    pub last_at: Timestamp,
 }
 
 /// How much a credential was used.
@@ -238,6 +260,35 @@ pub async fn sources(
         label,
         decisions: to_u64(decisions),
         failures: to_u64(failures),
+    };
+    Ok(rows.into_iter().map(count).collect())
+}
+
+/// The countries or the networks, [`super::COUNTRY`] or [`super::NETWORK`], from which decisions about a credential
+/// were asked for from a day on: the `limit` that were seen most.
+///
+/// # Errors
+/// As any query.
+pub async fn places(
+    conn: Conn<'_>,
+    credential: CredentialId,
+    since: Timestamp,
+    kind: &str,
+    limit: u32,
+) -> Result<Vec<PlaceCount>, StoreError> {
+    let rows: Vec<(String, i64, i64, Time, Time)> =
+        on!(conn, |c| sqlx::query_as::<DB, _>(PLACES.text::<DB>())
+            .bind(credential.0)
+            .bind(Time(since))
+            .bind(kind)
+            .bind(i64::from(limit))
+            .fetch_all(c))?;
+    let count = |(label, decisions, failures, first_at, last_at): (_, _, _, Time, Time)| PlaceCount {
+        label,
+        decisions: to_u64(decisions),
+        failures: to_u64(failures),
+        first_at: first_at.into(),
+        last_at: last_at.into(),
     };
     Ok(rows.into_iter().map(count).collect())
 }

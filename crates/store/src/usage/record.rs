@@ -13,6 +13,7 @@ use super::labels::{Decided, Labels, News, SourceKind, Space};
 use super::tally::{Count, HourKey, Hourly, Source, SourceKey, Tally};
 use crate::conn::Conn;
 use crate::error::StoreError;
+use crate::places::FoundPlaces;
 use crate::types::Time;
 
 /// Adds events to the roll-ups and the usage counters, in their transaction. Gives the labels that are
@@ -25,9 +26,10 @@ use crate::types::Time;
 pub(crate) async fn record<'a>(
     mut conn: Conn<'_>,
     labels: &Labels,
+    found: &'a FoundPlaces,
     events: impl Iterator<Item = &'a DecisionRecord>,
 ) -> Result<News, StoreError> {
-    let tally = Tally::of(events);
+    let tally = Tally::of(events, found);
     let named: Vec<(Space, String)> = tally.sources.keys().map(space_of).collect();
     let mut wanted: BTreeMap<Space, BTreeSet<&str>> = BTreeMap::new();
     for key in tally.hourly.keys().filter(|key| !key.group.is_empty()) {
@@ -53,6 +55,8 @@ fn space_of(key: &SourceKey<'_>) -> (Space, String) {
     let (kind, label) = match &key.source {
         Source::Address(address) => (SourceKind::Address, address.to_string()),
         Source::UserAgent(agent) => (SourceKind::UserAgent, agent.clone().into_owned()),
+        Source::Country(country) => (SourceKind::Country, (*country).to_owned()),
+        Source::Network(network) => (SourceKind::Network, (*network).to_owned()),
     };
     (Space::Sources(key.credential, key.day, kind), label)
 }
@@ -107,8 +111,7 @@ fn hourly(tally: &Tally<'_>, decided: &Decided) -> Bulk {
         times(rows.keys().map(|key| key.hour)),
         Column::Texts(rows.keys().map(|key| key.group.clone().into_owned()).collect()),
         Column::Texts(rows.keys().map(|key| key.code.to_owned()).collect()),
-        // Until places are known.
-        Column::Texts(vec![String::new(); rows.len()]),
+        Column::Texts(rows.keys().map(|key| key.country.to_owned()).collect()),
         Column::Numbers(rows.values().map(|sum| sum.count.decisions).collect()),
         times(rows.values().map(|sum| sum.count.first_at)),
         times(rows.values().map(|sum| sum.count.last_at)),

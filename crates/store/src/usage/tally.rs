@@ -6,10 +6,11 @@ use std::net::IpAddr;
 
 use keywright_core::usage::{LATENCY_CLASSES, endpoint_group, latency_class};
 use keywright_core::{CredentialId, Timestamp};
-use keywright_verify::{DecisionRecord, RecordCode};
+use keywright_verify::{DecisionRecord, Place, RecordCode};
 use uuid::Uuid;
 
 use super::{ALL, UNKNOWN};
+use crate::places::FoundPlaces;
 
 const HOUR_MICROS: i64 = 3_600_000_000;
 const DAY_MICROS: i64 = 24 * HOUR_MICROS;
@@ -77,6 +78,8 @@ pub(super) struct HourKey<'a> {
     pub(super) hour: Timestamp,
     pub(super) group: Cow<'a, str>,
     pub(super) code: &'static str,
+    /// Empty where it is not known.
+    pub(super) country: &'a str,
 }
 
 /// What a client is told by.
@@ -84,6 +87,8 @@ pub(super) struct HourKey<'a> {
 pub(super) enum Source<'a> {
     Address(IpAddr),
     UserAgent(Cow<'a, str>),
+    Country(&'a str),
+    Network(&'a str),
 }
 
 /// Where `usage_sources` counts.
@@ -120,27 +125,30 @@ fn label(text: &str) -> Cow<'_, str> {
 
 impl<'a> Tally<'a> {
     /// Adds up events.
-    pub(super) fn of(events: impl Iterator<Item = &'a DecisionRecord>) -> Self {
+    pub(super) fn of(events: impl Iterator<Item = &'a DecisionRecord>, found: &'a FoundPlaces) -> Self {
         let mut tally = Self::default();
         for event in events {
-            tally.add(event);
+            tally.add(event, found.of(event.ip_address));
         }
         tally.add_all_together();
         tally
     }
 
-    fn add(&mut self, event: &'a DecisionRecord) {
+    fn add(&mut self, event: &'a DecisionRecord, place: Option<&'a Place>) {
         let credential = event.credential_id.map_or(UNKNOWN, |CredentialId(id)| id);
         let group = endpoint_group(event.endpoint.as_deref().unwrap_or_default());
         let (hour, code) = (floor(event.occurred_at, HOUR_MICROS), RecordCode::as_str(event.code));
-        let hourly =
-            self.hourly.entry(HourKey { credential, hour, group, code }).or_insert_with(Hourly::nothing);
+        let country = place.and_then(|place| place.country.as_deref());
+        let key = HourKey { credential, hour, group, code, country: country.unwrap_or_default() };
+        let hourly = self.hourly.entry(key).or_insert_with(Hourly::nothing);
         hourly.count.add_event(event);
         hourly.latency[latency_class(event.latency_micros)] += i64::from(event.occurrences);
         let day = floor(event.occurred_at, DAY_MICROS);
         let sources = [
             event.ip_address.map(Source::Address),
             event.user_agent.as_deref().map(|agent| Source::UserAgent(label(agent))),
+            country.map(Source::Country),
+            place.and_then(|place| place.network.as_deref()).map(Source::Network),
         ];
         for source in sources.into_iter().flatten() {
             let key = SourceKey { credential, day, source };
