@@ -21,6 +21,7 @@ pub mod event_query;
 pub mod json;
 pub mod kind;
 pub mod literal;
+pub mod location;
 pub mod me;
 pub mod member;
 pub mod page;

@@ -215,6 +215,35 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// A field that must hold a list of such objects, of one to `most`.
+    pub fn nested_list<T>(
+        &mut self,
+        name: &'static str,
+        most: usize,
+        read: impl Fn(&mut Fields<'_>) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        let items = match self.take(name) {
+            None => return self.fail(name, FieldCode::Required, "is needed"),
+            Some(Value::Null) => return self.fail(name, FieldCode::Required, "must not be null"),
+            Some(Value::Array(items)) => items,
+            Some(_) => return self.fail(name, FieldCode::InvalidType, "must be an array"),
+        };
+        if items.is_empty() {
+            return self.fail(name, FieldCode::TooShort, "must have at least one item");
+        }
+        if items.len() > most {
+            self.fault(name, FieldCode::TooMany, format!("must have at most {most} items"));
+            return None;
+        }
+        // Every item is read, so that each bad one is named.
+        let items: Vec<Option<T>> = items
+            .into_iter()
+            .enumerate()
+            .map(|(index, item)| self.read_nested(&format!("{name}[{index}]"), item, &read))
+            .collect();
+        items.into_iter().collect()
+    }
+
     /// The same of a field in which absence and null are two different wishes.
     pub fn nested_patch<T>(
         &mut self,
@@ -230,7 +259,7 @@ impl<'a> Fields<'a> {
 
     fn read_nested<T>(
         &mut self,
-        name: &'static str,
+        name: &str,
         value: Value,
         read: impl FnOnce(&mut Fields<'_>) -> Option<T>,
     ) -> Option<T> {

@@ -8,6 +8,7 @@ use crate::{
     cicd::RecordCicdEvent,
     emergency::{AllowExternal, EmergencyRevoke},
     event_query::EventQuery,
+    location::LocationQuery,
     member::{AddMember, MemberQuery, PatchMember},
     problem::{FieldCode, FieldError},
     publisher_request::{
@@ -22,7 +23,7 @@ use crate::{
     session::{LogIn, PageQuery, Refresh, SwitchPublisher},
     signing_key::{RevokeSigningKey, RotateSigningKey},
     user::{InviteAgain, InviteUser, PatchUser, UserQuery},
-    verify_request::VerifyRequest,
+    verify_request::{VerifyBatchRequest, VerifyRequest},
 };
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
@@ -51,9 +52,13 @@ fn of_body<T: FromFields + ToSchema>() -> Contract {
     let schema = serde_json::to_value(T::schema()).unwrap();
     assert_eq!(schema["additionalProperties"], json!(false), "{}", T::name());
     let mut properties = schema["properties"].as_object().unwrap().clone();
+    let named = |name: &str| components[name.rsplit('/').next().unwrap()].clone();
     for property in properties.values_mut() {
         if let Some(name) = property["$ref"].as_str() {
-            *property = components[name.rsplit('/').next().unwrap()].clone();
+            *property = named(name);
+        }
+        if let Some(name) = property["items"]["$ref"].as_str() {
+            property["items"] = named(name);
         }
     }
     let required = schema["required"].as_array().into_iter().flatten();
@@ -104,6 +109,7 @@ fn every_contract() -> Vec<(&'static str, Contract)> {
         ("rotate", of_body::<RotateServiceToken>()),
         ("cleanup", of_body::<CleanupRequest>()),
         ("verify", of_body::<VerifyRequest>()),
+        ("verify batch", of_body::<VerifyBatchRequest>()),
         ("emergency", of_body::<EmergencyRevoke>()),
         ("allow external", of_body::<AllowExternal>()),
         ("cicd event", of_body::<RecordCicdEvent>()),
@@ -139,6 +145,7 @@ fn every_contract() -> Vec<(&'static str, Contract)> {
         ("token query", of_query::<ServiceTokenQuery>()),
         ("event query", of_query::<EventQuery>()),
         ("analytics query", of_query::<AnalyticsQuery>()),
+        ("location query", of_query::<LocationQuery>()),
     ]
 }
 

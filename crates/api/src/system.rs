@@ -113,6 +113,11 @@ pub struct SystemStatus {
     pub journals: Option<JournalsStatus>,
     /// Its cache.
     pub cache: CacheStatus,
+    /// How it counts uses against limits.
+    pub rate_limits: RateLimitStatus,
+    /// The database of places; null where none is configured.
+    #[schema(required = true)]
+    pub places: Option<PlacesStatus>,
     /// All registered nodes.
     pub nodes: Vec<NodeStatus>,
     /// The recurring jobs, wherever they run.
@@ -217,6 +222,30 @@ pub struct CacheStatus {
     pub hits: u64,
     /// Verifications that had to ask the store since the start.
     pub misses: u64,
+}
+
+/// How a node counts uses against limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RateLimitStatus {
+    /// Whether all nodes count together, as long as they can.
+    pub shared: bool,
+    /// Whether this node counts by itself, as what they share cannot be reached.
+    pub away: bool,
+    /// How often that gave no answer since the start.
+    pub failures: u64,
+    /// Budgets that this node keeps.
+    pub budgets: u64,
+}
+
+/// A database of places.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PlacesStatus {
+    /// When the one in use was built; null while none could be read.
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
+    pub built_at: Option<Time>,
+    /// Why the file as it is now could not be read; null where it could.
+    #[schema(required = true)]
+    pub fault: Option<String>,
 }
 
 /// A registered node.

@@ -207,6 +207,54 @@ impl Denial {
     }
 }
 
+/// Decisions in the order in which they were asked for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct BatchDecisions {
+    /// Of each item one.
+    pub items: Vec<Decision>,
+}
+
+wire_enum! {
+    /// What a limit is set for.
+    pub enum LimitReach {
+        /// The credential, and those that it was rotated from.
+        Credential = "credential",
+        /// All tokens of its service account together.
+        ServiceAccount = "service_account",
+        /// All credentials of its publisher together.
+        Publisher = "publisher",
+    }
+}
+
+/// How much may be used still. Asking takes nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LimitStates {
+    /// The credential.
+    pub credential_id: Uuid,
+    /// Its tightest limit; null is unlimited.
+    #[schema(required = true)]
+    pub rate_limit: Option<RateLimit>,
+    /// Each limit that applies; all must have something left.
+    pub limits: Vec<ReachedLimit>,
+    /// Whether all nodes count together; otherwise each counts what it sees itself.
+    pub shared: bool,
+}
+
+/// One of the limits that apply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ReachedLimit {
+    /// What it is set for.
+    pub of: LimitReach,
+    /// Its window.
+    pub window: RateWindow,
+    /// Units in any window.
+    pub limit: u32,
+    /// Units left now.
+    pub remaining: u32,
+    /// Seconds until all units are back.
+    pub reset_seconds: u32,
+}
+
 /// The state of a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RateLimit {

@@ -71,7 +71,14 @@ fn any_scopes_schema() -> RefOr<Schema> {
 
 impl FromFields for VerifyRequest {
     fn from_fields(mut fields: Fields<'_>) -> Result<Self, Refused> {
-        let request = Self {
+        let request = Self::read(&mut fields);
+        fields.finish(|| Some(request))
+    }
+}
+
+impl VerifyRequest {
+    fn read(fields: &mut Fields<'_>) -> Self {
+        Self {
             token: fields.optional("token", Plain),
             required_scopes: fields.optional("required_scopes", Scopes(0)).unwrap_or_default(),
             any_scopes: fields.optional("any_scopes", Scopes(1)),
@@ -82,8 +89,26 @@ impl FromFields for VerifyRequest {
             endpoint: fields.optional("endpoint", ENDPOINT),
             cloudflare_ray_id: fields.optional("cloudflare_ray_id", CLOUDFLARE_RAY_ID),
             cost: fields.optional("cost", integer(0, MAX_COST)),
-        };
-        fields.finish(|| Some(request))
+        }
+    }
+}
+
+/// The most credentials of one batch.
+pub const MAX_BATCH: usize = 100;
+
+/// Several verifications at once, each with facts of its own.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct VerifyBatchRequest {
+    /// The verifications.
+    #[schema(min_items = 1, max_items = 100)]
+    pub items: Vec<VerifyRequest>,
+}
+
+impl FromFields for VerifyBatchRequest {
+    fn from_fields(mut fields: Fields<'_>) -> Result<Self, Refused> {
+        let items = fields.nested_list("items", MAX_BATCH, |item| Some(VerifyRequest::read(item)));
+        fields.finish(|| Some(Self { items: items? }))
     }
 }
 

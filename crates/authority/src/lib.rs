@@ -21,6 +21,8 @@ pub mod idempotency;
 pub mod jobs;
 pub mod journals;
 pub mod keys;
+pub mod limits;
+pub mod locations;
 pub mod mail;
 pub mod memberships;
 pub mod nodes;

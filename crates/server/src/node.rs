@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use keywright_api::system::JournalMode;
 use keywright_authority::audit::chain;
 use keywright_authority::mail::{self, MailSettings, Post};
@@ -17,12 +17,12 @@ use keywright_store::{
 };
 use keywright_verify::journal::mover;
 use keywright_verify::tokens::{OwnIssuer, TokenOptions};
-use keywright_verify::{Clock, Freshness, Tokens, Verifier, VerifierOptions};
+use keywright_verify::{Clock, Freshness, Limiter, Places, Tokens, Verifier, VerifierOptions};
 use tokio::task::JoinHandle;
 use tracing::warn;
 use zeroize::Zeroizing;
 
-use crate::config::{self, Config, Mail, MasterKeys};
+use crate::config::{self, Config, Mail, MasterKeys, RateLimitBackend};
 use crate::http::App;
 use crate::http::app::DoorSettings;
 use crate::{issuers, journal};
@@ -60,6 +60,7 @@ pub fn store_options(config: &Config) -> StoreOptions {
             config::SuccessEvents::All => SuccessEvents::All,
             config::SuccessEvents::Rollup => SuccessEvents::Rollup,
         },
+        places: config.geoip.database.as_deref().map(Places::open).unwrap_or_default(),
         ..StoreOptions::new(config.database.url.reveal().as_str())
     }
 }
@@ -226,7 +227,13 @@ impl Node {
             tasks.extend(tokens.fetching().into_iter().map(tokio::spawn));
         }
         let jobs = jobs::Running::start(&authority);
-        let app = App::new(authority, tokens, journal, door_settings(config)?);
+        let limiter = limiter(config, &part)?;
+        tasks.extend(limiter.watch().map(tokio::spawn));
+        let places = authority.store().places();
+        if places.are_configured() {
+            tasks.push(tokio::spawn(places.clone().watch()));
+        }
+        let app = App::new(authority, tokens, limiter, journal, door_settings(config)?);
         Ok(Self { app, jobs, tasks, part, _lock: lock })
     }
 
@@ -312,6 +319,17 @@ pub(crate) fn post(config: &Config, part: &Part) -> anyhow::Result<Option<Post>>
         background: matches!(part, Part::Serves(_)),
     })?;
     Ok(Some(post))
+}
+
+/// What one command of the operator uses is counted nowhere else.
+fn limiter(config: &Config, part: &Part) -> anyhow::Result<Limiter> {
+    let config::RateLimit { backend, redis_url } = &config.rate_limit;
+    match (backend, redis_url, part) {
+        (RateLimitBackend::Redis, Some(url), Part::Serves(_)) => {
+            Limiter::shared(url.reveal()).map_err(|reason| anyhow!("rate_limit.redis_url: {reason}"))
+        }
+        _ => Ok(Limiter::default()),
+    }
 }
 
 fn freshness(store: &Store) -> Freshness {

@@ -31,6 +31,7 @@ pub fn check_files(loaded: &Loaded) -> Vec<Finding> {
         }
     }
     found.writable("journal.dir", &config.journal.dir);
+    found.readable("geoip.database", config.geoip.database.as_ref());
     if let Some(folder) = &config.mail.folder {
         found.writable("mail.folder", folder);
     }

@@ -120,14 +120,6 @@ impl<'a> Reader<'a> {
                 format!("is accepted, but has no effect in this version: it takes effect with {with}"),
                 String::new(),
             ),
-            Availability::Refused { with } if shown != default_of::<T>(setting).show() => self.push(
-                setting.key,
-                Severity::Error,
-                origin,
-                Some(shown),
-                format!("is not available yet in this version: it comes with {with}"),
-                "remove it".to_owned(),
-            ),
             _ => {}
         }
     }

@@ -127,9 +127,6 @@ fn note(setting: &Setting) -> Option<String> {
         Availability::Accepted { with, .. } => {
             Some(format!("Not yet in this version; accepted with a warning. It takes effect with {with}."))
         }
-        Availability::Refused { with } => Some(format!(
-            "Not yet in this version: another value than the default is refused. It comes with {with}."
-        )),
     }
 }
 

@@ -51,11 +51,6 @@ pub enum Availability {
         /// The value that needs no warning.
         quiet: Option<&'static str>,
     },
-    /// Any value but the default is an error: the operator would rely on what is not there.
-    Refused {
-        /// What would give it its effect.
-        with: &'static str,
-    },
 }
 
 impl Setting {
@@ -119,11 +114,6 @@ impl Setting {
 
     pub(crate) const fn accepted(mut self, with: &'static str, quiet: Option<&'static str>) -> Self {
         self.availability = Availability::Accepted { with, quiet };
-        self
-    }
-
-    pub(crate) const fn refused(mut self, with: &'static str) -> Self {
-        self.availability = Availability::Refused { with };
         self
     }
 

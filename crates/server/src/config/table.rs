@@ -84,10 +84,10 @@ settings! {
     /// Rate limits.
     rate_limit: RateLimit {
         /// Where requests are counted: `local` for each node, `redis` for all nodes together.
-        backend: RateLimitBackend = "local", refused("shared rate limits");
+        backend: RateLimitBackend = "local";
         /// Redis or Valkey, for the backend `redis`.
         redis_url: Option<SecretUrl> = "", schemes(&["redis", "rediss"]), secret(),
-            example("redis://127.0.0.1:6379/0"), refused("shared rate limits");
+            example("redis://127.0.0.1:6379/0");
     }
 
     /// Service tokens.
@@ -128,8 +128,9 @@ settings! {
 
     /// Places of addresses.
     geoip: Geoip {
-        /// A country database in MMDB format.
-        database: Option<PathBuf> = "", example("/var/lib/keywright/country.mmdb"), refused("places of addresses");
+        /// A country database in MMDB format; networks are told too where it has them.
+        /// It is read again when it is replaced. Default: places are not known.
+        database: Option<PathBuf> = "", example("/var/lib/keywright/country.mmdb");
     }
 
     /// Outgoing mail: invitations, and links to set a password or to confirm an address. Its links lead to

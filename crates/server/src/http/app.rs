@@ -11,7 +11,7 @@ use keywright_core::Timestamp;
 use keywright_store::Store;
 use keywright_verify::clock::{boot_micros, wall_clock};
 use keywright_verify::journal::Writer;
-use keywright_verify::{Journal, Tokens};
+use keywright_verify::{Journal, Limiter, Tokens};
 
 use super::{auth, openapi};
 use crate::config::{Networks, PublicUrl};
@@ -45,6 +45,7 @@ pub struct App {
 struct Inner {
     authority: Authority,
     tokens: Tokens<Store>,
+    limiter: Limiter,
     journal: Journal,
     writer: Writer,
     settings: DoorSettings,
@@ -60,6 +61,7 @@ impl App {
     pub fn new(
         authority: Authority,
         tokens: Tokens<Store>,
+        limiter: Limiter,
         journal: Journal,
         settings: DoorSettings,
     ) -> Self {
@@ -70,6 +72,7 @@ impl App {
                 writer: journal.writer(),
                 authority,
                 tokens,
+                limiter,
                 journal,
                 settings,
                 request_prefix,
@@ -89,6 +92,11 @@ impl App {
     /// The reader of presented JWTs.
     pub fn tokens(&self) -> &Tokens<Store> {
         &self.inner.tokens
+    }
+
+    /// By which uses of credentials are counted.
+    pub fn limiter(&self) -> &Limiter {
+        &self.inner.limiter
     }
 
     /// The journal.

@@ -8,8 +8,8 @@ use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 use axum::Router;
@@ -25,6 +25,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use keywright_api::problem::Problem;
 use keywright_api::problem_code::Refusal;
+use keywright_verify::Limiter;
 use keywright_verify::journal::Writer;
 use opentelemetry_sdk::trace::SdkTracer;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -39,7 +40,8 @@ use super::answer::{problem_body, problem_headers};
 use super::audit::export::Leaving;
 use super::auth::verify::{self, Asked};
 use super::client::{REQUEST_ID, client_address, request_id};
-use super::input::read_body;
+use super::input::{MAX_BODY, read_body};
+use super::limits;
 use crate::telemetry::trace;
 
 /// Most bytes of a request's line and headers; more are 431.
@@ -87,6 +89,7 @@ impl Workers {
             let own = Arc::new(Own {
                 edge: edge.clone(),
                 writer: edge.app.journal().writer(),
+                limiter: edge.app.limiter().of_thread(),
                 tracer: trace::verifications(),
             });
             let counted = Arc::clone(&connections);
@@ -141,6 +144,7 @@ impl Workers {
 struct Own {
     edge: Edge,
     writer: Writer,
+    limiter: Limiter,
     tracer: Option<&'static SdkTracer>,
 }
 
@@ -242,21 +246,27 @@ impl Own {
             ip_address: client_address(Some(peer.ip()), &parts.headers, &app.settings().trusted_proxies),
             at,
             headers: &parts.headers,
+            path: verify::PATH,
             operator: false,
+            limiter: &self.limiter,
+            taken: OnceLock::new(),
         };
         let body = if http_body::Body::is_end_stream(&body) {
             Ok(Bytes::new())
         } else {
-            Box::pin(read_body(body)).await
+            Box::pin(read_body(body, MAX_BODY)).await
         };
         let decided = match body {
             Ok(body) => verify::answer(app, &self.writer, &asked, &body).await,
             Err(refused) => Err(refused.0),
         };
-        let response = match decided {
+        let mut response = match decided {
             Ok(json) => decision(json, id),
             Err(problem) => problem_response(problem, id),
         };
+        if let Some(taken) = asked.taken.get() {
+            limits::put(response.headers_mut(), taken);
+        }
         let micros = app.authority().clock().boot_micros() - at;
         app.requests().verified(response.status(), micros);
         let status = response.status().as_u16();

@@ -7,16 +7,17 @@ use axum::extract::FromRequestParts;
 use http::request::Parts;
 use keywright_api::problem::Problem;
 use keywright_api::problem_code::Refusal;
+use keywright_api::verify::DenialCode as WireDenialCode;
 use keywright_authority::{Call, Idempotency};
 use keywright_core::{Actor, Denial, DenialCode, Grant, PublisherId, Requirements, Scope, ScopeSet};
-use keywright_verify::{EventKind, Known, RecordCode, RecordRef};
+use keywright_verify::{EventKind, Known, RecordCode, RecordRef, Taken};
 
 use super::answer::{Refused, denied};
 use super::client::{Presented, presented, user_agent};
-use super::look_up::{Found, Looked, look_up};
+use super::look_up::{Found, Looked, Verdict, look_up};
 use super::outer::Arrived;
 use super::shown::{details, shown};
-use super::{App, etag};
+use super::{App, etag, limits};
 
 /// Marks requests of the local operator: over the operator's socket, or in the operator's own process.
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +39,9 @@ pub enum Level {
     /// At platform level: whoever belongs to a publisher does not have it, whatever their role.
     Platform,
 }
+
+/// What a call of one of our own endpoints takes from the budgets of its credential.
+const COST: u32 = 1;
 
 macro_rules! permissions {
     ($($(#[$doc:meta])* $name:ident = $scope:expr, $level:ident;)*) => {$(
@@ -188,10 +192,15 @@ impl Door<'_> {
             Looked::Unavailable => return self.refuse(RecordCode::Unavailable, None, unavailable()).await,
         };
         let known = &found.known;
-        match found
-            .decide(self.app, &wanted, self.arrived.ip_address)
-            .and_then(|()| at_level(&found, level, &wanted))
-        {
+        let mut verdict =
+            found.decide(self.app, self.app.limiter(), &wanted, self.arrived.ip_address, COST).await;
+        if let Some(taken) = verdict.taken {
+            let _ = self.arrived.taken.set(taken);
+        }
+        if verdict.decision.is_ok() {
+            verdict.decision = at_level(&found, level, &wanted);
+        }
+        match &verdict.decision {
             Ok(()) => {
                 let bearing = found.bearing(self.arrived.ip_address);
                 let _ = self.arrived.let_in.set(bearing.clone());
@@ -200,8 +209,9 @@ impl Door<'_> {
                 Ok(LetIn { actor: Actor::Bearer(Box::new(bearing)), permissions, publisher })
             }
             Err(denial) => {
-                let problem = problem_of(&denial);
-                self.refuse_for(denial.code.into(), Some(known), details(&denial), problem).await
+                let problem = problem_of(&verdict, denial);
+                let details = details(denial, verdict.taken.as_ref());
+                self.refuse_for(denial.code.into(), Some(known), details, problem).await
             }
         }
     }
@@ -279,9 +289,21 @@ pub fn requirements(scope: Option<&str>) -> Result<Requirements, Refused> {
 }
 
 /// The problem of a denial at the gate.
-pub fn problem_of(denial: &Denial) -> Problem {
+pub fn problem_of(verdict: &Verdict, denial: &Denial) -> Problem {
+    if let Some(taken @ Taken { granted: false, .. }) = &verdict.taken {
+        return too_often(taken);
+    }
     let missing: Vec<_> = denial.missing_scopes.iter().map(Scope::as_str).collect();
     denied(denial.code, &missing)
+}
+
+fn too_often(taken: &Taken) -> Problem {
+    let seconds = taken.retry_after_seconds;
+    let detail = format!(
+        "The credential, its account or its publisher was used too often: {} are allowed. Try again in {seconds} s.",
+        limits::in_words(&taken.tightest)
+    );
+    Problem::new(WireDenialCode::RateLimited, detail).retry_after(seconds.into())
 }
 
 /// No credential.

@@ -90,7 +90,7 @@ impl FromRequest<App> for JsonBytes {
 
     async fn from_request(request: Request, _app: &App) -> Result<Self, Refused> {
         let (parts, body) = request.into_parts();
-        let bytes = read_body(body).await?;
+        let bytes = read_body(body, MAX_BODY).await?;
         check_content_type(&parts, &bytes)?;
         Ok(Self(bytes))
     }
@@ -158,15 +158,15 @@ fn is_media_type(content_type: Option<&[u8]>, media_type: &str) -> bool {
     value.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(media_type)
 }
 
-/// Reads a whole body, within [`MAX_BODY`] and in time.
+/// Reads a whole body, of at most `most` bytes and in time.
 ///
 /// # Errors
 /// 413, 408, or 400 when it breaks off.
-pub async fn read_body<B>(body: B) -> Result<Bytes, Refused>
+pub async fn read_body<B>(body: B, most: usize) -> Result<Bytes, Refused>
 where
     B: http_body::Body<Data = Bytes>,
 {
-    let mut reading = std::pin::pin!(read_within(body));
+    let mut reading = std::pin::pin!(read_within(body, most));
     // Most bodies came with their head: no timer is set for those.
     if let Poll::Ready(read) = futures::poll!(reading.as_mut()) {
         return read.map_err(Into::into);
@@ -177,12 +177,13 @@ where
     }
 }
 
-async fn read_within<B>(body: B) -> Result<Bytes, Problem>
+async fn read_within<B>(body: B, most: usize) -> Result<Bytes, Problem>
 where
     B: http_body::Body<Data = Bytes>,
 {
-    let too_large = || Problem::new(Refusal::PayloadTooLarge, "A body may have at most 64 KiB.");
-    if body.size_hint().lower() > MAX_BODY as u64 {
+    let too_large =
+        || Problem::new(Refusal::PayloadTooLarge, format!("A body may have at most {} KiB.", most / 1024));
+    if body.size_hint().lower() > most as u64 {
         return Err(too_large());
     }
     let mut body = std::pin::pin!(body);
@@ -191,7 +192,7 @@ where
     while let Some(frame) = body.as_mut().frame().await {
         let frame = frame.map_err(|_| Problem::new(Refusal::InvalidJson, "The body broke off."))?;
         let Ok(data) = frame.into_data() else { continue };
-        if first.len() + rest.as_ref().map_or(0, BytesMut::len) + data.len() > MAX_BODY {
+        if first.len() + rest.as_ref().map_or(0, BytesMut::len) + data.len() > most {
             return Err(too_large());
         }
         match &mut rest {

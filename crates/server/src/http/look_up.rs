@@ -7,12 +7,11 @@ use std::time::Duration;
 
 use keywright_authority::{Authority, external_identities};
 use keywright_core::{
-    Bearer, Bearing, Decision, DenialCode, Facts, Grant, Mapping, PublisherId, Requirements, TokenHash,
-    Wanted, address,
+    Bearer, Bearing, Decision, DenialCode, Facts, Grant, Mapping, PublisherId, Requirements, Timestamp,
+    TokenHash, Wanted, address,
 };
 use keywright_verify::tokens::Asked;
-use keywright_verify::{Known, Lookup, Read, Unread};
-
+use keywright_verify::{Known, Limiter, Lookup, Read, Taken, Unread};
 use tracing::warn;
 
 use super::App;
@@ -52,18 +51,54 @@ impl Found {
         }
     }
 
-    /// Decides on it, as it is at the moment at which it was found, used from an address.
-    ///
-    /// # Errors
-    /// The denial.
-    pub fn decide(&self, app: &App, wanted: &Requirements, address: Option<IpAddr>) -> Decision {
-        self.known.admit(Facts { now: app.authority().clock().at(self.at), address })?;
+    /// Decides on it, as it is at the moment at which it was found, used from an address; what it takes of its
+    /// budgets is taken once it is known to be good, and before its scopes are looked at.
+    pub async fn decide(
+        &self,
+        app: &App,
+        limiter: &Limiter,
+        wanted: &Requirements,
+        address: Option<IpAddr>,
+        cost: u32,
+    ) -> Verdict {
+        let now = app.authority().clock().at(self.at);
+        let mut verdict = Verdict { decision: self.admit(now, address), taken: None };
+        if verdict.decision.is_err() {
+            return verdict;
+        }
+        if let Some(bounds) = self.known.grant().bounds.as_deref().filter(|bounds| !bounds.budgets.is_empty())
+        {
+            verdict.taken = if limiter.counts_here() {
+                limiter.take_here(&bounds.budgets, cost, now)
+            } else {
+                // Boxed, so that the future of a hit, which is moved about, stays small.
+                Box::pin(limiter.take(&bounds.budgets, cost, now)).await
+            };
+        }
+        verdict.decision = match verdict.taken {
+            Some(Taken { granted: false, .. }) => Err(DenialCode::RateLimited.into()),
+            _ => self.known.carries(wanted),
+        };
+        verdict
+    }
+
+    fn admit(&self, now: Timestamp, address: Option<IpAddr>) -> Decision {
+        self.known.admit(Facts { now, address })?;
         if self.elsewhere {
             // The scopes that it has are those of another publisher.
             return Err(DenialCode::WrongPublisher.into());
         }
-        self.known.carries(wanted)
+        Ok(())
     }
+}
+
+/// What was decided on a credential.
+#[derive(Clone, Debug)]
+pub struct Verdict {
+    /// The decision.
+    pub decision: Decision,
+    /// What became of its budgets; none of one that is not limited, or was refused before they are looked at.
+    pub taken: Option<Taken>,
 }
 
 /// What a look-up found.

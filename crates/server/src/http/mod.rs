@@ -13,6 +13,8 @@ pub mod etag;
 pub mod gate;
 pub mod guest;
 pub mod input;
+pub mod limits;
+pub mod locations;
 pub mod look_up;
 pub mod metrics;
 pub mod openapi;

@@ -60,6 +60,7 @@ impl Modify for Schemes {
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(auth::verify::verify))
+        .merge(limits_and_places())
         .routes(routes!(auth::me::me, accounts::profile::update))
         .routes(routes!(auth::health::health))
         .routes(routes!(auth::emergency_revoke::emergency_revoke))
@@ -117,6 +118,14 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(system::status::status))
         .routes(routes!(system::health::health))
         .routes(routes!(serve))
+}
+
+/// Several decisions at once, and what is left and was seen of a credential.
+fn limits_and_places() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(auth::verify_batch::verify_batch))
+        .routes(routes!(tokens::limit_state::limit_state))
+        .routes(routes!(tokens::locations::locations))
 }
 
 /// The routes outside the base path.

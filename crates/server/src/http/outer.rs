@@ -12,7 +12,7 @@ use keywright_api::problem::Problem;
 use keywright_api::problem_code::Refusal;
 use keywright_core::{Bearing, PrincipalKind};
 use keywright_verify::clock::boot_micros;
-use keywright_verify::{EventKind, RecordRef};
+use keywright_verify::{EventKind, RecordRef, Taken};
 use tracing::{Instrument, debug, info, info_span};
 
 use super::App;
@@ -20,6 +20,7 @@ use super::answer::{LateDenial, Refused, problem_body, problem_headers};
 use super::auth::verify;
 use super::client::{self, REQUEST_ID, user_agent};
 use super::gate::unrecorded;
+use super::limits;
 use super::metrics;
 use super::shown::shown;
 use crate::metrics::Requests;
@@ -38,6 +39,8 @@ pub struct Arrived {
     pub at: i64,
     /// Whom the gate let in.
     pub let_in: Arc<OnceLock<Bearing>>,
+    /// What became of the budgets of its credential.
+    pub taken: Arc<OnceLock<Taken>>,
 }
 
 /// Wraps every request.
@@ -52,6 +55,7 @@ pub async fn layer(State(app): State<App>, mut request: Request, next: Next) -> 
         path: shown(request.uri().path()).to_owned(),
         at: app.authority().clock().boot_micros(),
         let_in: Arc::default(),
+        taken: Arc::default(),
     };
     request.extensions_mut().insert(arrived.clone());
     let facts = Facts {
@@ -78,7 +82,10 @@ pub async fn layer(State(app): State<App>, mut request: Request, next: Next) -> 
         }
         _ => response,
     };
-    let response = finish(response, &request_id);
+    let mut response = finish(response, &request_id);
+    if let Some(taken) = arrived.taken.get() {
+        limits::put(response.headers_mut(), taken);
+    }
     trace::answered(&traced, response.status().as_u16());
     let micros = boot_micros() - began;
     app.requests().answered(&facts.method, template, response.status(), micros);

@@ -3,7 +3,8 @@
 //! Callers put credentials where they do not belong, into paths and user agents; the log and the events
 //! must not become a place to find them in.
 
-use keywright_core::{Denial, Scope};
+use keywright_core::{Denial, DenialCode, Scope};
+use keywright_verify::{LimitState, Taken};
 
 /// As many hexadecimal digits in a row are a secret: those that a shorter run leaves open are too many
 /// to be tried, and no id has as many.
@@ -19,8 +20,12 @@ pub(crate) fn shown(text: &str) -> &str {
 /// Scopes that an event names; more are only counted.
 const MAX_SCOPES: usize = 10;
 
-/// The details of a denial as its event keeps them: the scopes that were missing.
-pub(crate) fn details(denial: &Denial) -> Option<String> {
+/// The details of a denial as its event keeps them: the scopes that were missing, or the limit that was used up.
+pub(crate) fn details(denial: &Denial, taken: Option<&Taken>) -> Option<String> {
+    if let (DenialCode::RateLimited, Some(taken)) = (denial.code, taken) {
+        let LimitState { window, limit, .. } = taken.tightest;
+        return Some(serde_json::json!({"window": window.as_str(), "limit": limit}).to_string());
+    }
     let missing = &denial.missing_scopes;
     let named = missing.iter().map(Scope::as_str).filter(|scope| shown(scope).len() == scope.len());
     (!missing.is_empty()).then(|| {

@@ -39,6 +39,7 @@ impl Collector for Node {
         decisions(&self.0, &mut to);
         requests(&self.0, &mut to);
         cache(&self.0, &mut to);
+        limits(&self.0, &mut to);
         store(&self.0, &mut to);
         issuers(&self.0, &mut to);
         journal(&self.0, &mut to);
@@ -157,6 +158,31 @@ fn issuers(app: &App, to: &mut Families<'_>) {
         "keywright_issuer_keys_age_seconds",
         "Time since the keys of an issuer were fetched last",
         ages,
+    );
+}
+
+fn limits(app: &App, to: &mut Families<'_>) {
+    let told = app.limiter().status();
+    to.gauge(
+        "keywright_rate_limit_budgets",
+        "Budgets of credentials, accounts and publishers that this node counts",
+        float(told.budgets),
+    );
+    to.gauge(
+        "keywright_rate_limit_away",
+        "1 while this node counts by itself, as the server that all share cannot be reached",
+        flag(told.away),
+    );
+    to.counter(
+        "keywright_rate_limit_failures",
+        "Times that the server that all share gave no answer, or not in time",
+        told.failures,
+    );
+    let places = app.authority().store().places().status();
+    to.gauge(
+        "keywright_places_fault",
+        "1 while the database of places, as it is now, cannot be read",
+        flag(places.is_some_and(|places| places.fault.is_some())),
     );
 }
 

@@ -145,7 +145,8 @@ fn links_between_documents_resolve() {
 fn every_denial_is_explained_with_the_status_that_a_gate_gives_it() {
     let table = "| `malformed` | a | 401 |\n| `not_found` | a | 401 |\n| `revoked` | a | 401 |\n\
                  | `expired` | a | 401 |\n| `inactive` | a | 401 |\n| `principal_disabled` | a | 401 |\n\
-                 | `publisher_suspended` | a | 401 |\n| `wrong_publisher` | a | 403 |\n\
+                 | `publisher_suspended` | a | 401 |\n| `ip_not_allowed` | a | 403 |\n\
+                 | `wrong_publisher` | a | 403 |\n| `rate_limited` | a | 429 |\n\
                  | `insufficient_scope` | a | 403 |\n";
     let find = |text: &str| denials::wrong(&Document::new("docs/verification.md", text));
     assert_eq!(find(table), Vec::<String>::new());

@@ -70,12 +70,15 @@ const SESSIONS: [&str; 2] = ["switch_publisher", "end_session"];
 /// What each other operation asks for. One that is missing here fails the tests.
 const PERMISSIONS: &[(&str, &str)] = &[
     ("verify", "tokens:verify"),
+    ("verify_batch", "tokens:verify"),
     ("emergency_revoke", "emergency:revoke"),
     ("allow_external", "emergency:revoke"),
     ("list_service_tokens", "tokens:read"),
     ("get_service_token", "tokens:read"),
     ("list_service_token_security_events", "tokens:read"),
     ("get_service_token_analytics", "tokens:read"),
+    ("get_service_token_limit_state", "tokens:read"),
+    ("get_service_token_locations", "tokens:read"),
     ("get_analytics_summary", "tokens:read"),
     ("create_service_token", "tokens:admin"),
     ("update_service_token", "tokens:admin"),
@@ -230,6 +233,7 @@ impl Targets {
         let number = self.number;
         Some(match operation.id.as_str() {
             "verify" => json!({"token": self.token.secret}),
+            "verify_batch" => json!({"items": [{"token": self.token.secret}]}),
             "emergency_revoke" => json!({"reason": "r", "scope": {"all": true}, "include": ["personal"]}),
             "allow_external" => json!({"scope": {"all": true}}),
             "record_cicd_event" => json!({"event_type": "deployment", "status": "success"}),

@@ -3,6 +3,7 @@
 mod configuration;
 mod finding;
 mod issuers;
+mod limits;
 mod mail;
 mod places;
 mod server;
@@ -47,6 +48,7 @@ async fn look(loaded: &Loaded) -> Vec<Finding> {
         findings.extend(telemetry::look(config).await);
         findings.extend(issuers::look(config).await);
         findings.extend(mail::look(config).await);
+        findings.extend(limits::look(config).await);
     }
     findings
 }

@@ -107,15 +107,6 @@ fn each_key_has_a_name_in_the_environment_and_a_place_in_the_file() {
 }
 
 #[test]
-fn a_setting_whose_feature_is_missing_is_refused_by_name() {
-    for (key, value) in [("rate_limit.redis_url", "redis://127.0.0.1"), ("geoip.database", "country.mmdb")] {
-        let loaded = with_flags(&[(key, value)]);
-        assert!(error(&loaded, key).message.contains("not available yet in this version"), "{key}");
-    }
-    assert_eq!(with_flags(&[("rate_limit.backend", "local"), ("mail.from", "")]).findings, []);
-}
-
-#[test]
 fn the_names_that_are_no_settings_are_left_alone() {
     let loaded = with_environment(&[
         ("KEYWRIGHT_URL", "http://127.0.0.1:8080"),

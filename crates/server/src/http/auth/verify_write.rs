@@ -4,11 +4,21 @@
 use std::io::Write as _;
 
 use bytes::Bytes;
-use keywright_core::{CredentialKind, Denial, Grant, RateLimits, Scope, ScopeSet, Timestamp};
-use keywright_verify::Known;
+use keywright_core::{CredentialKind, Denial, DenialCode, Grant, RateLimits, Scope, ScopeSet, Timestamp};
+use keywright_verify::{Known, LimitState, Taken};
+
+use crate::http::look_up::Verdict;
+
+/// The answer about a credential that is known.
+pub(super) fn known(known: &Known, verdict: &Verdict, request_id: &str) -> Bytes {
+    match &verdict.decision {
+        Ok(()) => valid(known, verdict.taken.as_ref(), request_id),
+        Err(denial) => denied(known, denial, verdict.taken.as_ref(), request_id),
+    }
+}
 
 /// The answer for a valid credential.
-pub(super) fn valid(known: &Known, request_id: &str) -> Bytes {
+fn valid(known: &Known, taken: Option<&Taken>, request_id: &str) -> Bytes {
     let (grant, held) = (known.grant(), known.scopes());
     let mut out = Vec::with_capacity(768);
     out.extend_from_slice(b"{\"valid\":true,\"code\":\"valid\"");
@@ -21,7 +31,9 @@ pub(super) fn valid(known: &Known, request_id: &str) -> Bytes {
     publishers(&mut out, grant);
     out.extend_from_slice(b",\"scopes\":");
     scopes(&mut out, &held);
-    out.extend_from_slice(b",\"rate_limit\":null,\"context\":");
+    out.extend_from_slice(b",\"rate_limit\":");
+    rate_limit(&mut out, taken);
+    out.extend_from_slice(b",\"context\":");
     context(&mut out, known, &held);
     end(out, request_id)
 }
@@ -79,7 +91,7 @@ fn expires_at(known: &Known) -> Option<Timestamp> {
 }
 
 /// The answer for a known credential that is denied.
-pub(super) fn denied(known: &Known, denial: &Denial, request_id: &str) -> Bytes {
+fn denied(known: &Known, denial: &Denial, taken: Option<&Taken>, request_id: &str) -> Bytes {
     let mut out = Vec::with_capacity(512);
     out.extend_from_slice(b"{\"valid\":false,\"code\":\"");
     out.extend_from_slice(denial.code.as_str().as_bytes());
@@ -88,6 +100,10 @@ pub(super) fn denied(known: &Known, denial: &Denial, request_id: &str) -> Bytes 
     if let Some(end) = expires_at(known) {
         out.extend_from_slice(b",\"expires_at\":");
         time(&mut out, Some(end));
+    }
+    if denial.code == DenialCode::RateLimited {
+        out.extend_from_slice(b",\"rate_limit\":");
+        rate_limit(&mut out, taken);
     }
     if !denial.missing_scopes.is_empty() {
         out.extend_from_slice(b",\"missing_scopes\":");
@@ -165,6 +181,18 @@ fn optional_uuid(out: &mut Vec<u8>, id: Option<uuid::Uuid>) {
     }
 }
 
+/// The tightest window.
+fn rate_limit(out: &mut Vec<u8>, taken: Option<&Taken>) {
+    let Some(taken) = taken else { return out.extend_from_slice(b"null") };
+    let LimitState { window, limit, remaining, reset_seconds } = taken.tightest;
+    // Writing to memory does not fail.
+    let _ = write!(
+        out,
+        r#"{{"window":"{}","limit":{limit},"remaining":{remaining},"reset_seconds":{reset_seconds}}}"#,
+        window.as_str()
+    );
+}
+
 fn number(out: &mut Vec<u8>, number: Option<u32>) {
     match number {
         Some(number) => drop(write!(out, "{number}")),
@@ -198,10 +226,11 @@ fn text(out: &mut Vec<u8>, text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::limits;
     use keywright_api::verify::Decision;
     use keywright_core::{
         Bonds, Claimed, CredentialId, CredentialKind, DenialCode, Epochs, Metadata, Owner, PrincipalKind,
-        PublisherId, Standing, Tenancy, UserId,
+        PublisherId, Standing, Tenancy, UserId, Window,
     };
     use keywright_verify::VerifiedToken;
     use keywright_verify::cache::Entry;
@@ -277,19 +306,35 @@ mod tests {
         decision
     }
 
+    fn any_taken(granted: bool) -> impl Strategy<Value = Taken> {
+        (any::<[u32; 3]>(), any::<bool>()).prop_map(move |([limit, remaining, reset_seconds], minute)| {
+            let window = if minute { Window::Minute } else { Window::Hour };
+            let tightest = LimitState { window, limit, remaining, reset_seconds };
+            Taken { granted, tightest, retry_after_seconds: 0 }
+        })
+    }
+
     proptest! {
         #[test]
-        fn a_valid_decision_is_the_wire_type(known in any_known(), request_id in "[a-z0-9]{1,9}") {
-            let decision = is_the_wire_type(&valid(&known, &request_id));
+        fn a_valid_decision_is_the_wire_type(
+            known in any_known(), request_id in "[a-z0-9]{1,9}", taken in proptest::option::of(any_taken(true)),
+        ) {
+            let decision = is_the_wire_type(&valid(&known, taken.as_ref(), &request_id));
             prop_assert!(decision.is_valid());
+            let Decision::Valid(told) = &decision else { unreachable!() };
+            prop_assert_eq!(told.rate_limit, taken.map(|taken| limits::state(&taken.tightest)));
             prop_assert_eq!(decision.request_id(), request_id);
         }
 
         #[test]
-        fn a_denial_is_the_wire_type(known in any_known(), at in 2..DenialCode::ALL.len()) {
+        fn a_denial_is_the_wire_type(
+            known in any_known(), at in 2..DenialCode::ALL.len(), taken in any_taken(false),
+        ) {
             let code = DenialCode::ALL[at];
             let missing: Vec<Scope> = if code == DenialCode::InsufficientScope { known.grant().scopes.iter().cloned().collect() } else { vec![] };
-            let decision = is_the_wire_type(&denied(&known, &Denial { code, missing_scopes: missing }, "r"));
+            let decision = is_the_wire_type(&denied(&known, &Denial { code, missing_scopes: missing }, Some(&taken), "r"));
+            let Decision::Denied(told) = &decision else { unreachable!() };
+            prop_assert_eq!(told.rate_limit.is_some(), code == DenialCode::RateLimited);
             prop_assert_eq!(decision.code(), code.as_str());
         }
     }

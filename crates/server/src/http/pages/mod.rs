@@ -27,7 +27,7 @@ use self::words::Words;
 use super::App;
 use super::answer::Refused;
 use super::guest::Guest;
-use super::input::read_body;
+use super::input::{MAX_BODY, read_body};
 
 /// No script, nothing of others, in no frame.
 const POLICY: &str =
@@ -99,7 +99,7 @@ async fn carry_out(
     headers: &HeaderMap,
     request: Request,
 ) -> Response {
-    let body = match read_body(request.into_body()).await {
+    let body = match read_body(request.into_body(), MAX_BODY).await {
         Ok(body) => body,
         Err(refused) => return refused.into_response(),
     };

@@ -5,11 +5,13 @@ use axum::response::Response;
 use http::StatusCode;
 use keywright_api::system::{
     CacheStatus, HealthStatus, JobOutcome, JobStatus, JournalGap, JournalStatus, JournalsStatus, NodeStatus,
-    StoreEngine, StoreStatus, SystemStatus as Body, TokenTotals, VerificationStatus,
+    PlacesStatus, RateLimitStatus, StoreEngine, StoreStatus, SystemStatus as Body, TokenTotals,
+    VerificationStatus,
 };
 use keywright_authority::status::{Report, StoreAnswer, report};
 use keywright_core::Timestamp;
 use keywright_store::Engine;
+use keywright_verify::LimiterStatus;
 
 use super::health::{Health, seconds};
 use crate::http::answer::{Refused, json_no_store};
@@ -60,6 +62,8 @@ fn body(app: &App, health: Health, report: &Report) -> Body {
             hits: report.verifier.hits,
             misses: report.verifier.loads,
         },
+        rate_limits: rate_limits(app),
+        places: places(app),
         nodes: answer.map(|answer| nodes(answer, report.now, app)).unwrap_or_default(),
         jobs: jobs(app, report),
         service_tokens: answer.map(|answer| TokenTotals {
@@ -87,6 +91,16 @@ fn store(app: &App, health: Health, report: &Report) -> StoreStatus {
         connections_in_use: count(report.pool.size.saturating_sub(report.pool.idle)),
         connections_max: count(report.pool.max),
     }
+}
+
+fn rate_limits(app: &App) -> RateLimitStatus {
+    let LimiterStatus { shared, away, failures, budgets } = app.limiter().status();
+    RateLimitStatus { shared, away, failures, budgets: budgets as u64 }
+}
+
+fn places(app: &App) -> Option<PlacesStatus> {
+    let status = app.authority().store().places().status()?;
+    Some(PlacesStatus { built_at: status.built_at.map(view::time), fault: status.fault })
 }
 
 fn journal(app: &App) -> JournalStatus {

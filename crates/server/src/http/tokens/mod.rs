@@ -3,7 +3,9 @@
 pub mod cleanup;
 pub mod create;
 pub mod get;
+pub mod limit_state;
 pub mod list;
+pub mod locations;
 pub mod revoke;
 pub mod rotate;
 pub mod security_events;

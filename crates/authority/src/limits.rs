@@ -1,0 +1,19 @@
+//! How much of its limits a credential has left.
+
+use keywright_core::{CredentialId, Grant};
+use keywright_store::grants;
+
+use crate::authority::Authority;
+use crate::call::Call;
+use crate::fault::Fault;
+use crate::service_tokens;
+
+/// A service token as it is decided on, with the budgets that its uses take from.
+///
+/// # Errors
+/// [`Fault::Denied`] without `tokens:read`; [`Fault::NotFound`].
+pub async fn of_service_token(authority: &Authority, call: &Call, id: CredentialId) -> Result<Grant, Fault> {
+    service_tokens::get(authority, call, id).await?;
+    let mut reader = authority.store().read().await?;
+    grants::of_service_token(reader.conn(), id).await?.ok_or(Fault::NotFound)
+}

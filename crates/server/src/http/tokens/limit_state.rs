@@ -1,0 +1,29 @@
+//! `GET /auth/tokens/{id}/limit-state`.
+
+use axum::extract::State;
+use axum::response::Response;
+use keywright_api::verify::LimitStates;
+use keywright_authority::limits as use_cases;
+
+use crate::http::answer::Refused;
+use crate::http::gate::{Caller, TokensRead};
+use crate::http::input::{NoQuery, PathId};
+use crate::http::{App, limits};
+
+/// How much of its limits a service token has left. Asking takes nothing of them.
+#[utoipa::path(
+    get, path = "/auth/tokens/{id}/limit-state", tag = "service tokens", operation_id = "get_service_token_limit_state",
+    params(("id" = uuid::Uuid, Path, description = "The token")),
+    responses((status = 200, description = "What is left", body = LimitStates),
+        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
+        (status = "5XX", description = "Not available at the moment", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+)]
+pub async fn limit_state(
+    State(app): State<App>,
+    caller: Caller<TokensRead>,
+    _: NoQuery,
+    PathId(id): PathId,
+) -> Result<Response, Refused> {
+    let grant = use_cases::of_service_token(app.authority(), &caller.call, id).await?;
+    Ok(limits::states(&app, &grant).await)
+}

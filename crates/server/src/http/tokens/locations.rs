@@ -1,0 +1,29 @@
+//! `GET /auth/tokens/{id}/locations`.
+
+use axum::extract::State;
+use axum::response::Response;
+use keywright_api::location::{LocationQuery, Locations};
+use keywright_authority::locations as use_cases;
+
+use crate::http::answer::Refused;
+use crate::http::gate::{Caller, TokensRead};
+use crate::http::input::{PathId, Query};
+use crate::http::{App, locations};
+
+/// From where a service token was used.
+#[utoipa::path(
+    get, path = "/auth/tokens/{id}/locations", tag = "service tokens", operation_id = "get_service_token_locations",
+    params(("id" = uuid::Uuid, Path, description = "The token"), LocationQuery),
+    responses((status = 200, description = "Countries and networks", body = Locations),
+        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
+        (status = "5XX", description = "Not available at the moment", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+)]
+pub async fn locations(
+    State(app): State<App>,
+    caller: Caller<TokensRead>,
+    Query(query): Query<LocationQuery>,
+    PathId(id): PathId,
+) -> Result<Response, Refused> {
+    let found = use_cases::of_service_token(app.authority(), &caller.call, id, query.days).await?;
+    Ok(locations::answer(id, found))
+}
