@@ -11,6 +11,7 @@ mod cold;
 mod emergency;
 mod in_process;
 mod jwt;
+mod limits;
 mod memory;
 mod mint;
 mod moving;
@@ -23,9 +24,10 @@ mod start;
 pub(crate) type Measure = fn(&Context) -> Result<Section>;
 
 /// All sections, in the order of the page.
-pub(crate) const ALL: [(&str, Measure); 13] = [
+pub(crate) const ALL: [(&str, Measure); 14] = [
     ("cached", cached::run),
     ("jwt", jwt::run),
+    ("limits", limits::run),
     ("moving", moving::run),
     ("sink", sink::run),
     ("open-loop", open_loop::run),
