@@ -121,7 +121,7 @@ fn every_file_crate_and_name_in_code_that_is_named_exists() {
             ("`crates/server/src/http/tokens/{create,remove}.rs`", "remove.rs"),
             ("`stampers.rs`", "stampers.rs"),
             ("`-p keywright-stores`", "keywright-stores"),
-            ("`keywright_verify::clocks`", "clocks"),
+            ("`keywright_verify::hourglass`", "hourglass"),
             ("`Verifier::resolves`", "resolves"),
             ("`GrantSources`", "GrantSources"),
             ("`take_two()`", "take_two"),
