@@ -1,6 +1,7 @@
 //! What may be asked of publishers.
 
 use crate::{
+    bounds::{ChangeRateLimits, rate_limits_schema},
     kind::{Boolean, choice, integer, list, text},
     page::{MAX_CURSOR, MAX_LIMIT, MIN_LIMIT},
     patch::Patch,
@@ -11,18 +12,13 @@ use crate::{
 use serde::Serialize;
 use utoipa::{
     IntoParams, ToSchema,
-    openapi::{
-        ArrayBuilder, ObjectBuilder, RefOr, Schema, Type,
-        schema::{AdditionalProperties, SchemaType},
-    },
+    openapi::{ArrayBuilder, ObjectBuilder, RefOr, Schema, Type},
 };
 
 /// The most domains that a publisher may name.
 pub const MAX_DOMAINS: usize = 100;
 /// The most characters of a domain.
 pub const MAX_DOMAIN: usize = 253;
-/// The highest rate limit.
-pub const MAX_RATE: u32 = 1_000_000_000;
 
 /// A new publisher.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
@@ -86,23 +82,12 @@ pub struct ChangePublisherSettings {
     pub session_max_days: Patch<u32>,
     /// The limits of its credentials that have none of their own; null is unlimited.
     #[serde(skip_serializing_if = "Patch::is_absent")]
-    #[schema(schema_with = rate_limits_schema)]
+    #[schema(schema_with = default_limits_schema)]
     pub default_rate_limits: Patch<ChangeRateLimits>,
     /// Whether a login for it needs a second factor. True is refused in this version, which has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub require_second_factor: Option<bool>,
-}
-
-/// A change of rate limits; what is left out stays, null is unlimited.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct ChangeRateLimits {
-    /// Uses in any minute.
-    #[serde(skip_serializing_if = "Patch::is_absent")]
-    pub per_minute: Patch<u32>,
-    /// Uses in any hour.
-    #[serde(skip_serializing_if = "Patch::is_absent")]
-    pub per_hour: Patch<u32>,
 }
 
 fn domains_schema() -> RefOr<Schema> {
@@ -118,22 +103,8 @@ fn domains_schema() -> RefOr<Schema> {
         .into()
 }
 
-fn rate_limits_schema() -> RefOr<Schema> {
-    let nullable = |kind| SchemaType::from_iter([kind, Type::Null]);
-    let limit = |description: &str| {
-        ObjectBuilder::new()
-            .schema_type(nullable(Type::Integer))
-            .minimum(Some(1))
-            .maximum(Some(MAX_RATE))
-            .description(Some(description))
-    };
-    ObjectBuilder::new()
-        .schema_type(nullable(Type::Object))
-        .property("per_minute", limit("Uses in any minute; null is unlimited."))
-        .property("per_hour", limit("Uses in any hour; null is unlimited."))
-        .additional_properties(Some(AdditionalProperties::FreeForm(false)))
-        .description(Some("The limits of its credentials that have none of their own; null is unlimited."))
-        .into()
+fn default_limits_schema() -> RefOr<Schema> {
+    rate_limits_schema("The limits of its credentials that have none of their own; null is unlimited.")
 }
 
 impl ChangePublisherSettings {
@@ -143,11 +114,7 @@ impl ChangePublisherSettings {
             allowed_login_domains: fields.not_null("allowed_login_domains", list(MAX_DOMAINS, domain)),
             access_token_max_minutes: fields.patch("access_token_max_minutes", integer(15, 60)),
             session_max_days: fields.patch("session_max_days", integer(1, 90)),
-            default_rate_limits: fields.nested_patch("default_rate_limits", |limits| {
-                let rate = integer(1, MAX_RATE);
-                let per_minute = limits.patch("per_minute", rate);
-                Some(ChangeRateLimits { per_minute, per_hour: limits.patch("per_hour", rate) })
-            }),
+            default_rate_limits: ChangeRateLimits::field(fields, "default_rate_limits"),
             require_second_factor: fields.not_null("require_second_factor", Boolean),
         }
     }

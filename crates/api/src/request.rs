@@ -46,6 +46,8 @@ pub enum Format {
     Email,
     /// A domain, such as `example.com`.
     Domain,
+    /// A network, such as `192.0.2.0/24`, or an address.
+    Network,
     /// A moment, RFC 3339.
     Time,
     /// A moment, RFC 3339, at which something ends that must not have ended already.

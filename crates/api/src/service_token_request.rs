@@ -2,7 +2,8 @@
 
 use crate::{
     Time,
-    kind::{Boolean, Metadata, Scopes, choice, expiry, integer, text},
+    bounds::{ChangeRateLimits, networks, networks_schema, rate_limits_schema},
+    kind::{Boolean, Id, Metadata, Scopes, choice, expiry, integer, text},
     page::{MAX_CURSOR, MAX_LIMIT, MIN_LIMIT},
     patch::Patch,
     problem::FieldCode,
@@ -15,6 +16,11 @@ use utoipa::{
     IntoParams, ToSchema,
     openapi::{RefOr, Schema},
 };
+use uuid::Uuid;
+
+mod of_account;
+
+pub use of_account::{AccountTokenQuery, CreateAccountToken, RotateAllTokens};
 
 /// The most characters of a name.
 pub const MAX_NAME: usize = 255;
@@ -27,9 +33,6 @@ pub const MAX_GRACE_SECONDS: u32 = 2_592_000;
 /// The most days that filters and cleanups look back or ahead: a hundred years.
 pub const MAX_DAYS: u32 = 36_500;
 
-/// Fields of a token that a later version lets callers set.
-const LATER: &[&str] = &["service_account_id", "rate_limits", "ip_allowlist"];
-
 /// A new service token.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -37,9 +40,11 @@ pub struct CreateServiceToken {
     /// Its name, unique among tokens that are not revoked.
     #[schema(min_length = 1, max_length = 255, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     pub token_name: String,
-    /// What it may do; nothing that its maker lacks. Needed, unless `scopes` says it.
-    #[schema(required = false, schema_with = permissions_schema)]
-    pub permissions: Vec<String>,
+    /// What it may do; nothing that its maker lacks. Needed, unless `scopes` says it, or it belongs to an account:
+    /// then it may do all that the account may.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = permissions_schema)]
+    pub permissions: Option<Vec<String>>,
     /// The same as `permissions`, which is then left out. Always none once read.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(schema_with = scopes_schema)]
@@ -57,6 +62,27 @@ pub struct CreateServiceToken {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub metadata: Option<Map<String, Value>>,
+    /// The service account that it belongs to; without one it stands alone, at platform level.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service_account_id: Option<Uuid>,
+    /// Its own limits, within its account's.
+    #[serde(skip_serializing_if = "Patch::is_absent")]
+    #[schema(schema_with = limits_schema)]
+    pub rate_limits: Patch<ChangeRateLimits>,
+    /// Its own networks, within its account's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = allowlist_schema)]
+    pub ip_allowlist: Option<Vec<String>>,
+}
+
+fn limits_schema() -> RefOr<Schema> {
+    rate_limits_schema("Its own limits, within its account's; null is none of its own.")
+}
+
+fn allowlist_schema() -> RefOr<Schema> {
+    networks_schema(
+        "The networks that it may be used from, within its account's; null or none is no bound of its own.",
+    )
 }
 
 fn permissions_schema() -> RefOr<Schema> {
@@ -92,27 +118,39 @@ impl CreateServiceToken {
     }
 }
 
-impl FromFields for CreateServiceToken {
-    fn from_fields(mut fields: Fields<'_>) -> Result<Self, Refused> {
-        let nameless = !fields.has("permissions") && !fields.has("scopes");
+impl CreateServiceToken {
+    /// What all tokens have in common; `None` of a bad one.
+    fn read(fields: &mut Fields<'_>) -> Option<Self> {
         if fields.has("expires_at") && fields.has("expires_in_days") {
             let detail = "say either this or expires_at";
             fields.fault("expires_in_days", FieldCode::Conflict, detail);
         }
         let token_name = fields.required("token_name", text(1, MAX_NAME).of(Format::Name));
-        let permissions = permissions(&mut fields);
-        if nameless {
+        let token = Self {
+            token_name: String::new(),
+            permissions: permissions(fields),
+            scopes: None,
+            expires_at: fields.patch("expires_at", expiry()),
+            expires_in_days: fields.patch("expires_in_days", integer(1, MAX_EXPIRY_DAYS)),
+            metadata: fields.optional("metadata", Metadata),
+            service_account_id: None,
+            rate_limits: ChangeRateLimits::field(fields, "rate_limits"),
+            ip_allowlist: fields.optional("ip_allowlist", networks()),
+        };
+        fields.forbidden(&["is_active"]);
+        Some(Self { token_name: token_name?, ..token })
+    }
+}
+
+impl FromFields for CreateServiceToken {
+    fn from_fields(mut fields: Fields<'_>) -> Result<Self, Refused> {
+        let bare = ["permissions", "scopes", "service_account_id"].iter().all(|name| !fields.has(name));
+        let token = Self::read(&mut fields);
+        if bare {
             fields.fault("permissions", FieldCode::Required, "is needed");
         }
-        let expires_at = fields.patch("expires_at", expiry());
-        let expires_in_days = fields.patch("expires_in_days", integer(1, MAX_EXPIRY_DAYS));
-        let metadata = fields.optional("metadata", Metadata);
-        fields.not_available_yet(LATER);
-        fields.forbidden(&["is_active"]);
-        fields.finish(|| {
-            let (token_name, permissions) = (token_name?, permissions?);
-            Some(Self { token_name, permissions, scopes: None, expires_at, expires_in_days, metadata })
-        })
+        let service_account_id = fields.optional("service_account_id", Id);
+        fields.finish(|| Some(Self { service_account_id, ..token? }))
     }
 }
 
@@ -154,6 +192,14 @@ pub struct PatchServiceToken {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(schema_with = scopes_schema)]
     pub scopes: Option<Vec<String>>,
+    /// Its own limits, merged into the present ones; null takes them back.
+    #[serde(skip_serializing_if = "Patch::is_absent")]
+    #[schema(schema_with = limits_schema)]
+    pub rate_limits: Patch<ChangeRateLimits>,
+    /// Its own networks from now on; null or none is no bound of its own.
+    #[serde(skip_serializing_if = "Patch::is_absent")]
+    #[schema(schema_with = allowlist_schema)]
+    pub ip_allowlist: Patch<Vec<String>>,
 }
 
 impl FromFields for PatchServiceToken {
@@ -165,9 +211,10 @@ impl FromFields for PatchServiceToken {
             expires_at: fields.patch("expires_at", expiry()),
             permissions: permissions(&mut fields),
             scopes: None,
+            rate_limits: ChangeRateLimits::field(&mut fields, "rate_limits"),
+            ip_allowlist: fields.patch("ip_allowlist", networks()),
         };
         fields.forbidden(&["service_account_id"]);
-        fields.not_available_yet(LATER);
         fields.finish(|| Some(change))
     }
 }
@@ -247,6 +294,10 @@ impl FromFields for CleanupRequest {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct ServiceTokenQuery {
+    /// Only tokens of this service account.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(nullable = false)]
+    pub service_account_id: Option<Uuid>,
     /// Only tokens in this state.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[param(nullable = false, inline)]
@@ -276,6 +327,7 @@ pub struct ServiceTokenQuery {
 impl FromFields for ServiceTokenQuery {
     fn from_fields(mut fields: Fields<'_>) -> Result<Self, Refused> {
         let query = Self {
+            service_account_id: fields.optional("service_account_id", Id),
             status: fields.optional("status", choice()),
             name: fields.optional("name", text(1, MAX_NAME)),
             q: fields.optional("q", text(1, MAX_NAME)),
@@ -283,7 +335,6 @@ impl FromFields for ServiceTokenQuery {
             limit: fields.optional("limit", integer(MIN_LIMIT, MAX_LIMIT)),
             cursor: fields.optional("cursor", text(1, MAX_CURSOR)),
         };
-        fields.not_available_yet(&["service_account_id"]);
         fields.finish(|| Some(query))
     }
 }

@@ -3,18 +3,22 @@
 use std::collections::BTreeMap;
 
 use keywright_core::usage::{LATENCY_CLASSES, OTHER, latency_quantile};
-use keywright_core::{CredentialId, Timestamp};
+use keywright_core::{CredentialId, ServiceAccountId, Timestamp};
 use keywright_store::platform;
+use keywright_store::service_accounts::ServiceAccountRow;
 use keywright_store::service_tokens::{self, ServiceTokenRow, TokenTotals};
 use keywright_store::usage::{self, CredentialCount, GroupCount, HourCount, SourceCount};
 
 use crate::authority::Authority;
 use crate::call::Call;
 use crate::fault::Fault;
-use crate::service_tokens::{READ, Target};
+use crate::service_accounts;
+use crate::service_tokens::READ;
 
 /// Entries of a ranking.
 const TOP: u32 = 10;
+/// Most tokens of an account that are told one by one.
+const MAX_TOKENS: u32 = 200;
 /// Hours that are told one by one.
 const RECENT_HOURS: i64 = 48;
 const HOUR_SECONDS: i64 = 3_600;
@@ -104,6 +108,17 @@ pub struct TokenAnalytics {
     pub latency: Option<Latency>,
 }
 
+/// How the tokens of an account were used, together and each.
+#[derive(Clone, Debug)]
+pub struct AccountUsage {
+    /// The account.
+    pub account: ServiceAccountRow,
+    /// The decisions about all of them.
+    pub course: Course,
+    /// Those that were asked about, the most used first.
+    pub tokens: Vec<CredentialCount>,
+}
+
 /// How all tokens were used.
 #[derive(Clone, Debug)]
 pub struct Summary {
@@ -128,11 +143,10 @@ pub async fn of_token(
     days: u32,
 ) -> Result<TokenAnalytics, Fault> {
     call.require(READ)?;
-    let id = Target::Id(id).id(call)?;
     let now = authority.now();
     let since = first_day(now, days);
     let mut reader = authority.store().read().await?;
-    let token = service_tokens::by_id(reader.conn(), id).await?.ok_or(Fault::NotFound)?;
+    let token = service_tokens::by_id(reader.conn(), call.within(), id).await?.ok_or(Fault::NotFound)?;
     let first_used_at = usage::first_use(reader.conn(), id).await?;
     let hours = usage::hours(reader.conn(), id.0, first_hour(now, since)).await?;
     let groups = usage::groups(reader.conn(), id.0, since).await?;
@@ -148,6 +162,25 @@ pub async fn of_token(
         user_agents: ranked(&sources, usage::USER_AGENT),
         latency: latency(&groups),
     })
+}
+
+/// How the tokens of an account were used in the last `days` days.
+///
+/// # Errors
+/// [`Fault::Denied`] without `service_accounts:read`; [`Fault::NotFound`].
+pub async fn of_account(
+    authority: &Authority,
+    call: &Call,
+    id: ServiceAccountId,
+    days: u32,
+) -> Result<AccountUsage, Fault> {
+    let account = service_accounts::get(authority, call, id).await?;
+    let now = authority.now();
+    let since = first_day(now, days);
+    let mut reader = authority.store().read().await?;
+    let hours = usage::hours_of_account(reader.conn(), id, first_hour(now, since)).await?;
+    let tokens = usage::tokens_of_account(reader.conn(), id, since, MAX_TOKENS).await?;
+    Ok(AccountUsage { account, course: course(&hours, &hours, since, now), tokens })
 }
 
 /// How all tokens were used in the last `days` days.

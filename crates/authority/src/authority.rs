@@ -4,7 +4,9 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use keywright_core::id::ChangeId;
-use keywright_core::{CredentialId, EventId, NodeId, PublisherId, RoleId, SigningAlgorithm, Timestamp};
+use keywright_core::{
+    CredentialId, EventId, NodeId, PublisherId, RoleId, ServiceAccountId, SigningAlgorithm, Timestamp,
+};
 use keywright_store::{Engine, Store};
 use keywright_verify::{Clock, Verifier};
 use tokio::sync::{Notify, Semaphore};
@@ -255,6 +257,10 @@ impl Authority {
 
     pub(crate) fn new_publisher_id(&self) -> PublisherId {
         PublisherId::generate(self.now(), entropy::id())
+    }
+
+    pub(crate) fn new_service_account_id(&self) -> ServiceAccountId {
+        ServiceAccountId::generate(self.now(), entropy::id())
     }
 
     pub(crate) fn new_role_id(&self) -> RoleId {

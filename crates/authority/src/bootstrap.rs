@@ -1,6 +1,6 @@
 //! The first credential of an authority.
 
-use keywright_core::{CredentialName, Metadata, ScopeSet};
+use keywright_core::{Allowlist, CredentialName, Metadata, RateLimits, ScopeSet};
 use keywright_store::service_tokens;
 use serde_json::{Map, Value};
 
@@ -8,7 +8,7 @@ use crate::authority::Authority;
 use crate::call::Call;
 use crate::fault::Fault;
 use crate::idempotency::Minted;
-use crate::service_tokens::{Create, Expiry, create};
+use crate::service_tokens::{Create, Expiry, Holder, create};
 
 /// Most names that are tried for the first credential in one day.
 const MAX_NAMES: u32 = 100;
@@ -35,7 +35,10 @@ pub async fn bootstrap(authority: &Authority, email: Option<&str>) -> Result<Min
         let wanted = Create {
             token_name: CredentialName::parse(&name)
                 .map_err(|error| Fault::Internal(format!("name {name}: {error}")))?,
-            permissions: ScopeSet::all(),
+            holder: Holder::Nobody,
+            permissions: Some(ScopeSet::all()),
+            limits: RateLimits::UNLIMITED,
+            allowlist: Allowlist::default(),
             metadata: metadata.clone(),
             expiry: Expiry::Default,
         };

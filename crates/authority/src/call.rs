@@ -207,24 +207,52 @@ impl Grantor {
         limits: RateLimits,
         allowlist: &Allowlist,
     ) -> Result<(), Fault> {
+        self.may_last_until(expires_at)?;
+        self.may_reach(limits, &[allowlist])
+    }
+
+    /// Nobody gives a longer life than they have themselves.
+    ///
+    /// # Errors
+    /// [`Fault::ScopeExceedsGrantor`].
+    pub fn may_last_until(&self, expires_at: Option<Timestamp>) -> Result<(), Fault> {
+        let own = self.bounded.as_ref().and_then(|own| own.expires_at);
+        if own.is_some_and(|end| expires_at.is_none_or(|asked| asked > end)) {
+            return Err(too_far("your own life ends before that"));
+        }
+        Ok(())
+    }
+
+    /// The end of a life that nobody named: no later than the actor's own.
+    pub(crate) fn own_end_or(&self, end: Option<Timestamp>) -> Option<Timestamp> {
+        let own = self.bounded.as_ref().and_then(|own| own.expires_at);
+        own.into_iter().chain(end).min()
+    }
+
+    /// Nobody gives wider limits than they have themselves, nor networks that are not within their own. An
+    /// address must be in all of `allowlists`, so that one of them within each of the actor's is enough.
+    ///
+    /// # Errors
+    /// [`Fault::ScopeExceedsGrantor`] naming what goes too far.
+    pub fn may_reach(&self, limits: RateLimits, allowlists: &[&Allowlist]) -> Result<(), Fault> {
         let Some(own) = &self.bounded else { return Ok(()) };
-        let longer = own.expires_at.is_some_and(|end| expires_at.is_none_or(|asked| asked > end));
-        let detail = if longer {
-            "your own life ends before that"
-        } else if !limits.are_within(&own.limits) {
-            "your own limits are tighter"
-        } else if !own.allowlists.iter().all(|list| allowlist.is_within(list)) {
-            "your own allowlist is narrower"
-        } else {
-            return Ok(());
-        };
-        Err(Fault::ScopeExceedsGrantor { missing: ScopeSet::default(), detail: detail.to_owned() })
+        if !limits.are_within(&own.limits) {
+            return Err(too_far("your own limits are tighter"));
+        }
+        if !own.allowlists.iter().all(|list| allowlists.iter().any(|asked| asked.is_within(list))) {
+            return Err(too_far("your own allowlist is narrower"));
+        }
+        Ok(())
     }
 
     /// Whether the actor holds a permission.
     pub fn holds(&self, permission: &str) -> bool {
         parse(permission).is_ok_and(|scope| self.permissions.covers(&scope))
     }
+}
+
+fn too_far(detail: &str) -> Fault {
+    Fault::ScopeExceedsGrantor { missing: ScopeSet::default(), detail: detail.to_owned() }
 }
 
 /// A permission, wherever the actor belongs.

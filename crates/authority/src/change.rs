@@ -5,7 +5,7 @@ use std::future::Future;
 
 use keywright_core::id::ChangeId;
 use keywright_core::{
-    ActorRef, Bearing, CredentialId, DenialCode, Epochs, Facts, ScopeSet, Timestamp, decide,
+    ActorRef, Bearing, CredentialId, DenialCode, Epochs, Facts, PublisherId, ScopeSet, Timestamp, decide,
 };
 use keywright_store::service_tokens::{self, ServiceTokenRow};
 use keywright_store::{CommitError, Tx, grants, nodes, notify, platform};
@@ -24,7 +24,7 @@ use crate::nodes::{Confirmations, Message};
 pub enum Invalidation {
     /// Nothing: something new was made, or nothing that a decision depends on was altered.
     None,
-    /// Whatever depends on these: credentials, sessions, users, publishers, roles.
+    /// Whatever depends on these: credentials, sessions, users, accounts, publishers, roles.
     Of(Vec<Uuid>),
     /// Numbers were raised: all of a kind that was minted before is revoked; the spared one has been given
     /// the new number.
@@ -86,16 +86,21 @@ pub(crate) struct Change {
 }
 
 impl Change {
-    /// Begins a change of a service token, or one that makes something new.
-    pub(crate) async fn begin(
+    /// Begins a change that makes something new, and depends on nothing but its actor.
+    pub(crate) async fn begin(authority: &Authority, call: &Call, needs: &Needs) -> Result<Self, Fault> {
+        Self::begin_with(authority, call, needs, &[], &[]).await
+    }
+
+    /// Begins a change of a service token, which is looked for `within` a publisher.
+    pub(crate) async fn begin_of(
         authority: &Authority,
         call: &Call,
         needs: &Needs,
-        target: Option<CredentialId>,
+        within: Option<PublisherId>,
+        target: CredentialId,
     ) -> Result<Self, Fault> {
-        let Some(target) = target else { return Self::begin_with(authority, call, needs, &[], &[]).await };
         let mut tx = authority.store().begin_change(&held_by(call, &[]), &[target.0]).await?;
-        let target = service_tokens::lock_for_change(tx.conn(), target).await?;
+        let target = service_tokens::lock_for_change(tx.conn(), within, target).await?;
         let (grantor, now) = authorize(authority, call, &mut tx, needs).await?;
         Ok(Self { tx, grantor, target, now })
     }
@@ -135,6 +140,19 @@ impl Change {
             }
         }
     }
+}
+
+/// Begins a change that ends what was minted within a reach, and gives the number that does so. It comes first,
+/// as the epochs come first in every change; it keeps all other changes out, so that nothing else need be held.
+pub(crate) async fn begin_ending(
+    authority: &Authority,
+    call: &Call,
+    needs: &Needs,
+) -> Result<(Tx, Grantor, Timestamp, u64), Fault> {
+    let mut tx = authority.store().begin().await?;
+    let epoch = platform::next_epoch(tx.conn()).await?;
+    let (grantor, now) = authorize(authority, call, &mut tx, needs).await?;
+    Ok((tx, grantor, now, epoch))
 }
 
 /// What a change by this actor reads, and so holds.

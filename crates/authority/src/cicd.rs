@@ -59,7 +59,7 @@ async fn carry_out(
     held: Option<&Held>,
     told: &Told,
 ) -> Result<SecurityEventRow, Fault> {
-    let Change { mut tx, grantor, now, .. } = Change::begin(authority, call, &needs(WRITE)?, None).await?;
+    let Change { mut tx, grantor, now, .. } = Change::begin(authority, call, &needs(WRITE)?).await?;
     let missing = || Fault::Internal("a security event that was written is not there".to_owned());
     if let Some(held) = held
         && let Some(id) = held.repeated_answer::<EventId>(tx.conn(), now).await?

@@ -87,9 +87,9 @@ impl Drop for Held {
 
 /// A credential that was made, or is told again.
 #[derive(Debug)]
-pub struct Minted {
+pub struct Minted<T = ServiceTokenRow> {
     /// As it was when it was made.
-    pub token: ServiceTokenRow,
+    pub token: T,
     /// The secret; `None` when the answer is repeated too late.
     pub secret: Option<PlainToken>,
     /// Whether this is the first answer repeated.
@@ -128,7 +128,11 @@ impl Held {
     /// # Errors
     /// [`Fault::IdempotencyInProgress`] while its twin runs on another node,
     /// [`Fault::IdempotencyMismatch`] when it was for another request.
-    pub async fn repeated(&self, conn: Conn<'_>, now: Timestamp) -> Result<Option<Minted>, Fault> {
+    pub async fn repeated<T: DeserializeOwned>(
+        &self,
+        conn: Conn<'_>,
+        now: Timestamp,
+    ) -> Result<Option<Minted<T>>, Fault> {
         let Some(row) = self.first_answer(conn, now).await? else { return Ok(None) };
         let token = read(&row.answer)?;
         let in_time = !now.has_reached(Some(row.created_at.plus_seconds(SECRET_LIFE_SECONDS)));
@@ -206,7 +210,7 @@ impl Held {
         &self,
         conn: Conn<'_>,
         actor: &Actor,
-        token: &ServiceTokenRow,
+        token: &impl Serialize,
         secret: &PlainToken,
         now: Timestamp,
     ) -> Result<(), Fault> {

@@ -98,7 +98,7 @@ pub struct Bounds {
     pub allowlists: Box<[Allowlist]>,
     /// All must have something left: the credential's own, its account's and its publisher's.
     pub budgets: Box<[Budget]>,
-    /// The credential's own limits, for those who ask.
+    /// The credential's own limits, or the tighter ones of its account, for those who ask.
     pub limits: RateLimits,
 }
 

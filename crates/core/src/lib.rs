@@ -38,7 +38,7 @@ pub use limits::{Budget, MAX_BUDGETS, RateLimits, Window};
 pub use metadata::Metadata;
 pub use name::{CredentialName, Name};
 pub use password::{PasswordHash, PlainPassword};
-pub use principal::{Actor, ActorKind, ActorRef, Bearing, CredentialKind, PrincipalKind};
+pub use principal::{Actor, ActorKind, ActorRef, Bearing, CredentialKind, PrincipalKind, ServiceType};
 pub use publisher::{PersonalTokenPolicy, PublisherSettings};
 pub use role::BuiltInRole;
 pub use scope::{Scope, ScopeSet};

@@ -48,6 +48,16 @@ impl RateLimits {
         }
     }
 
+    /// The tighter one of each.
+    #[must_use]
+    pub fn tightest(self, other: Self) -> Self {
+        let tighter = |a: Option<u32>, b: Option<u32>| a.into_iter().chain(b).min();
+        Self {
+            per_minute: tighter(self.per_minute, other.per_minute),
+            per_hour: tighter(self.per_hour, other.per_hour),
+        }
+    }
+
     /// The budgets of `key` under these limits.
     pub fn budgets(self, key: Uuid) -> impl Iterator<Item = Budget> {
         let budget = move |window: Window| Some(Budget { key, window, limit: self.of(window)? });
@@ -134,6 +144,16 @@ mod tests {
             prop_assert!(a.are_within(&a));
             if a.are_within(&b) && b.are_within(&c) {
                 prop_assert!(a.are_within(&c));
+            }
+        }
+
+        #[test]
+        fn the_tightest_of_two_are_within_both(a in limits(), b in limits()) {
+            let both = a.tightest(b);
+            prop_assert!(both.are_within(&a) && both.are_within(&b));
+            for window in Window::ALL {
+                let set = [a.of(window), b.of(window)];
+                prop_assert!(set.contains(&both.of(window)));
             }
         }
 

@@ -59,6 +59,22 @@ texts! {
         External = "external",
     }
 
+    /// What kind of system a service account stands for.
+    ServiceType {
+        /// A platform that works for many, such as a distributor.
+        Platform = "platform",
+        /// A partner.
+        Partner = "partner",
+        /// A system of one's own.
+        Internal = "internal",
+        /// A pipeline.
+        CiCd = "ci_cd",
+        /// What counts and reports.
+        Analytics = "analytics",
+        /// The back end of an app.
+        Mobile = "mobile",
+    }
+
     /// The kinds of actor that a record can name.
     ActorKind {
         /// A stand-alone service token.

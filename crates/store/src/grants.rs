@@ -26,6 +26,7 @@ use crate::platform::{EpochRow, epoch_columns};
 use crate::store::Store;
 use crate::types::{Time, to_u64};
 
+pub(crate) use self::bounds::rate_limits;
 pub(crate) use self::person::{PersonRow, role_permissions};
 
 /// The columns of a [`TokenRow`]: token `t`, account `a`, publisher `q`.

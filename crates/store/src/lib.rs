@@ -36,6 +36,7 @@ pub mod refresh_tokens;
 pub mod roles;
 mod schema;
 pub mod security_events;
+pub mod service_accounts;
 pub mod service_tokens;
 pub mod sessions;
 pub mod signing_keys;

@@ -43,6 +43,8 @@ statements! {
          WHERE id = $1 AND deleted_at IS NULL"
     ];
     RAISE_SESSION_EPOCH = ["UPDATE publishers SET session_epoch = $2 WHERE id = $1 AND session_epoch < $2"];
+    RAISE_SERVICE_EPOCH =
+        ["UPDATE publishers SET service_epoch = $2 WHERE id = $1 AND service_epoch < $2 AND deleted_at IS NULL"];
     LOCK = ["SELECT id FROM publishers WHERE id = $1"] + "FOR UPDATE";
 }
 
@@ -266,6 +268,15 @@ pub async fn delete(conn: Conn<'_>, id: PublisherId, now: Timestamp) -> Result<b
 /// As any query.
 pub async fn raise_session_epoch(conn: Conn<'_>, id: PublisherId, epoch: u64) -> Result<bool, StoreError> {
     Ok(change!(conn, RAISE_SESSION_EPOCH; id.0, to_i64(epoch))? == 1)
+}
+
+/// Revokes all tokens of the accounts of a publisher that were minted under a number below `epoch`, which
+/// [`crate::platform::next_epoch`] gave.
+///
+/// # Errors
+/// As any query.
+pub async fn raise_service_epoch(conn: Conn<'_>, id: PublisherId, epoch: u64) -> Result<bool, StoreError> {
+    Ok(change!(conn, RAISE_SERVICE_EPOCH; id.0, to_i64(epoch))? == 1)
 }
 
 /// Locks the row of a publisher until the transaction ends: changes that count what there is within it come

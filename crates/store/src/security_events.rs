@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use keywright_core::{ActorKind, ActorRef, EventId, NodeId, Timestamp};
+use keywright_core::{ActorKind, ActorRef, EventId, NodeId, ServiceAccountId, Timestamp};
 use uuid::Uuid;
 
 use crate::conn::{Conn, change, on};
@@ -183,6 +183,8 @@ pub struct EventFilter {
     pub principal_id: Option<Uuid>,
     /// Done to this object.
     pub subject_id: Option<Uuid>,
+    /// Done to this service account or to a token of it.
+    pub account: Option<ServiceAccountId>,
     /// Concerning this publisher.
     pub publisher_id: Option<Uuid>,
     /// Of this type.
@@ -222,6 +224,12 @@ pub async fn list(conn: Conn<'_>, filter: &EventFilter) -> Result<Vec<SecurityEv
         .filter(" AND subject_id = ", filter.subject_id)
         .filter(" AND type = ", filter.type_.as_deref())
         .filter(" AND ip_address = ", filter.ip_address);
+    if let Some(ServiceAccountId(account)) = filter.account {
+        sql.text(" AND subject_id IN (SELECT id FROM service_accounts WHERE id = ").bind(account);
+        sql.text(" UNION ALL SELECT id FROM service_tokens WHERE service_account_id = ")
+            .bind(account)
+            .text(")");
+    }
     push_order(&mut sql, filter.order, filter.after, filter.limit);
     let raw = on!(conn, |c| async { builder!(sql).build_query_as::<RawEvent>().fetch_all(c).await })?;
     rows(raw)

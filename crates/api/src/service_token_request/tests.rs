@@ -1,7 +1,10 @@
 use super::{
-    CleanupRequest, CreateServiceToken, Expiry, PatchServiceToken, RotateServiceToken, ServiceTokenQuery,
+    CleanupRequest, CreateAccountToken, CreateServiceToken, Expiry, PatchServiceToken, RotateServiceToken,
+    ServiceTokenQuery,
 };
-use crate::{patch::Patch, problem::Problem, request::FromFields, service_token::TokenStatus};
+use crate::{
+    bounds::ChangeRateLimits, patch::Patch, problem::Problem, request::FromFields, service_token::TokenStatus,
+};
 use serde_json::{Value, json};
 
 fn read<T: FromFields>(body: &Value) -> Result<T, Problem> {
@@ -23,7 +26,7 @@ fn field(name: &str, code: &str) -> (String, String) {
 fn scopes_are_permissions_by_another_name_but_not_both() {
     for name in ["permissions", "scopes"] {
         let token: CreateServiceToken = read(&json!({"token_name": "ci", name: ["api_read"]})).unwrap();
-        assert_eq!((token.permissions, token.scopes), (vec!["api_read".into()], None));
+        assert_eq!((token.permissions, token.scopes), (Some(vec!["api_read".into()]), None));
         let change: PatchServiceToken = read(&json!({name: []})).unwrap();
         assert_eq!((change.permissions, change.scopes), (Some(vec![]), None));
     }
@@ -63,19 +66,35 @@ fn a_life_is_given_once_or_defaulted_and_null_is_for_ever() {
 }
 
 #[test]
-fn fields_of_later_versions_are_refused_as_such() {
-    for name in ["service_account_id", "rate_limits", "ip_allowlist"] {
-        let body = json!({"token_name": "ci", "permissions": [], name: null});
-        let expected = (422, "not_available_yet".into(), vec![field(name, "not_available_yet")]);
-        assert_eq!(refused::<CreateServiceToken>(&body), expected);
-    }
-    for name in ["rate_limits", "ip_allowlist"] {
-        let expected = (422, "not_available_yet".into(), vec![field(name, "not_available_yet")]);
-        assert_eq!(refused::<PatchServiceToken>(&json!({name: []})), expected);
-    }
-    let pair = [("service_account_id".to_owned(), "x".to_owned())];
-    let problem = ServiceTokenQuery::from_query(pair, &|_, _: &str| Ok(())).unwrap_err();
-    assert_eq!((problem.status, problem.code.as_ref()), (422, "not_available_yet"));
+fn bounds_are_read_field_by_field() {
+    let limits = json!({"per_minute": 60, "per_hour": null});
+    let body =
+        json!({"token_name": "ci", "permissions": [], "rate_limits": limits, "ip_allowlist": ["::/0"]});
+    let token: CreateServiceToken = read(&body).unwrap();
+    let limits = ChangeRateLimits { per_minute: Patch::Value(60), per_hour: Patch::Null };
+    assert_eq!((token.rate_limits, token.ip_allowlist), (Patch::Value(limits), Some(vec!["::/0".into()])));
+    let change: PatchServiceToken = read(&json!({"rate_limits": null, "ip_allowlist": null})).unwrap();
+    assert_eq!((change.rate_limits, change.ip_allowlist), (Patch::Null, Patch::Null));
+    let body = json!({"rate_limits": {"per_minute": 0, "per_day": 1}, "ip_allowlist": ["", 1]});
+    let (.., fields) = refused::<PatchServiceToken>(&body);
+    let expected = [
+        field("rate_limits.per_minute", "out_of_range"),
+        field("rate_limits.per_day", "unknown_field"),
+        field("ip_allowlist[0]", "too_short"),
+        field("ip_allowlist[1]", "invalid_type"),
+    ];
+    assert_eq!(fields, expected);
+}
+
+#[test]
+fn a_token_of_an_account_need_not_name_permissions() {
+    let account = "01980000-0000-7000-8000-000000000001";
+    let body = json!({"token_name": "ci", "service_account_id": account});
+    let token: CreateServiceToken = read(&body).unwrap();
+    assert_eq!((token.permissions, token.service_account_id), (None, account.parse().ok()));
+    let token: CreateAccountToken = read(&json!({"token_name": "ci"})).unwrap();
+    assert_eq!(CreateServiceToken::from(token).permissions, None);
+    assert_eq!(refused::<CreateAccountToken>(&body).2, [field("service_account_id", "forbidden_field")]);
 }
 
 #[test]
@@ -112,14 +131,14 @@ fn what_a_caller_may_never_set_is_forbidden_not_ignored() {
 
 #[test]
 fn an_unknown_field_is_said_to_be_one_even_beside_others() {
-    let (status, code, fields) = refused::<CreateServiceToken>(&json!({"nmae": "ci", "rate_limits": {}}));
+    let (status, code, fields) = refused::<CreateServiceToken>(&json!({"nmae": "ci", "rate_limits": 1}));
     assert_eq!((status, code.as_str()), (422, "unknown_field"));
     assert_eq!(
         fields,
         [
             field("token_name", "required"),
+            field("rate_limits", "invalid_type"),
             field("permissions", "required"),
-            field("rate_limits", "not_available_yet"),
             field("nmae", "unknown_field"),
         ]
     );
@@ -146,7 +165,7 @@ fn a_change_tells_leaving_alone_from_clearing() {
 fn what_a_client_writes_the_server_reads_to_the_same_effect() {
     let create = CreateServiceToken {
         token_name: "ci".into(),
-        permissions: vec!["api_read".into()],
+        permissions: Some(vec!["api_read".into()]),
         expires_in_days: Patch::Null,
         metadata: json!({"team": "a"}).as_object().cloned(),
         ..CreateServiceToken::default()

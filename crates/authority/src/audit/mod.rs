@@ -137,11 +137,8 @@ pub async fn list_of_token(
     filter: EventFilter,
 ) -> Result<Vec<SecurityEventRow>, Fault> {
     call.require(crate::service_tokens::READ)?;
-    if call.home().is_some() {
-        return Err(Fault::NotFound);
-    }
     let mut reader = authority.store().read().await?;
-    service_tokens::by_id(reader.conn(), id).await?.ok_or(Fault::NotFound)?;
+    service_tokens::by_id(reader.conn(), call.within(), id).await?.ok_or(Fault::NotFound)?;
     let filter = EventFilter { subject_id: Some(id.0), ..filter };
     Ok(security_events::list(reader.conn(), &filter).await?)
 }

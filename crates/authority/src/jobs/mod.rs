@@ -29,6 +29,8 @@ const AFTER_FAILURE: Duration = Duration::from_secs(5);
 const SOON_AFTER_FAILURE: Duration = Duration::from_mins(1);
 /// The reason in rows that an emergency revoked.
 pub(crate) const EMERGENCY: &str = "emergency revocation";
+/// The reason in rows of tokens that were revoked with all others of their account or its publisher.
+pub(crate) const WITH_ACCOUNT: &str = "revoked with all tokens of its service account or publisher";
 /// The reason in rows of sessions that ended with all others in a reach.
 const ALL_ENDED: &str = "all sessions were ended";
 const SWEEPER: &str = "idempotency sweeper";
@@ -189,7 +191,26 @@ impl Job {
 /// # Errors
 /// As the store.
 pub async fn mark(authority: &Authority) -> Result<u64, Fault> {
-    Ok(mark_tokens(authority).await? + mark_sessions(authority).await?)
+    let tokens = mark_tokens(authority).await? + mark_tokens_of_accounts(authority).await?;
+    Ok(tokens + mark_sessions(authority).await?)
+}
+
+async fn mark_tokens_of_accounts(authority: &Authority) -> Result<u64, Fault> {
+    let mut marked = 0;
+    loop {
+        let (mut tx, now) = (authority.store().begin().await?, authority.now());
+        let reason = Some(WITH_ACCOUNT);
+        let done = service_tokens::mark_revoked_with_account(tx.conn(), now, reason, SLICE).await?;
+        if done == 0 {
+            tx.rollback().await;
+            return Ok(marked);
+        }
+        tx.commit().await?;
+        marked += done;
+        if done < u64::from(SLICE) {
+            return Ok(marked);
+        }
+    }
 }
 
 async fn mark_sessions(authority: &Authority) -> Result<u64, Fault> {

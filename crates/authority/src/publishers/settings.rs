@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
+use keywright_core::PublisherSettings;
 use keywright_core::publisher::login_domain;
-use keywright_core::{PublisherSettings, RateLimits};
 
 use crate::fault::{Fault, FieldFault};
+use crate::rate_limits::RateLimitsChange;
 
 /// How long an access token may live, in minutes (operations.md): what a ceiling can be.
 const ACCESS_TOKEN_MINUTES: RangeInclusive<u32> = 15..=60;
@@ -30,15 +31,6 @@ pub struct SettingsChange {
     pub require_second_factor: Option<bool>,
 }
 
-/// A change of rate limits; `None` leaves one as it is, `Some(None)` takes it back.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct RateLimitsChange {
-    /// Uses in a minute.
-    pub per_minute: Option<Option<u32>>,
-    /// Uses in an hour.
-    pub per_hour: Option<Option<u32>>,
-}
-
 impl SettingsChange {
     /// The settings after the change.
     pub(super) fn applied(&self, to: &PublisherSettings) -> Result<PublisherSettings, Fault> {
@@ -52,7 +44,9 @@ impl SettingsChange {
             session_max_days: self.session_max_days.unwrap_or(to.session_max_days),
             default_rate_limits: match self.default_rate_limits {
                 None => to.default_rate_limits,
-                Some(change) => change.map(|change| change.applied(to.default_rate_limits)),
+                Some(change) => {
+                    change.map(|change| change.applied(to.default_rate_limits.unwrap_or_default()))
+                }
             },
             require_second_factor: self.require_second_factor.unwrap_or(to.require_second_factor),
             rate_limits: to.rate_limits,
@@ -69,16 +63,6 @@ impl SettingsChange {
             faults.push(fault("require_second_factor", "there are no second factors yet".to_owned()));
         }
         if faults.is_empty() { Ok(settings) } else { Err(Fault::Invalid(faults)) }
-    }
-}
-
-impl RateLimitsChange {
-    fn applied(self, to: Option<RateLimits>) -> RateLimits {
-        let to = to.unwrap_or_default();
-        RateLimits {
-            per_minute: self.per_minute.unwrap_or(to.per_minute),
-            per_hour: self.per_hour.unwrap_or(to.per_hour),
-        }
     }
 }
 
@@ -106,6 +90,7 @@ fn fault(field: &str, detail: String) -> FieldFault {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use keywright_core::RateLimits;
 
     #[test]
     fn a_change_leaves_what_it_does_not_name() {

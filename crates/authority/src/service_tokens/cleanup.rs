@@ -70,7 +70,7 @@ async fn sweep_all(authority: &Authority, call: &Call, wanted: CleanUp, sweep: S
 
 async fn slice(authority: &Authority, call: &Call, wanted: CleanUp, sweep: Sweep) -> Result<u64, Fault> {
     let Change { mut tx, grantor, now, .. } =
-        Change::begin(authority, call, &needs(ADMIN)?.at_platform_level(), None).await?;
+        Change::begin(authority, call, &needs(ADMIN)?.at_platform_level()).await?;
     let days = i64::from(wanted.older_than_days);
     let (kind, ids): (_, Vec<CredentialId>) = match sweep {
         Sweep::Deactivate => (

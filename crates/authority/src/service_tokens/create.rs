@@ -1,15 +1,19 @@
 //! Making a service token.
 
-use keywright_core::{CredentialName, Metadata, ScopeSet, Timestamp};
+use keywright_core::{
+    Allowlist, CredentialName, Metadata, RateLimits, ScopeSet, ServiceAccountId, Timestamp,
+};
 use keywright_store::service_tokens::{self, NewServiceToken};
 
+use super::within::{Asked, Home, may_bound, may_never_end};
 use super::{ADMIN, finish, free_name, mint};
 use crate::audit::{Event, Subject};
 use crate::authority::Authority;
-use crate::call::{Call, needs};
+use crate::call::{Call, Grantor, Needs, needs};
 use crate::change::{Change, Invalidation};
 use crate::fault::Fault;
 use crate::idempotency::{Held, Minted};
+use crate::service_accounts;
 
 /// The end of a life, as a caller asks for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,13 +44,53 @@ impl Expiry {
     }
 }
 
+/// Whom a new token belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holder {
+    /// Nobody: it stands alone.
+    Nobody,
+    /// The account that the request names; needs the right to manage tokens.
+    Named(ServiceAccountId),
+    /// The account below which it is made; needs the right to manage accounts.
+    Above(ServiceAccountId),
+}
+
+impl Holder {
+    const fn account(self) -> Option<ServiceAccountId> {
+        match self {
+            Self::Nobody => None,
+            Self::Named(account) | Self::Above(account) => Some(account),
+        }
+    }
+
+    fn needs(self) -> Result<Needs, Fault> {
+        needs(if matches!(self, Self::Above(_)) { service_accounts::ADMIN } else { ADMIN })
+    }
+
+    /// That there is no such account.
+    fn missing(self) -> Fault {
+        match self {
+            Self::Above(_) => Fault::NotFound,
+            Self::Nobody | Self::Named(_) => {
+                Fault::field("service_account_id", "there is no such service account")
+            }
+        }
+    }
+}
+
 /// A token to be made.
 #[derive(Clone, Debug)]
 pub struct Create {
+    /// Whom it belongs to.
+    pub holder: Holder,
     /// Its name.
     pub token_name: CredentialName,
-    /// What it will carry.
-    pub permissions: ScopeSet,
+    /// What it will carry; of a token of an account all that the account may do, when not given.
+    pub permissions: Option<ScopeSet>,
+    /// Its own limits; where it has none, those of its account and its publisher apply.
+    pub limits: RateLimits,
+    /// Its own networks; none: those of its account.
+    pub allowlist: Allowlist,
     /// What its application keeps with it.
     pub metadata: Metadata,
     /// The end of its life.
@@ -56,15 +100,19 @@ pub struct Create {
 /// Makes a service token. Nobody is told: nothing cached can depend on it.
 ///
 /// # Errors
-/// [`Fault::Denied`] without `tokens:admin`; [`Fault::ScopeExceedsGrantor`]; [`Fault::NameTaken`];
-/// [`Fault::Invalid`] for an end that is past; those of an idempotency key.
+/// [`Fault::Denied`] without `tokens:admin`, below an account without `service_accounts:admin`;
+/// [`Fault::NotFound`] below an account that there is not; [`Fault::ScopeExceedsGrantor`];
+/// [`Fault::NameTaken`]; [`Fault::Invalid`] for an end that is past, and for what does not lie within the
+/// account; those of an idempotency key.
 pub async fn create(authority: &Authority, call: Call, wanted: Create) -> Result<Minted, Fault> {
     let held = Held::take(authority, &call.actor, call.idempotency.clone())?;
     let own = authority.clone();
     authority
         .carry_out(async move {
             match carry_out(&own, &call, held.as_ref(), &wanted).await {
-                Err(Fault::NameTaken) if free_name(&own, Some(&wanted.token_name)).await? => {
+                Err(Fault::NameTaken)
+                    if free_name(&own, wanted.holder.account(), Some(&wanted.token_name)).await? =>
+                {
                     carry_out(&own, &call, held.as_ref(), &wanted).await
                 }
                 outcome => outcome,
@@ -79,7 +127,7 @@ async fn carry_out(
     held: Option<&Held>,
     wanted: &Create,
 ) -> Result<Minted, Fault> {
-    let mut change = Change::begin(authority, call, &needs(ADMIN)?, None).await?;
+    let mut change = Change::begin(authority, call, &wanted.holder.needs()?).await?;
     let minted = make(authority, call, held, wanted, &mut change).await;
     finish(authority, call, change, minted, Invalidation::None).await
 }
@@ -97,32 +145,70 @@ async fn make(
     {
         return Ok(repeated);
     }
-    if grantor.home.is_some() {
-        let detail =
-            "is missing: a token of a publisher belongs to a service account, and those do not exist yet";
-        return Err(Fault::field("service_account_id", detail));
-    }
-    grantor.may_grant(&wanted.permissions)?;
-    let expires_at = wanted.expiry.resolve(now, authority.settings().default_expiry_days)?;
+    let home = match wanted.holder.account() {
+        Some(account) => {
+            let found = Home::of(tx.conn(), call.within(), account).await?;
+            Some(found.ok_or_else(|| wanted.holder.missing())?)
+        }
+        None if grantor.home.is_some() => {
+            let detail = "is missing: a token of a publisher belongs to a service account";
+            return Err(Fault::field("service_account_id", detail));
+        }
+        None => None,
+    };
+    let permissions = permissions(wanted, home.as_ref())?;
+    let asked = wanted.expiry.resolve(now, authority.settings().default_expiry_days)?;
+    let expires_at = if wanted.expiry == Expiry::Default { grantor.own_end_or(asked) } else { asked };
+    may_make(grantor, home.as_ref(), wanted, &permissions, expires_at)?;
+    let account = home.map(|home| home.account);
     let (secret, row) = mint(|secret| NewServiceToken {
         id: authority.new_credential_id(),
         token_name: wanted.token_name.clone(),
         token_hash: secret.hash(),
         token_hint: secret.hint(),
-        permissions: wanted.permissions.clone(),
+        permissions,
         metadata: wanted.metadata.clone(),
         is_active: true,
         expires_at,
         epoch: grantor.epochs.counter,
         rotated_from_id: None,
+        service_account_id: account.as_ref().map(|account| account.id),
+        publisher_id: account.as_ref().and_then(|account| account.publisher_id),
+        limits: wanted.limits,
+        allowlist: wanted.allowlist.clone(),
+        lineage_id: None,
         created_by: grantor.actor.clone(),
         created_at: now,
     });
     let token = service_tokens::insert(tx.conn(), &row).await?;
     let event = Event::new("token.created", grantor.actor.clone(), Some(call), Subject::token(&token));
-    event.after(&token).write(authority, tx.conn()).await?;
+    event.publisher(token.publisher_id).after(&token).write(authority, tx.conn()).await?;
     if let Some(held) = held {
         held.keep(tx.conn(), &call.actor, &token, &secret, now).await?;
     }
     Ok(Minted { token, secret: Some(secret), repeated: false })
+}
+
+fn permissions(wanted: &Create, home: Option<&Home>) -> Result<ScopeSet, Fault> {
+    let all_of_account = || home.map(|home| home.account.scopes.clone());
+    wanted.permissions.clone().or_else(all_of_account).ok_or_else(|| Fault::field("permissions", "is needed"))
+}
+
+fn may_make(
+    grantor: &Grantor,
+    home: Option<&Home>,
+    wanted: &Create,
+    permissions: &ScopeSet,
+    expires_at: Option<Timestamp>,
+) -> Result<(), Fault> {
+    if let Some(home) = home {
+        home.admits(Asked {
+            permissions: Some(permissions),
+            limits: Some(wanted.limits),
+            allowlist: Some(&wanted.allowlist),
+        })?;
+    }
+    grantor.may_grant(permissions)?;
+    may_never_end(grantor, expires_at)?;
+    may_bound(grantor, home, expires_at, wanted.limits, &wanted.allowlist)
 }

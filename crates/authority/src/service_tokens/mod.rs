@@ -1,28 +1,37 @@
 //! Service tokens: one file for each use case.
+//!
+//! A token stands alone, which makes it the platform's, or belongs to a service account and so to the
+//! account's publisher. Those of accounts are reached by two ways: among all tokens, with the right to manage
+//! tokens, and below their account, with the right to manage accounts.
 
 mod cleanup;
 mod create;
 mod read;
 mod revoke;
 mod rotate;
+mod rotate_all;
 mod update;
+mod within;
 
 pub use cleanup::{CleanUp, CleanedUp, clean_up};
-pub use create::{Create, Expiry, create};
-pub use read::{get, list, myself};
+pub use create::{Create, Expiry, Holder, create};
+pub use read::{get, list, list_of_account, myself};
 pub use revoke::revoke;
 pub use rotate::{DEFAULT_GRACE_SECONDS, MAX_GRACE_SECONDS, Rotate, rotate};
+pub use rotate_all::{MAX_ROTATED, RotateAll, Rotated, rotate_all};
 pub use update::{MetadataChange, Update, update};
 
-use keywright_core::{CredentialId, CredentialName, PlainToken};
-use keywright_store::platform;
-use keywright_store::service_tokens::{self, NewServiceToken};
+use keywright_core::{CredentialId, CredentialName, PlainToken, PublisherId, ServiceAccountId};
+use keywright_store::service_tokens::{self, NewServiceToken, ServiceTokenRow};
+use keywright_store::{Conn, platform};
 
+use self::within::Home;
 use crate::authority::Authority;
-use crate::call::Call;
+use crate::call::{Call, Needs, needs};
 use crate::change::{Change, Invalidation};
 use crate::fault::Fault;
 use crate::idempotency::Minted;
+use crate::service_accounts;
 use crate::{entropy, jobs};
 
 /// What lets its bearer see service tokens.
@@ -37,24 +46,88 @@ pub const ROTATE_SELF: &str = "tokens:rotate_self";
 pub enum Target {
     /// The one with this id; needs the right to manage tokens.
     Id(CredentialId),
+    /// That of an account; needs the right to manage accounts.
+    OfAccount(ServiceAccountId, CredentialId),
     /// The very one that calls.
     Myself,
 }
 
+impl From<CredentialId> for Target {
+    fn from(id: CredentialId) -> Self {
+        Self::Id(id)
+    }
+}
+
 impl Target {
-    /// Its id, if the caller may know of it.
-    pub(crate) fn id(self, call: &Call) -> Result<CredentialId, Fault> {
+    /// Its id, and the publisher within which it is looked for.
+    pub(crate) fn place(self, call: &Call) -> Result<(Option<PublisherId>, CredentialId), Fault> {
         match self {
-            // Tokens that stand alone are the platform's: to whoever belongs to a publisher there are none.
-            Self::Id(id) => {
-                if call.home().is_some() {
-                    Err(Fault::NotFound)
-                } else {
-                    Ok(id)
-                }
-            }
-            Self::Myself => call.actor.credential_id().ok_or(Fault::NotFound),
+            Self::Id(id) | Self::OfAccount(_, id) => Ok((call.within(), id)),
+            Self::Myself => Ok((None, call.actor.credential_id().ok_or(Fault::NotFound)?)),
         }
+    }
+
+    /// What lets its bearer see it.
+    pub(crate) const fn to_read(self) -> &'static str {
+        match self {
+            Self::OfAccount(..) => service_accounts::READ,
+            Self::Id(_) | Self::Myself => READ,
+        }
+    }
+
+    /// What lets its bearer change it.
+    fn to_change(self) -> Result<Needs, Fault> {
+        needs(match self {
+            Self::OfAccount(..) => service_accounts::ADMIN,
+            Self::Id(_) | Self::Myself => ADMIN,
+        })
+    }
+
+    /// The row, if it is the one that is meant.
+    async fn meant(
+        self,
+        conn: Conn<'_>,
+        call: &Call,
+        row: Option<ServiceTokenRow>,
+    ) -> Result<ServiceTokenRow, Fault> {
+        let row = row.ok_or(Fault::NotFound)?;
+        if let Self::OfAccount(account, _) = self {
+            // Below an account that is gone there is nothing.
+            let there = keywright_store::service_accounts::by_id(conn, call.within(), account).await?;
+            if there.is_none() || row.service_account_id != Some(account) {
+                return Err(Fault::NotFound);
+            }
+        }
+        Ok(row)
+    }
+
+    /// The token as it is now.
+    pub(crate) async fn look(self, mut conn: Conn<'_>, call: &Call) -> Result<ServiceTokenRow, Fault> {
+        let (within, id) = self.place(call)?;
+        let row = service_tokens::by_id(conn.reborrow(), within, id).await?;
+        self.meant(conn, call, row).await
+    }
+
+    /// Begins a change of the token, and gives it as it is held until that ends.
+    async fn begin(
+        self,
+        authority: &Authority,
+        call: &Call,
+        needs: &Needs,
+    ) -> Result<(Change, ServiceTokenRow), Fault> {
+        let (within, id) = self.place(call)?;
+        let mut change = Change::begin_of(authority, call, needs, within, id).await?;
+        let row = change.target.take();
+        let row = self.meant(change.tx.conn(), call, row).await?;
+        Ok((change, row))
+    }
+}
+
+/// The account that a token belongs to; `None` of one that stands alone, and when the account is gone.
+async fn home_of(conn: Conn<'_>, token: &ServiceTokenRow) -> Result<Option<Home>, Fault> {
+    match token.service_account_id {
+        Some(account) => Home::of(conn, token.publisher_id, account).await,
+        None => Ok(None),
     }
 }
 
@@ -88,18 +161,24 @@ async fn finish(
     Ok(minted)
 }
 
-/// Frees a name that a token bears which an emergency revoked and no job has marked yet: a name is
+/// Frees a name that a token bears which was revoked with others and no job has marked yet: a name is
 /// free as soon as its bearer is revoked. Tells whether it is worth trying again.
-async fn free_name(authority: &Authority, name: Option<&CredentialName>) -> Result<bool, Fault> {
+async fn free_name(
+    authority: &Authority,
+    account: Option<ServiceAccountId>,
+    name: Option<&CredentialName>,
+) -> Result<bool, Fault> {
     let Some(name) = name else { return Ok(false) };
     let mut tx = authority.store().begin_change(&[], &[]).await?;
     let epochs = platform::epochs(tx.conn()).await?;
-    let Some(row) = service_tokens::live_by_name(tx.conn(), name.as_str()).await? else { return Ok(true) };
-    if row.epoch >= epochs.service {
+    let bearer = service_tokens::live_by_name(tx.conn(), account, name.as_str()).await?;
+    let Some(row) = bearer else { return Ok(true) };
+    if !row.is_revoked(epochs) {
         return Ok(false);
     }
+    let reason = if row.epoch < epochs.service { jobs::EMERGENCY } else { jobs::WITH_ACCOUNT };
     // False: the job was faster.
-    service_tokens::revoke(tx.conn(), row.id, authority.now(), Some(jobs::EMERGENCY)).await?;
+    service_tokens::revoke(tx.conn(), row.id, authority.now(), Some(reason)).await?;
     tx.commit().await?;
     Ok(true)
 }

@@ -1,34 +1,34 @@
 //! Looking at service tokens.
 
-use keywright_core::{CredentialId, Epochs};
-use keywright_store::platform;
+use keywright_core::{Epochs, ServiceAccountId};
 use keywright_store::service_tokens::{self, ListFilter, ServiceTokenRow};
+use keywright_store::{platform, service_accounts as account_rows};
 
-use super::READ;
+use super::{READ, Target};
 use crate::authority::Authority;
 use crate::call::Call;
 use crate::fault::Fault;
+use crate::service_accounts;
 
 /// One token, with the epochs that its status is judged by.
 ///
 /// # Errors
-/// [`Fault::Denied`] without `tokens:read`; [`Fault::NotFound`].
+/// [`Fault::Denied`] without `tokens:read`, below an account without `service_accounts:read`;
+/// [`Fault::NotFound`].
 pub async fn get(
     authority: &Authority,
     call: &Call,
-    id: CredentialId,
+    target: impl Into<Target>,
 ) -> Result<(ServiceTokenRow, Epochs), Fault> {
-    call.require(READ)?;
-    if call.home().is_some() {
-        return Err(Fault::NotFound);
-    }
+    let target = target.into();
+    call.require(target.to_read())?;
     let mut reader = authority.store().read().await?;
     let epochs = platform::epochs(reader.conn()).await?;
-    let row = service_tokens::by_id(reader.conn(), id).await?.ok_or(Fault::NotFound)?;
-    Ok((row, epochs))
+    Ok((target.look(reader.conn(), call).await?, epochs))
 }
 
-/// A page of tokens, newest first.
+/// A page of tokens, newest first; to whoever belongs to a publisher, or acts for one, of those of its
+/// accounts.
 ///
 /// # Errors
 /// [`Fault::Denied`] without `tokens:read`.
@@ -40,10 +40,26 @@ pub async fn list(
     call.require(READ)?;
     let mut reader = authority.store().read().await?;
     let epochs = platform::epochs(reader.conn()).await?;
-    if call.home().is_some() {
-        return Ok((Vec::new(), epochs));
-    }
-    Ok((service_tokens::list(reader.conn(), &filter(epochs)).await?, epochs))
+    let filter = ListFilter { within: call.within(), ..filter(epochs) };
+    Ok((service_tokens::list(reader.conn(), &filter).await?, epochs))
+}
+
+/// A page of the tokens of an account, newest first.
+///
+/// # Errors
+/// [`Fault::Denied`] without `service_accounts:read`; [`Fault::NotFound`].
+pub async fn list_of_account(
+    authority: &Authority,
+    call: &Call,
+    account: ServiceAccountId,
+    filter: impl FnOnce(Epochs) -> ListFilter,
+) -> Result<(Vec<ServiceTokenRow>, Epochs), Fault> {
+    call.require(service_accounts::READ)?;
+    let mut reader = authority.store().read().await?;
+    account_rows::by_id(reader.conn(), call.within(), account).await?.ok_or(Fault::NotFound)?;
+    let epochs = platform::epochs(reader.conn()).await?;
+    let filter = ListFilter { within: call.within(), account: Some(account), ..filter(epochs) };
+    Ok((service_tokens::list(reader.conn(), &filter).await?, epochs))
 }
 
 /// The calling credential's own row; none for the local operator. Every token may see itself.
@@ -51,9 +67,10 @@ pub async fn list(
 /// # Errors
 /// [`Fault::NotFound`] when it is gone.
 pub async fn myself(authority: &Authority, call: &Call) -> Result<Option<(ServiceTokenRow, Epochs)>, Fault> {
-    let Some(id) = call.actor.credential_id() else { return Ok(None) };
+    if call.actor.credential_id().is_none() {
+        return Ok(None);
+    }
     let mut reader = authority.store().read().await?;
     let epochs = platform::epochs(reader.conn()).await?;
-    let row = service_tokens::by_id(reader.conn(), id).await?.ok_or(Fault::NotFound)?;
-    Ok(Some((row, epochs)))
+    Ok(Some((Target::Myself.look(reader.conn(), call).await?, epochs)))
 }

@@ -2,10 +2,10 @@
 
 use keywright_store::service_tokens;
 
-use super::{ADMIN, Target};
+use super::Target;
 use crate::audit::{Event, Subject};
 use crate::authority::Authority;
-use crate::call::{Call, Needs, needs};
+use crate::call::{Call, Needs};
 use crate::change::{Change, Invalidation};
 use crate::fault::Fault;
 use crate::nodes::Confirmations;
@@ -14,7 +14,8 @@ use crate::nodes::Confirmations;
 /// returns, no verification on this node accepts it. Every token may revoke itself.
 ///
 /// # Errors
-/// [`Fault::Denied`] without `tokens:admin`; [`Fault::NotFound`]; [`Fault::PreconditionFailed`].
+/// [`Fault::Denied`] without `tokens:admin`, below an account without `service_accounts:admin`;
+/// [`Fault::NotFound`]; [`Fault::PreconditionFailed`].
 pub async fn revoke(
     authority: &Authority,
     call: Call,
@@ -31,18 +32,18 @@ async fn carry_out(
     target: Target,
     reason: Option<&str>,
 ) -> Result<Confirmations, Fault> {
-    let id = target.id(call)?;
     let wanted = match target {
         Target::Myself => Needs::nothing(),
-        Target::Id(_) => needs(ADMIN)?,
+        Target::Id(_) | Target::OfAccount(..) => target.to_change()?,
     };
-    let Change { mut tx, grantor, target, now } = Change::begin(authority, call, &wanted, Some(id)).await?;
-    let before = target.ok_or(Fault::NotFound)?;
+    let (Change { mut tx, grantor, now, .. }, before) = target.begin(authority, call, &wanted).await?;
+    let id = before.id;
     call.expects(before.version)?;
     if service_tokens::revoke(tx.conn(), id, now, reason).await? {
-        let after = service_tokens::by_id(tx.conn(), id).await?.ok_or(Fault::NotFound)?;
+        let after = service_tokens::by_id(tx.conn(), None, id).await?.ok_or(Fault::NotFound)?;
         let event =
             Event::new("token.revoked", grantor.actor, Some(call), Subject::token(&after)).reason(reason);
+        let event = event.publisher(after.publisher_id);
         event.before(&before).after(&after).write(authority, tx.conn()).await?;
     }
     // Also when another node revoked it a moment ago: what that one told may still be on its way here,

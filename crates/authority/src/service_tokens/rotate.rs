@@ -1,11 +1,12 @@
 //! Rotating a service token by hand (lifecycle.md, Rotation).
 
-use keywright_core::{ScopeSet, Status, Timestamp};
+use keywright_core::{PlainToken, ScopeSet, Status, Timestamp};
 use keywright_store::Tx;
 use keywright_store::service_tokens::{self, NewServiceToken, ServiceTokenRow};
 use serde_json::json;
 
-use super::{ADMIN, ROTATE_SELF, Target, finish, mint};
+use super::within::{may_bound, may_never_end};
+use super::{ADMIN, ROTATE_SELF, Target, finish, home_of, mint};
 use crate::audit::{Event, Subject};
 use crate::authority::Authority;
 use crate::call::{Call, Grantor, needs};
@@ -33,7 +34,8 @@ pub struct Rotate {
 /// one wins.
 ///
 /// # Errors
-/// [`Fault::Denied`] without `tokens:admin` (for oneself `tokens:rotate_self` is enough);
+/// [`Fault::Denied`] without `tokens:admin`, below an account without `service_accounts:admin` (for oneself
+/// `tokens:rotate_self` is enough);
 /// [`Fault::NotFound`]; [`Fault::NotRotatable`]; [`Fault::RotationInProgress`];
 /// [`Fault::ScopeExceedsGrantor`]; [`Fault::Invalid`]; those of an idempotency key.
 pub async fn rotate(
@@ -54,30 +56,45 @@ async fn carry_out(
     target: Target,
     wanted: &Rotate,
 ) -> Result<Minted, Fault> {
-    let id = target.id(call)?;
-    let needed = needs(if target == Target::Myself { ROTATE_SELF } else { ADMIN })?;
-    let mut change = Change::begin(authority, call, &needed, Some(id)).await?;
-    let minted = replace(authority, call, held, target, wanted, &mut change).await;
-    finish(authority, call, change, minted, Invalidation::of(id)).await
+    let needed = if target == Target::Myself { needs(ROTATE_SELF)? } else { target.to_change()? };
+    let (mut change, old) = target.begin(authority, call, &needed).await?;
+    let minted = repeat_or_replace(authority, call, held, target, &old, wanted, &mut change).await;
+    finish(authority, call, change, minted, Invalidation::of(old.id)).await
 }
 
-async fn replace(
+async fn repeat_or_replace(
     authority: &Authority,
     call: &Call,
     held: Option<&Held>,
     target: Target,
+    old: &ServiceTokenRow,
     wanted: &Rotate,
-    Change { tx, grantor, target: old, now }: &mut Change,
+    change: &mut Change,
 ) -> Result<Minted, Fault> {
-    let now = *now;
+    let now = change.now;
     if let Some(held) = held
-        && let Some(repeated) = held.repeated(tx.conn(), now).await?
+        && let Some(repeated) = held.repeated(change.tx.conn(), now).await?
     {
         return Ok(repeated);
     }
-    let old = old.as_ref().ok_or(Fault::NotFound)?;
-    let id = old.id;
     call.expects(old.version)?;
+    let (token, secret) = replace(authority, call, target, old, wanted, change).await?;
+    if let Some(held) = held {
+        held.keep(change.tx.conn(), &call.actor, &token, &secret, now).await?;
+    }
+    Ok(Minted { token, secret: Some(secret), repeated: false })
+}
+
+/// Makes a new token in the place of one that the change holds.
+pub(super) async fn replace(
+    authority: &Authority,
+    call: &Call,
+    target: Target,
+    old: &ServiceTokenRow,
+    wanted: &Rotate,
+    Change { tx, grantor, now, .. }: &mut Change,
+) -> Result<(ServiceTokenRow, PlainToken), Fault> {
+    let (now, id) = (*now, old.id);
     match old.status(grantor.epochs, now) {
         Status::Revoked | Status::Expired => return Err(Fault::NotRotatable),
         Status::Superseded => return Err(Fault::RotationInProgress),
@@ -85,7 +102,7 @@ async fn replace(
         _ if old.superseded_by_id.is_some() => return Err(Fault::RotationInProgress),
         _ => {}
     }
-    let expires_at = new_end(grantor, old, target, wanted, now)?;
+    let expires_at = new_end(grantor, tx, old, target, wanted, now).await?;
     let grace_end = grace_end(old, wanted, now)?;
     let new_id = authority.new_credential_id();
     let name = old.token_name.superseded(id);
@@ -103,16 +120,18 @@ async fn replace(
         expires_at,
         epoch: grantor.epochs.counter,
         rotated_from_id: Some(id),
+        service_account_id: old.service_account_id,
+        publisher_id: old.publisher_id,
+        limits: old.limits,
+        allowlist: old.allowlist.clone(),
+        lineage_id: Some(old.lineage()),
         created_by: grantor.actor.clone(),
         created_at: now,
     });
     let token = service_tokens::insert(tx.conn(), &row).await?;
-    let after = service_tokens::by_id(tx.conn(), id).await?.ok_or(Fault::NotFound)?;
+    let after = service_tokens::by_id(tx.conn(), None, id).await?.ok_or(Fault::NotFound)?;
     tell(authority, call, tx, wanted, [old, &after, &token]).await?;
-    if let Some(held) = held {
-        held.keep(tx.conn(), &call.actor, &token, &secret, now).await?;
-    }
-    Ok(Minted { token, secret: Some(secret), repeated: false })
+    Ok((token, secret))
 }
 
 /// One event for each of the two tokens: whoever looks at one of them sees what became of it, or where
@@ -124,8 +143,9 @@ async fn tell(
     wanted: &Rotate,
     [before, after, new]: [&ServiceTokenRow; 3],
 ) -> Result<(), Fault> {
-    let event = |kind, of| {
-        Event::new(kind, call.actor.to_ref(), Some(call), Subject::token(of)).reason(Some(&wanted.reason))
+    let event = |kind, of: &ServiceTokenRow| {
+        let event = Event::new(kind, call.actor.to_ref(), Some(call), Subject::token(of));
+        event.publisher(of.publisher_id).reason(Some(&wanted.reason))
     };
     let rotated = event("token.rotated", before).before(before).after(after);
     rotated.details(json!({"rotated_to_id": new.id})).write(authority, tx.conn()).await?;
@@ -145,8 +165,9 @@ fn grace_end(old: &ServiceTokenRow, wanted: &Rotate, now: Timestamp) -> Result<T
 
 /// The new one's end: the old one's length of life counted from now, unless another is asked for.
 /// Who rotates only themselves may make their life shorter, not longer.
-fn new_end(
+async fn new_end(
     grantor: &Grantor,
+    tx: &mut Tx,
     old: &ServiceTokenRow,
     target: Target,
     wanted: &Rotate,
@@ -157,18 +178,23 @@ fn new_end(
     if now.has_reached(asked) {
         return Err(Fault::field("expires_at", "is not in the future"));
     }
-    if target == Target::Myself && !grantor.holds(ADMIN) {
-        let longer = match (inherited, asked) {
-            (Some(_), None) => true,
-            (Some(inherited), Some(asked)) => asked > inherited,
-            (None, _) => false,
-        };
+    let longer = match (inherited, asked) {
+        (Some(_), None) => true,
+        (Some(inherited), Some(asked)) => asked > inherited,
+        (None, _) => false,
+    };
+    if target == Target::Myself && (grantor.bounded.is_some() || !grantor.holds(ADMIN)) {
         if longer {
-            let detail = "a token that may only rotate itself cannot give itself a longer life".to_owned();
+            let detail = "a token that rotates itself cannot give itself a longer life".to_owned();
             return Err(Fault::ScopeExceedsGrantor { missing: ScopeSet::default(), detail });
         }
-    } else {
-        grantor.may_grant(&old.permissions)?;
+        return Ok(asked);
     }
+    grantor.may_grant(&old.permissions)?;
+    if longer {
+        may_never_end(grantor, asked)?;
+    }
+    let home = home_of(tx.conn(), old).await?;
+    may_bound(grantor, home.as_ref(), asked, old.limits, &old.allowlist)?;
     Ok(asked)
 }

@@ -10,6 +10,7 @@ mod read;
 mod remind;
 mod update;
 
+pub(crate) use crate::change::begin_ending;
 pub use crate::roles::{ADMIN, READ};
 pub use delete::delete;
 pub use disable::{disable, enable};
@@ -21,13 +22,12 @@ pub use update::{Update, update};
 use keywright_core::{ActorKind, ActorRef, Denial, DenialCode, PlainToken, PublisherId, Timestamp, UserId};
 use keywright_store::mailed_tokens::{self, NewMailedToken, Purpose};
 use keywright_store::users::{self, Belonging, UserRow, UserStatus};
-use keywright_store::{Conn, Tx, memberships, platform};
+use keywright_store::{Conn, Tx, memberships};
 use serde_json::{Value, json};
 
 use crate::audit::{Snapshot, Subject};
 use crate::authority::Authority;
-use crate::call::{Call, Grantor, Needs, needs};
-use crate::change::authorize;
+use crate::call::{Call, needs};
 use crate::entropy;
 use crate::fault::Fault;
 use crate::mail::{Content, Letter, LinkToken, send};
@@ -121,19 +121,6 @@ pub(crate) async fn send_invitation(
 ) -> Result<(), Fault> {
     let content = Content::Invitation { publisher, token: LinkToken::of(&issued.token) };
     send(authority, conn, user, &Letter::to(user, content), now, Some(issued.expires_at)).await
-}
-
-/// Begins a change that ends all sessions of a user. The number comes first, as the epochs come first in
-/// every change; it keeps all other changes out, so that nothing else need be held.
-pub(crate) async fn begin_ending(
-    authority: &Authority,
-    call: &Call,
-    needs: &Needs,
-) -> Result<(Tx, Grantor, Timestamp, u64), Fault> {
-    let mut tx = authority.store().begin().await?;
-    let epoch = platform::next_epoch(tx.conn()).await?;
-    let (grantor, now) = authorize(authority, call, &mut tx, needs).await?;
-    Ok((tx, grantor, now, epoch))
 }
 
 /// A user whom the caller sees, and may do to what reaches beyond the caller's publisher: within one only to

@@ -26,7 +26,7 @@ pub(crate) async fn emergency(world: &World, call: Call, keep_caller: bool) -> R
 /// Adds `count` copies of each token, each with an id, a name and a hash of its own.
 pub(crate) async fn multiply(raw: &mut Raw, count: u32) {
     const KEPT: &str = "token_hint, permissions, metadata, is_active, expires_at, epoch, created_by_type, \
-                        created_by_name, created_at, updated_at, version";
+                        created_by_name, created_at, updated_at, version, service_account_id, publisher_id";
     let (numbers, id, hash) = match raw {
         Raw::Sqlite(_) => (
             format!(
@@ -172,7 +172,7 @@ async fn marking_leaves_what_somebody_holds_and_takes_it_up_again() {
         world.token("free", &["a"]).await;
         emergency(&world, operator(), false).await.unwrap();
         let mut holder = world.store.begin().await.unwrap();
-        rows::lock_for_change(holder.conn(), held.row.id).await.unwrap().unwrap();
+        rows::lock_for_change(holder.conn(), None, held.row.id).await.unwrap().unwrap();
         assert_eq!(jobs::mark(&world.authority).await.unwrap(), 1, "it neither waits nor spins");
         assert_eq!(world.row(&held).await.revoked_at, None);
         holder.rollback().await;

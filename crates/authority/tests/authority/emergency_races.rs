@@ -137,7 +137,10 @@ async fn a_change_that_is_frozen_elsewhere_does_not_keep_an_emergency_out() {
             StoreOptions { statement_timeout: Duration::from_secs(2), ..world.store.options().clone() };
         let elsewhere = Store::connect(&options).await.unwrap();
         let mut frozen = elsewhere.begin_change(&[], &[token.row.id.0]).await.unwrap();
-        keywright_store::service_tokens::lock_for_change(frozen.conn(), token.row.id).await.unwrap().unwrap();
+        keywright_store::service_tokens::lock_for_change(frozen.conn(), None, token.row.id)
+            .await
+            .unwrap()
+            .unwrap();
         emergency(&world, operator(), false).await.unwrap();
         assert_eq!(world.verdict(&token).await, "revoked");
         assert!(frozen.commit().await.is_err(), "what was frozen is undone");

@@ -83,7 +83,7 @@ impl Play<'_> {
             Step::Create(permissions) => {
                 self.number += 1;
                 let mut new = wanted(&format!("new {}", self.number), &[]);
-                new.permissions = set(permissions);
+                new.permissions = Some(set(permissions));
                 let outcome = service_tokens::create(&self.world.authority, call, new).await;
                 if outcome.is_ok() {
                     self.keep(made(outcome));

@@ -30,4 +30,5 @@ mod refreshing;
 mod revocation;
 mod rotation;
 mod rotation_races;
+mod service_accounts;
 mod world;

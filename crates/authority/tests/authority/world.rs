@@ -4,12 +4,12 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
-use keywright_authority::service_tokens::{self, Create, Expiry, Target, Update};
+use keywright_authority::service_tokens::{self, Create, Expiry, Holder, Target, Update};
 use keywright_authority::{Authority, Call, Fault, JwtSettings, Keys, SessionSettings, Settings, entropy};
 use keywright_core::decision::code_of;
 use keywright_core::{
-    Actor, Bearing, CredentialName, Metadata, NodeId, PlainToken, Requirements, ScopeSet, Timestamp,
-    TokenHash, Wanted,
+    Actor, ActorKind, ActorRef, Allowlist, Bearing, CredentialName, Metadata, NodeId, PlainToken, RateLimits,
+    Requirements, ScopeSet, Timestamp, TokenHash, Wanted,
 };
 use keywright_store::service_tokens::ServiceTokenRow;
 use keywright_store::testing::{TestStore, test_stores};
@@ -144,8 +144,11 @@ pub(crate) fn scopes(texts: &[&str]) -> ScopeSet {
 
 pub(crate) fn wanted(token_name: &str, permissions: &[&str]) -> Create {
     Create {
+        holder: Holder::Nobody,
         token_name: name(token_name),
-        permissions: scopes(permissions),
+        permissions: Some(scopes(permissions)),
+        limits: RateLimits::UNLIMITED,
+        allowlist: Allowlist::default(),
         metadata: Metadata::default(),
         expiry: Expiry::Default,
     }
@@ -164,13 +167,16 @@ pub(crate) fn operator() -> Call {
 /// A call by a token, as the door lets it in.
 pub(crate) fn by(token: &Made) -> Call {
     let row = &token.row;
-    let grant = row.to_grant();
     Call {
         actor: Actor::Bearer(Box::new(Bearing {
             wanted: Wanted::token(token.secret.hash()),
             credential_id: row.id,
             credential_name: row.token_name.as_str().to_owned(),
-            principal: grant.principal_ref(),
+            principal: ActorRef {
+                kind: ActorKind::ServiceToken,
+                id: Some(row.id.0),
+                name: row.token_name.as_str().to_owned(),
+            },
             home: None,
             claimed: None,
             address: None,

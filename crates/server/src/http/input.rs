@@ -16,7 +16,8 @@ use keywright_api::request::{Fields, Format, FormatFault, Formats, FromFields};
 use keywright_core::metadata::MetadataError;
 use keywright_core::publisher::login_domain;
 use keywright_core::scope::ScopeError;
-use keywright_core::{CredentialId, CredentialName, EmailAddress, Metadata, Scope, Timestamp};
+use keywright_core::{CredentialId, CredentialName, EmailAddress, Metadata, Network, Scope, Timestamp};
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::App;
@@ -49,6 +50,10 @@ impl Formats for Rules {
                 .map(drop)
                 .map_err(|error| (FieldCode::InvalidFormat, error.to_string().into())),
             Format::Domain => login_domain(text)
+                .map(drop)
+                .map_err(|error| (FieldCode::InvalidFormat, error.to_string().into())),
+            Format::Network => text
+                .parse::<Network>()
                 .map(drop)
                 .map_err(|error| (FieldCode::InvalidFormat, error.to_string().into())),
             Format::Time => moment(text).map(drop),
@@ -136,6 +141,18 @@ fn check_content_type(parts: &Parts, bytes: &[u8]) -> Result<(), Refused> {
 /// The body says that it is something else.
 pub fn not_json() -> Problem {
     Problem::new(Refusal::UnsupportedMediaType, "Send the body as Content-Type: application/json.")
+}
+
+/// The members of a body without those of `read_only` that say what the object shows already: `PUT` ignores
+/// them, and the reader refuses the others.
+pub fn without_unchanged(
+    mut members: Map<String, Value>,
+    shown: &impl Serialize,
+    read_only: &[&str],
+) -> Map<String, Value> {
+    let shown = serde_json::to_value(shown).unwrap_or_default();
+    members.retain(|name, value| !read_only.contains(&name.as_str()) || shown.get(name) != Some(value));
+    members
 }
 
 /// One bad field.

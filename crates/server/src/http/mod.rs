@@ -6,6 +6,7 @@
 
 pub mod answer;
 pub mod app;
+pub mod bounds;
 pub mod client;
 pub mod cursor;
 pub mod edge;
@@ -30,6 +31,7 @@ pub mod outer;
 pub mod pages;
 pub mod publishers;
 pub mod roles;
+pub mod service_accounts;
 pub mod sessions;
 mod shown;
 pub mod signing_keys;

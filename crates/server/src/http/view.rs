@@ -1,5 +1,6 @@
 //! Rows as the API shows them: the one place where the core's words become the wire's.
 
+mod accounts;
 mod publishers;
 mod users;
 
@@ -18,6 +19,7 @@ use keywright_store::service_tokens::ServiceTokenRow;
 use keywright_store::sessions::SessionRow;
 use serde_json::{Map, Value};
 
+pub use accounts::{allowlist, rate_limits, scopes, service_account, stored_service_type};
 pub use publishers::{member, publisher, publisher_settings, role};
 pub use users::{spoken, stored_status, user};
 
@@ -47,13 +49,13 @@ pub fn service_token(row: &ServiceTokenRow, epochs: Epochs, now: Timestamp) -> S
         id: row.id.0,
         token_name: row.token_name.as_str().to_owned(),
         token_hint: row.token_hint.0.clone(),
-        permissions: row.permissions.iter().map(ToString::to_string).collect(),
+        permissions: scopes(&row.permissions),
         status: status(row.status(epochs, now)),
         is_active: row.is_active,
         metadata: row.metadata.as_map().clone(),
-        service_account_id: None,
-        rate_limits: None,
-        ip_allowlist: None,
+        service_account_id: row.service_account_id.map(|id| id.0),
+        rate_limits: rate_limits(row.limits),
+        ip_allowlist: allowlist(&row.allowlist),
         expires_at: optional_time(row.expires_at),
         usage_count: row.usage_count,
         last_used_at: optional_time(row.last_used_at),

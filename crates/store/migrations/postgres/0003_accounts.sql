@@ -55,7 +55,9 @@ DROP INDEX service_tokens_live_name_key;
 CREATE UNIQUE INDEX service_tokens_live_name_key ON service_tokens (token_name)
     WHERE revoked_at IS NULL AND service_account_id IS NULL;
 CREATE UNIQUE INDEX service_tokens_account_name_key ON service_tokens (service_account_id, token_name)
-    WHERE revoked_at IS NULL;
+    WHERE revoked_at IS NULL AND service_account_id IS NOT NULL;
+CREATE INDEX service_tokens_account_epoch ON service_tokens (service_account_id, epoch)
+    WHERE revoked_at IS NULL AND service_account_id IS NOT NULL;
 CREATE INDEX service_tokens_account ON service_tokens (service_account_id, created_at, id)
     WHERE service_account_id IS NOT NULL;
 CREATE INDEX service_tokens_publisher ON service_tokens (publisher_id, created_at, id) WHERE publisher_id IS NOT NULL;

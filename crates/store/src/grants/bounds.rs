@@ -14,6 +14,8 @@ pub(crate) fn rate_limits(per_minute: Option<i64>, per_hour: Option<i64>) -> Rat
 pub(super) struct BoundParts {
     lineage: Uuid,
     pub(super) limits: RateLimits,
+    /// Those of its account, for those who ask.
+    pub(super) around: RateLimits,
     pub(super) budgets: Vec<Budget>,
     pub(super) allowlists: Vec<Allowlist>,
 }
@@ -21,7 +23,13 @@ pub(super) struct BoundParts {
 impl BoundParts {
     pub(super) fn new(lineage: Uuid, allowlist: Option<Json<Allowlist>>) -> Self {
         let allowlists = allowlist.map(|list| list.0).into_iter().collect();
-        Self { lineage, limits: RateLimits::UNLIMITED, budgets: Vec::new(), allowlists }
+        Self {
+            lineage,
+            limits: RateLimits::UNLIMITED,
+            around: RateLimits::UNLIMITED,
+            budgets: Vec::new(),
+            allowlists,
+        }
     }
 
     /// What a publisher sets for its credentials: the limits of those that have none, and of all together.
@@ -39,6 +47,6 @@ impl BoundParts {
             return None;
         }
         let allowlists = self.allowlists.into_boxed_slice();
-        Some(Box::new(Bounds { allowlists, budgets, limits: self.limits }))
+        Some(Box::new(Bounds { allowlists, budgets, limits: self.limits.tightest(self.around) }))
     }
 }

@@ -106,6 +106,7 @@ impl TokenRow {
         if let Some(of) = &account {
             parts.budgets.extend(of.limits.budgets(of.account.id.0));
             parts.allowlists.push(of.allowlist.clone());
+            parts.around = of.limits;
         }
         if let (Some(Json(settings)), Some(home)) = (&settings, home) {
             parts.within(settings, home);

@@ -1,7 +1,7 @@
 //! Lists and counts of service tokens. The conditions say in SQL what
 //! [`keywright_core::status::StatusFacts`] says in Rust; a test holds them together.
 
-use keywright_core::{CredentialId, Status, Timestamp};
+use keywright_core::{CredentialId, PublisherId, ServiceAccountId, Status, Timestamp};
 
 use super::row::{RawRow, ServiceTokenRow};
 use super::token_columns;
@@ -14,6 +14,10 @@ use crate::types::{Time, to_i64, to_u64};
 /// Which tokens to list, newest first.
 #[derive(Clone, Debug)]
 pub struct ListFilter {
+    /// Only those of accounts of this publisher.
+    pub within: Option<PublisherId>,
+    /// Only those of this account.
+    pub account: Option<ServiceAccountId>,
     /// Only those of this status.
     pub status: Option<Status>,
     /// Only those of exactly this name.
@@ -35,7 +39,18 @@ pub struct ListFilter {
 impl ListFilter {
     /// All tokens.
     pub const fn all(limit: u32, now: Timestamp, epoch: u64) -> Self {
-        Self { status: None, name: None, q: None, expiring_before: None, after: None, limit, now, epoch }
+        Self {
+            within: None,
+            account: None,
+            status: None,
+            name: None,
+            q: None,
+            expiring_before: None,
+            after: None,
+            limit,
+            now,
+            epoch,
+        }
     }
 }
 
@@ -43,10 +58,11 @@ impl ListFilter {
 fn push_status(sql: &mut Sql, filter: &ListFilter, status: Status) {
     let (now, epoch) = (filter.now, to_i64(filter.epoch));
     if status == Status::Revoked {
-        sql.text(" AND (t.revoked_at IS NOT NULL OR t.epoch < ").bind(epoch).text(")");
+        sql.text(" AND (t.revoked_at IS NOT NULL OR t.epoch < ").bind(epoch);
+        sql.text(" OR t.epoch < COALESCE(a.epoch, 0) OR t.epoch < COALESCE(q.service_epoch, 0))");
         return;
     }
-    sql.text(" AND t.revoked_at IS NULL AND t.epoch >= ").bind(epoch);
+    push_not_revoked(sql, epoch);
     if status == Status::Expired {
         sql.text(" AND (t.expires_at <= ").bind(now).text(" OR t.grace_expires_at <= ").bind(now).text(")");
         return;
@@ -59,6 +75,11 @@ fn push_status(sql: &mut Sql, filter: &ListFilter, status: Status) {
     });
 }
 
+fn push_not_revoked(sql: &mut Sql, epoch: i64) {
+    sql.text(" AND t.revoked_at IS NULL AND t.epoch >= ").bind(epoch);
+    sql.text(" AND t.epoch >= COALESCE(a.epoch, 0) AND t.epoch >= COALESCE(q.service_epoch, 0)");
+}
+
 fn push_in_life(sql: &mut Sql, now: Timestamp) {
     sql.text(" AND (t.expires_at IS NULL OR t.expires_at > ").bind(now).text(")");
     sql.text(" AND (t.grace_expires_at IS NULL OR t.grace_expires_at > ").bind(now).text(")");
@@ -66,12 +87,14 @@ fn push_in_life(sql: &mut Sql, now: Timestamp) {
 
 fn list_sql(filter: &ListFilter) -> Sql {
     let mut sql = Sql::new(concat!("SELECT ", token_columns!(), " WHERE 1 = 1"));
+    sql.filter(" AND t.publisher_id = ", filter.within.map(|id| id.0))
+        .filter(" AND t.service_account_id = ", filter.account.map(|id| id.0));
     if let Some(status) = filter.status {
         push_status(&mut sql, filter, status);
     }
     if let Some(end) = filter.expiring_before {
         if filter.status.is_none() {
-            sql.text(" AND t.revoked_at IS NULL AND t.epoch >= ").bind(to_i64(filter.epoch));
+            push_not_revoked(&mut sql, to_i64(filter.epoch));
             push_in_life(&mut sql, filter.now);
             sql.text(" AND t.is_active");
         }
@@ -131,10 +154,13 @@ statements! {
     TOTALS = [
         "SELECT status, COUNT(*) AS tokens, COUNT(CASE WHEN expires_at <= $3 THEN 1 END) AS soon, \
          COUNT(CASE WHEN expires_at <= $4 THEN 1 END) AS later FROM (\
-         SELECT expires_at, CASE WHEN revoked_at IS NOT NULL OR epoch < $2 THEN 'revoked' \
-         WHEN expires_at <= $1 OR grace_expires_at <= $1 THEN 'expired' \
-         WHEN NOT is_active THEN 'inactive' \
-         WHEN superseded_by_id IS NOT NULL THEN 'superseded' ELSE 'active' END AS status FROM service_tokens) s \
+         SELECT t.expires_at, CASE WHEN t.revoked_at IS NOT NULL OR t.epoch < $2 \
+         OR t.epoch < COALESCE(a.epoch, 0) OR t.epoch < COALESCE(q.service_epoch, 0) THEN 'revoked' \
+         WHEN t.expires_at <= $1 OR t.grace_expires_at <= $1 THEN 'expired' \
+         WHEN NOT t.is_active THEN 'inactive' \
+         WHEN t.superseded_by_id IS NOT NULL THEN 'superseded' ELSE 'active' END AS status \
+         FROM service_tokens t LEFT JOIN service_accounts a ON a.id = t.service_account_id \
+         LEFT JOIN publishers q ON q.id = t.publisher_id) s \
          GROUP BY status"
     ];
 }

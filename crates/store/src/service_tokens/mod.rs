@@ -1,19 +1,24 @@
 //! Service tokens: the rows, and the changes of their state. Each change tells whether it found the
 //! row in the state that it needs; the caller decides what its absence means.
+//!
+//! Functions that read one take the publisher within which it is looked for: to a caller of the platform, who
+//! names none, `within` is `None`. A token that stands alone lies within no publisher.
 
+pub(crate) mod accounts;
 pub(crate) mod list;
 mod row;
 pub(crate) mod sweep;
 
-use keywright_core::{CredentialId, CredentialName, Metadata, ScopeSet, Timestamp};
+use keywright_core::{
+    Allowlist, CredentialId, CredentialName, Metadata, PublisherId, RateLimits, ScopeSet, ServiceAccountId,
+    Timestamp,
+};
 use sqlx::types::Json;
 
+pub use self::accounts::{Reach, count_reached, mark_revoked_with_account};
 pub use self::list::{ListFilter, TokenTotals, list, totals};
 pub use self::row::{NewServiceToken, ServiceTokenRow};
-pub use self::sweep::{
-    count_below_epoch, count_between_epochs, deactivate_expired, delete_dead, mark_revoked_by_epoch,
-    set_epoch,
-};
+pub use self::sweep::{count_below_epoch, deactivate_expired, delete_dead, mark_revoked_by_epoch, set_epoch};
 use crate::conn::{Conn, change, on};
 use crate::dialect::{fold, statements};
 use crate::error::StoreError;
@@ -25,8 +30,11 @@ macro_rules! token_columns {
         "t.id, t.token_name, t.token_hint, t.permissions, t.metadata, t.is_active, t.expires_at, t.epoch, \
          t.rotated_from_id, t.superseded_by_id, t.superseded_at, t.grace_expires_at, t.revoked_at, \
          t.revoked_reason, t.created_by_type, t.created_by_id, t.created_by_name, t.created_at, t.updated_at, \
-         t.version, u.usage_count, u.last_used_at \
-         FROM service_tokens t LEFT JOIN credential_usage u ON u.credential_id = t.id"
+         t.version, t.service_account_id, t.publisher_id, t.rate_per_minute, t.rate_per_hour, t.ip_allowlist, \
+         t.lineage_id, a.epoch AS account_epoch, q.service_epoch AS publisher_epoch, u.usage_count, \
+         u.last_used_at FROM service_tokens t LEFT JOIN service_accounts a ON a.id = t.service_account_id \
+         LEFT JOIN publishers q ON q.id = t.publisher_id \
+         LEFT JOIN credential_usage u ON u.credential_id = t.id"
     };
 }
 use token_columns;
@@ -35,17 +43,31 @@ statements! {
     INSERT = [
         "INSERT INTO service_tokens (id, token_name, name_folded, token_hash, token_hint, permissions, metadata, \
          is_active, expires_at, epoch, rotated_from_id, created_by_type, created_by_id, created_by_name, \
-         created_at, updated_at, version) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $15, 1)"
+         created_at, updated_at, version, service_account_id, publisher_id, rate_per_minute, rate_per_hour, \
+         ip_allowlist, lineage_id) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $15, 1, $16, $17, $18, $19, \
+         $20, $21)"
     ];
-    BY_ID = ["SELECT ", token_columns!(), " WHERE t.id = $1"];
-    LOCK_FOR_CHANGE = ["SELECT ", token_columns!(), " WHERE t.id = $1"] + "FOR UPDATE OF t";
-    LIVE_BY_NAME = ["SELECT ", token_columns!(), " WHERE t.token_name = $1 AND t.revoked_at IS NULL"];
+    BY_ID = ["SELECT ", token_columns!(), " WHERE t.id = $1 AND (t.publisher_id = $2 OR $2 IS NULL)"];
+    LOCK_FOR_CHANGE = [
+        "SELECT ", token_columns!(), " WHERE t.id = $1 AND (t.publisher_id = $2 OR $2 IS NULL)"
+    ] + "FOR UPDATE OF t";
+    LIVE_BY_NAME = [
+        "SELECT ", token_columns!(),
+        " WHERE t.token_name = $1 AND t.service_account_id IS NULL AND t.revoked_at IS NULL"
+    ];
+    LIVE_OF_ACCOUNT_BY_NAME = [
+        "SELECT ", token_columns!(),
+        " WHERE t.token_name = $1 AND t.service_account_id = $2 AND t.revoked_at IS NULL"
+    ];
     UPDATE = [
         "UPDATE service_tokens SET token_name = COALESCE($3, token_name), name_folded = COALESCE($4, name_folded), \
          is_active = COALESCE($5, is_active), metadata = COALESCE($6, metadata), \
          permissions = COALESCE($7, permissions), \
-         expires_at = CASE WHEN $8 THEN $9 ELSE expires_at END, updated_at = $10, version = version + 1 \
+         expires_at = CASE WHEN $8 THEN $9 ELSE expires_at END, updated_at = $10, \
+         rate_per_minute = CASE WHEN $11 THEN $12 ELSE rate_per_minute END, \
+         rate_per_hour = CASE WHEN $11 THEN $13 ELSE rate_per_hour END, \
+         ip_allowlist = COALESCE($14, ip_allowlist), version = version + 1 \
          WHERE id = $1 AND version = $2"
     ];
     SUPERSEDE = [
@@ -57,10 +79,12 @@ statements! {
         "UPDATE service_tokens SET revoked_at = $2, revoked_reason = $3, updated_at = $2, version = version + 1 \
          WHERE id = $1 AND revoked_at IS NULL"
     ];
-    /// `"*"` in quotes is the whole entry: no other entry has a quote before its star.
+    /// `"*"` in quotes is the whole entry: no other entry has a quote before its star. What belongs to an
+    /// account is bounded by it.
     ANY_WITH_ALL = [
         "SELECT COUNT(*) FROM service_tokens t JOIN platform p ON p.id = 1 \
          WHERE t.revoked_at IS NULL AND t.epoch >= p.service_epoch AND t.is_active \
+         AND t.service_account_id IS NULL \
          AND (t.expires_at IS NULL OR t.expires_at > $1) \
          AND (t.grace_expires_at IS NULL OR t.grace_expires_at > $1) \
          AND CAST(t.permissions AS TEXT) LIKE '%\"*\"%'"
@@ -70,9 +94,9 @@ statements! {
 /// Inserts a token and gives its row.
 ///
 /// # Errors
-/// [`StoreError::NameTaken`] when a live one bears the name.
+/// [`StoreError::NameTaken`] when a live sibling bears the name.
 pub async fn insert(conn: Conn<'_>, new: &NewServiceToken) -> Result<ServiceTokenRow, StoreError> {
-    change!(conn, INSERT; new.id.0, new.token_name.as_str(), fold(new.token_name.as_str()), new.token_hash.as_bytes().as_slice(), new.token_hint.0.as_str(), Json(&new.permissions), Json(&new.metadata), new.is_active, Time::optional(new.expires_at), to_i64(new.epoch), new.rotated_from_id.map(|id| id.0), new.created_by.kind.as_str(), new.created_by.id, new.created_by.name.as_str(), Time(new.created_at))?;
+    change!(conn, INSERT; new.id.0, new.token_name.as_str(), fold(new.token_name.as_str()), new.token_hash.as_bytes().as_slice(), new.token_hint.0.as_str(), Json(&new.permissions), Json(&new.metadata), new.is_active, Time::optional(new.expires_at), to_i64(new.epoch), new.rotated_from_id.map(|id| id.0), new.created_by.kind.as_str(), new.created_by.id, new.created_by.name.as_str(), Time(new.created_at), new.service_account_id.map(|id| id.0), new.publisher_id.map(|id| id.0), new.limits.per_minute.map(i64::from), new.limits.per_hour.map(i64::from), Json(&new.allowlist), new.lineage_id.map(|id| id.0))?;
     Ok(new.to_row())
 }
 
@@ -80,8 +104,15 @@ pub async fn insert(conn: Conn<'_>, new: &NewServiceToken) -> Result<ServiceToke
 ///
 /// # Errors
 /// As any query.
-pub async fn by_id(conn: Conn<'_>, id: CredentialId) -> Result<Option<ServiceTokenRow>, StoreError> {
-    let row = on!(conn, |c| sqlx::query_as::<DB, RawRow>(BY_ID.text::<DB>()).bind(id.0).fetch_optional(c))?;
+pub async fn by_id(
+    conn: Conn<'_>,
+    within: Option<PublisherId>,
+    id: CredentialId,
+) -> Result<Option<ServiceTokenRow>, StoreError> {
+    let row = on!(conn, |c| sqlx::query_as::<DB, RawRow>(BY_ID.text::<DB>())
+        .bind(id.0)
+        .bind(within.map(|publisher| publisher.0))
+        .fetch_optional(c))?;
     row.map(TryInto::try_into).transpose()
 }
 
@@ -91,21 +122,35 @@ pub async fn by_id(conn: Conn<'_>, id: CredentialId) -> Result<Option<ServiceTok
 /// As any query.
 pub async fn lock_for_change(
     conn: Conn<'_>,
+    within: Option<PublisherId>,
     id: CredentialId,
 ) -> Result<Option<ServiceTokenRow>, StoreError> {
     let row = on!(conn, |c| sqlx::query_as::<DB, RawRow>(LOCK_FOR_CHANGE.text::<DB>())
         .bind(id.0)
+        .bind(within.map(|publisher| publisher.0))
         .fetch_optional(c))?;
     row.map(TryInto::try_into).transpose()
 }
 
-/// The token that bears a name now: not revoked by itself; at most one.
+/// The token that bears a name now, among those of an account or those that stand alone: not revoked by
+/// itself; at most one.
 ///
 /// # Errors
 /// As any query.
-pub async fn live_by_name(conn: Conn<'_>, name: &str) -> Result<Option<ServiceTokenRow>, StoreError> {
-    let row =
-        on!(conn, |c| sqlx::query_as::<DB, RawRow>(LIVE_BY_NAME.text::<DB>()).bind(name).fetch_optional(c))?;
+pub async fn live_by_name(
+    conn: Conn<'_>,
+    account: Option<ServiceAccountId>,
+    name: &str,
+) -> Result<Option<ServiceTokenRow>, StoreError> {
+    let row = match account {
+        None => on!(conn, |c| sqlx::query_as::<DB, RawRow>(LIVE_BY_NAME.text::<DB>())
+            .bind(name)
+            .fetch_optional(c))?,
+        Some(account) => on!(conn, |c| sqlx::query_as::<DB, RawRow>(LIVE_OF_ACCOUNT_BY_NAME.text::<DB>())
+            .bind(name)
+            .bind(account.0)
+            .fetch_optional(c))?,
+    };
     row.map(TryInto::try_into).transpose()
 }
 
@@ -122,6 +167,10 @@ pub struct Changes {
     pub expires_at: Option<Option<Timestamp>>,
     /// All of the permissions.
     pub permissions: Option<ScopeSet>,
+    /// Both of its own limits.
+    pub limits: Option<RateLimits>,
+    /// All of its own networks.
+    pub allowlist: Option<Allowlist>,
     /// When.
     pub updated_at: Timestamp,
 }
@@ -135,6 +184,8 @@ impl Changes {
             metadata: None,
             expires_at: None,
             permissions: None,
+            limits: None,
+            allowlist: None,
             updated_at,
         }
     }
@@ -143,7 +194,7 @@ impl Changes {
 /// Changes a token that is still at `expected_version`; false when it is not.
 ///
 /// # Errors
-/// [`StoreError::NameTaken`] when a live one bears the new name.
+/// [`StoreError::NameTaken`] when a live sibling bears the new name.
 pub async fn update(
     conn: Conn<'_>,
     id: CredentialId,
@@ -151,7 +202,8 @@ pub async fn update(
     changes: &Changes,
 ) -> Result<bool, StoreError> {
     let name = changes.token_name.as_ref().map(CredentialName::as_str);
-    let done = change!(conn, UPDATE; id.0, to_i64(expected_version), name, name.map(fold), changes.is_active, changes.metadata.as_ref().map(Json), changes.permissions.as_ref().map(Json), changes.expires_at.is_some(), Time::optional(changes.expires_at.flatten()), Time(changes.updated_at))?;
+    let limits = changes.limits.unwrap_or_default();
+    let done = change!(conn, UPDATE; id.0, to_i64(expected_version), name, name.map(fold), changes.is_active, changes.metadata.as_ref().map(Json), changes.permissions.as_ref().map(Json), changes.expires_at.is_some(), Time::optional(changes.expires_at.flatten()), Time(changes.updated_at), changes.limits.is_some(), limits.per_minute.map(i64::from), limits.per_hour.map(i64::from), changes.allowlist.as_ref().map(Json))?;
     Ok(done == 1)
 }
 

@@ -1,8 +1,9 @@
 //! A service token as a row.
 
+use keywright_core::status::StatusFacts;
 use keywright_core::{
-    ActorRef, CredentialId, CredentialKind, CredentialName, Epochs, Grant, Metadata, PrincipalKind, ScopeSet,
-    Status, Timestamp, TokenHash, TokenHint,
+    ActorRef, Allowlist, CredentialId, CredentialName, Epochs, Metadata, PublisherId, RateLimits, ScopeSet,
+    ServiceAccountId, Status, Timestamp, TokenHash, TokenHint,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -10,6 +11,7 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use crate::error::StoreError;
+use crate::grants::rate_limits;
 use crate::types::{CreatedBy, Time, to_u64};
 
 /// A token to insert.
@@ -17,7 +19,7 @@ use crate::types::{CreatedBy, Time, to_u64};
 pub struct NewServiceToken {
     /// Its id.
     pub id: CredentialId,
-    /// Its name, free among live ones.
+    /// Its name, free among its live siblings.
     pub token_name: CredentialName,
     /// What it is found by.
     pub token_hash: TokenHash,
@@ -35,6 +37,16 @@ pub struct NewServiceToken {
     pub epoch: u64,
     /// The one that it replaces.
     pub rotated_from_id: Option<CredentialId>,
+    /// The account that it belongs to; none of a token that stands alone.
+    pub service_account_id: Option<ServiceAccountId>,
+    /// The publisher of that account.
+    pub publisher_id: Option<PublisherId>,
+    /// Its own limits.
+    pub limits: RateLimits,
+    /// Its own networks.
+    pub allowlist: Allowlist,
+    /// The first of the line of rotations that it comes from.
+    pub lineage_id: Option<CredentialId>,
     /// Who made it.
     pub created_by: ActorRef,
     /// When.
@@ -65,6 +77,12 @@ impl NewServiceToken {
             version: 1,
             usage_count: 0,
             last_used_at: None,
+            service_account_id: self.service_account_id,
+            publisher_id: self.publisher_id,
+            limits: self.limits,
+            allowlist: self.allowlist.clone(),
+            lineage_id: self.lineage_id,
+            epoch_floor: 0,
         }
     }
 }
@@ -112,32 +130,47 @@ pub struct ServiceTokenRow {
     pub usage_count: u64,
     /// When it was accepted last.
     pub last_used_at: Option<Timestamp>,
+    /// The account that it belongs to; none of a token that stands alone.
+    #[serde(default)]
+    pub service_account_id: Option<ServiceAccountId>,
+    /// The publisher of that account.
+    #[serde(default)]
+    pub publisher_id: Option<PublisherId>,
+    /// Its own limits.
+    #[serde(default)]
+    pub limits: RateLimits,
+    /// Its own networks.
+    #[serde(default)]
+    pub allowlist: Allowlist,
+    /// The first of the line of rotations that it comes from; none when it is that one.
+    #[serde(default)]
+    pub lineage_id: Option<CredentialId>,
+    /// Below it the token is revoked: the higher one of its account's and its publisher's.
+    #[serde(default)]
+    pub epoch_floor: u64,
 }
 
 impl ServiceTokenRow {
-    /// The grant that the row means.
-    pub fn to_grant(&self) -> Grant {
-        Grant {
-            credential_id: self.id,
-            kind: CredentialKind::Service,
-            name: self.token_name.as_str().into(),
-            principal: PrincipalKind::ServiceToken,
-            scopes: self.permissions.clone(),
-            metadata: (!self.metadata.is_empty()).then(|| Box::new(self.metadata.clone())),
-            expires_at: self.expires_at,
-            is_active: self.is_active,
-            revoked_at: self.revoked_at,
-            superseded_by: self.superseded_by_id,
-            grace_expires_at: self.grace_expires_at,
-            epoch: self.epoch,
-            bonds: None,
-            bounds: None,
-        }
+    /// Whether it is revoked, by itself or with all others in a reach.
+    pub fn is_revoked(&self, epochs: Epochs) -> bool {
+        self.revoked_at.is_some() || self.epoch < epochs.service.max(self.epoch_floor)
     }
 
-    /// Its status at `now` under `epochs`.
+    /// The first of the line of rotations that it belongs to.
+    pub fn lineage(&self) -> CredentialId {
+        self.lineage_id.unwrap_or(self.id)
+    }
+
+    /// Its status at `now` under `epochs`, as verification judges it.
     pub fn status(&self, epochs: Epochs, now: Timestamp) -> Status {
-        self.to_grant().status(epochs, now)
+        StatusFacts {
+            revoked: self.is_revoked(epochs),
+            is_active: self.is_active,
+            expires_at: self.expires_at,
+            superseded: self.superseded_by_id.is_some(),
+            grace_expires_at: self.grace_expires_at,
+        }
+        .at(now)
     }
 }
 
@@ -163,6 +196,14 @@ pub(super) struct RawRow {
     created_at: Time,
     updated_at: Time,
     version: i64,
+    service_account_id: Option<Uuid>,
+    publisher_id: Option<Uuid>,
+    rate_per_minute: Option<i64>,
+    rate_per_hour: Option<i64>,
+    ip_allowlist: Json<Allowlist>,
+    lineage_id: Option<Uuid>,
+    account_epoch: Option<i64>,
+    publisher_epoch: Option<i64>,
     usage_count: Option<i64>,
     last_used_at: Option<Time>,
 }
@@ -192,6 +233,12 @@ impl TryFrom<RawRow> for ServiceTokenRow {
             version: to_u64(raw.version),
             usage_count: to_u64(raw.usage_count.unwrap_or(0)),
             last_used_at: raw.last_used_at.map(Into::into),
+            service_account_id: raw.service_account_id.map(ServiceAccountId),
+            publisher_id: raw.publisher_id.map(PublisherId),
+            limits: rate_limits(raw.rate_per_minute, raw.rate_per_hour),
+            allowlist: raw.ip_allowlist.0,
+            lineage_id: raw.lineage_id.map(CredentialId),
+            epoch_floor: to_u64(raw.account_epoch.max(raw.publisher_epoch).unwrap_or(0)),
         })
     }
 }

@@ -23,8 +23,6 @@ statements! {
         "SELECT id FROM service_tokens WHERE revoked_at IS NULL AND epoch < $1 ORDER BY epoch LIMIT $2"
     ] + "FOR UPDATE SKIP LOCKED";
     COUNT_BELOW_EPOCH = ["SELECT COUNT(*) FROM service_tokens WHERE revoked_at IS NULL AND epoch < $1"];
-    COUNT_BETWEEN_EPOCHS =
-        ["SELECT COUNT(*) FROM service_tokens WHERE revoked_at IS NULL AND epoch >= $1 AND epoch < $2"];
     SET_EPOCH = ["UPDATE service_tokens SET epoch = $2 WHERE id = $1"];
 }
 
@@ -104,6 +102,16 @@ pub async fn mark_revoked_by_epoch(
         .bind(to_i64(epoch))
         .bind(i64::from(limit))
         .fetch_all(c))?;
+    mark_each(conn, &ids, now, reason).await
+}
+
+/// Marks these tokens as revoked; tells how many.
+pub(super) async fn mark_each(
+    mut conn: Conn<'_>,
+    ids: &[Uuid],
+    now: Timestamp,
+    reason: Option<&str>,
+) -> Result<u64, StoreError> {
     let mut marked = 0;
     for slice in ids.chunks(MAX_IDS) {
         let mut sql = Sql::new("UPDATE service_tokens SET revoked_at = ");
@@ -113,19 +121,6 @@ pub async fn mark_revoked_by_epoch(
         marked += change_each(conn.reborrow(), &sql).await?;
     }
     Ok(marked)
-}
-
-/// How many tokens are not revoked whose epoch is `in_force` or later, and earlier than `next`: those that
-/// raising the one in force to `next` reaches.
-///
-/// # Errors
-/// As any query.
-pub async fn count_between_epochs(conn: Conn<'_>, in_force: u64, next: u64) -> Result<u64, StoreError> {
-    let count = on!(conn, |c| sqlx::query_scalar::<DB, i64>(COUNT_BETWEEN_EPOCHS.text::<DB>())
-        .bind(to_i64(in_force))
-        .bind(to_i64(next))
-        .fetch_one(c))?;
-    Ok(to_u64(count))
 }
 
 /// How many tokens of an epoch below `epoch` are not marked yet.

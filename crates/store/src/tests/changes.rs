@@ -32,7 +32,7 @@ where
 async fn forty_that_read_and_then_write_all_succeed_and_none_is_lost() {
     async fn read_then_write(store: Store) {
         let mut tx = store.begin().await.unwrap();
-        let row = service_tokens::lock_for_change(tx.conn(), credential_id(1)).await.unwrap().unwrap();
+        let row = service_tokens::lock_for_change(tx.conn(), None, credential_id(1)).await.unwrap().unwrap();
         tokio::task::yield_now().await;
         let done = service_tokens::update(tx.conn(), row.id, row.version, &Changes::none(NOW)).await;
         assert_eq!(done, Ok(true));
@@ -58,7 +58,7 @@ async fn of_fifty_rotations_at_once_one_wins() {
     async fn rotate(store: Arc<TestStore>, number: u64) -> bool {
         let old = credential_id(0);
         let mut tx = store.begin().await.unwrap();
-        service_tokens::lock_for_change(tx.conn(), old).await.unwrap().unwrap();
+        service_tokens::lock_for_change(tx.conn(), None, old).await.unwrap().unwrap();
         let actor = grants::load(tx.conn(), &Wanted::token(hash(0))).await.unwrap().unwrap().grant;
         let renamed = name(&format!("{}~old", actor.name));
         let new = service_tokens::NewServiceToken { token_name: name("token-0"), ..new_token(number + 1) };
@@ -75,7 +75,8 @@ async fn of_fifty_rotations_at_once_one_wins() {
         let won = at_once(&store, 50, rotate).await;
         assert_eq!(won.iter().filter(|won| **won).count(), 1, "{:?}", store.engine());
         let old = by_id(&store, 0).await.unwrap();
-        let new = service_tokens::live_by_name(store.read().await.unwrap().conn(), "token-0").await.unwrap();
+        let new =
+            service_tokens::live_by_name(store.read().await.unwrap().conn(), None, "token-0").await.unwrap();
         assert_eq!(old.superseded_by_id, new.map(|row| row.id));
     }
 }
@@ -221,15 +222,15 @@ async fn a_deadlock_is_contention_and_not_a_fault() {
         insert(&store, &new_token(number)).await;
     }
     let (mut one, mut two) = (store.begin().await.unwrap(), store.begin().await.unwrap());
-    service_tokens::lock_for_change(one.conn(), credential_id(1)).await.unwrap();
-    service_tokens::lock_for_change(two.conn(), credential_id(2)).await.unwrap();
+    service_tokens::lock_for_change(one.conn(), None, credential_id(1)).await.unwrap();
+    service_tokens::lock_for_change(two.conn(), None, credential_id(2)).await.unwrap();
     let second = async {
-        let result = service_tokens::lock_for_change(two.conn(), credential_id(1)).await;
+        let result = service_tokens::lock_for_change(two.conn(), None, credential_id(1)).await;
         drop(two);
         result
     };
     let first = async {
-        let result = service_tokens::lock_for_change(one.conn(), credential_id(2)).await;
+        let result = service_tokens::lock_for_change(one.conn(), None, credential_id(2)).await;
         drop(one);
         result
     };

@@ -236,7 +236,7 @@ async fn a_caller_that_goes_away_in_the_middle_leaves_no_lock() {
         insert(&store, &new_token(1)).await;
         for _ in 0..10 {
             let mut tx = store.begin().await.unwrap();
-            service_tokens::lock_for_change(tx.conn(), credential_id(1)).await.unwrap();
+            service_tokens::lock_for_change(tx.conn(), None, credential_id(1)).await.unwrap();
             let revoke = service_tokens::revoke(tx.conn(), credential_id(1), NOW, None);
             let _ = tokio::time::timeout(Duration::ZERO, revoke).await;
         }

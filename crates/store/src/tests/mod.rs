@@ -16,6 +16,7 @@ mod people;
 mod plans;
 mod pooler;
 mod records;
+mod service_accounts;
 mod sessions;
 mod signing_keys;
 mod sink;
@@ -27,7 +28,8 @@ mod users;
 
 use keywright_core::id::IdEntropy;
 use keywright_core::{
-    ActorRef, CredentialId, CredentialName, EventId, Metadata, ScopeSet, Timestamp, TokenHash, TokenHint,
+    ActorRef, Allowlist, CredentialId, CredentialName, EventId, Metadata, RateLimits, ScopeSet, Timestamp,
+    TokenHash, TokenHint,
 };
 use serde_json::json;
 
@@ -60,7 +62,11 @@ fn hash(number: u64) -> TokenHash {
     TokenHash::of(&number.to_be_bytes())
 }
 
-/// A token with a value in every column that an insert has.
+fn networks(texts: &[&str]) -> Allowlist {
+    Allowlist::new(texts.iter().map(|text| text.parse().unwrap())).unwrap()
+}
+
+/// A token that stands alone, with a value in every other column that an insert has.
 fn new_token(number: u64) -> NewServiceToken {
     NewServiceToken {
         id: credential_id(number),
@@ -73,6 +79,11 @@ fn new_token(number: u64) -> NewServiceToken {
         expires_at: Some(NOW.plus_days(90)),
         epoch: 1,
         rotated_from_id: Some(credential_id(number + 1_000_000)),
+        service_account_id: None,
+        publisher_id: None,
+        limits: RateLimits { per_minute: Some(60), per_hour: Some(1_000) },
+        allowlist: networks(&["10.0.0.0/8", "2001:db8::/32"]),
+        lineage_id: Some(credential_id(number + 3_000_000)),
         created_by: ActorRef {
             kind: keywright_core::ActorKind::ServiceToken,
             id: Some(credential_id(number + 2_000_000).0),
@@ -101,7 +112,7 @@ async fn insert(store: &Store, new: &NewServiceToken) -> ServiceTokenRow {
 }
 
 async fn by_id(store: &Store, number: u64) -> Option<ServiceTokenRow> {
-    read(store, async |conn| service_tokens::by_id(conn, credential_id(number)).await).await
+    read(store, async |conn| service_tokens::by_id(conn, None, credential_id(number)).await).await
 }
 
 async fn commit(tx: Tx) {

@@ -6,7 +6,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 
 use super::{NOW, change, commit, credential_id, name, new_token, read};
-use crate::service_tokens::{self, ListFilter, ServiceTokenRow, TokenTotals};
+use crate::service_tokens::{self, ListFilter, Reach, ServiceTokenRow, TokenTotals};
 use crate::testing::test_stores;
 use crate::{Store, nodes};
 
@@ -146,7 +146,10 @@ async fn an_emergency_reaches_all_but_the_one_that_is_lifted_out_of_it() {
         };
         assert_eq!((mark().await, mark().await, mark().await), (3, 2, 0));
         assert_eq!(read(&store, async |c| service_tokens::count_below_epoch(c, 2).await).await, 0);
-        assert_eq!(read(&store, async |c| service_tokens::count_between_epochs(c, 1, 2).await).await, 0);
+        assert_eq!(
+            read(&store, async |c| service_tokens::count_reached(c, Reach::Platform, 1, 2).await).await,
+            0
+        );
         for number in 0..7 {
             let row = super::by_id(&store, number).await.unwrap();
             let reason = match number {

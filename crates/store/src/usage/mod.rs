@@ -1,6 +1,7 @@
 //! Usage: roll-ups of decisions, kept in the transaction that stores the events, so that counters and
 //! rows never differ.
 
+pub(crate) mod accounts;
 mod bulk;
 mod labels;
 pub(crate) mod read;
@@ -10,6 +11,7 @@ mod tally;
 
 use uuid::Uuid;
 
+pub use accounts::{hours_of_account, tokens_of_account};
 pub(crate) use labels::Labels;
 #[cfg(test)]
 pub(crate) use labels::STATEMENTS as LABEL_STATEMENTS;

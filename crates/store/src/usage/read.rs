@@ -12,7 +12,7 @@ use crate::error::StoreError;
 use crate::types::{Time, to_u64};
 
 /// What a failure is not.
-const ACCEPTED: &str = "valid";
+pub(super) const ACCEPTED: &str = "valid";
 
 statements! {
     HOURS = [

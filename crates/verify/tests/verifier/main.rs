@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends where something goes wrong")]
 
+mod accounts;
 mod bounds;
 mod epochs;
 mod freshness;

@@ -76,6 +76,7 @@ pub(crate) fn filter(query: EventQuery, limit: u32) -> Result<EventFilter, Probl
         until: moment("until", query.until.as_deref())?,
         principal_id: query.principal_id,
         subject_id: query.credential_id,
+        account: None,
         publisher_id: query.publisher_id,
         type_: query.kind,
         ip_address: query.ip,

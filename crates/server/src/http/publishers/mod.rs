@@ -8,10 +8,13 @@ pub mod settings;
 pub mod suspend;
 pub mod update;
 
-use keywright_api::patch::Patch;
+use keywright_api::bounds::ChangeRateLimits;
 use keywright_api::problem::{FieldCode, FieldError, Problem};
-use keywright_api::publisher_request::{ChangePublisherSettings, ChangeRateLimits};
-use keywright_authority::publishers::{RateLimitsChange, SettingsChange};
+use keywright_api::publisher_request::ChangePublisherSettings;
+use keywright_authority::RateLimitsChange;
+use keywright_authority::publishers::SettingsChange;
+
+use super::bounds::wish;
 
 /// What is asked of settings, below the path at which it stands in the body.
 fn settings_change(request: ChangePublisherSettings, path: &str) -> Result<SettingsChange, Problem> {
@@ -32,14 +35,4 @@ fn settings_change(request: ChangePublisherSettings, path: &str) -> Result<Setti
         )),
         require_second_factor: request.require_second_factor,
     })
-}
-
-/// To leave it, to take it back, or to set it.
-#[expect(clippy::option_option, reason = "three wishes")]
-fn wish<T>(patch: Patch<T>) -> Option<Option<T>> {
-    match patch {
-        Patch::Absent => None,
-        Patch::Null => Some(None),
-        Patch::Value(value) => Some(Some(value)),
-    }
 }

@@ -7,12 +7,13 @@ use keywright_api::problem::Problem;
 use keywright_api::request::FromFields;
 use keywright_api::service_token::CreatedServiceToken;
 use keywright_api::service_token_request::{CreateServiceToken, Expiry as WireExpiry};
-use keywright_authority::service_tokens::{self, Create, Expiry};
-use keywright_core::{CredentialName, Metadata, ScopeSet};
+use keywright_authority::service_tokens::{self, Create, Expiry, Holder};
+use keywright_core::{CredentialName, Metadata, ScopeSet, ServiceAccountId};
 
 use super::minted;
 use crate::http::App;
 use crate::http::answer::Refused;
+use crate::http::bounds::{allowlist, rate_limits};
 use crate::http::gate::{Caller, TokensAdmin, idempotency};
 use crate::http::input::{JsonBytes, NoQuery, invalid, rules};
 
@@ -33,17 +34,24 @@ pub async fn create(
     JsonBytes(body): JsonBytes,
 ) -> Result<Response, Refused> {
     caller.call.idempotency = idempotency(&headers, "POST /auth/tokens", &body)?;
-    let wanted = wanted(&CreateServiceToken::from_body(&body, &rules(&app))?)?;
+    let request = CreateServiceToken::from_body(&body, &rules(&app))?;
+    let account = request.service_account_id.map(ServiceAccountId);
+    let wanted = wanted(&request, account.map_or(Holder::Nobody, Holder::Named))?;
     let made = service_tokens::create(app.authority(), caller.call, wanted).await?;
-    Ok(minted(&app, StatusCode::CREATED, &made))
+    Ok(minted(&app, StatusCode::CREATED, &made, "/auth/tokens"))
 }
 
-fn wanted(request: &CreateServiceToken) -> Result<Create, Problem> {
+/// The token that is asked for.
+pub fn wanted(request: &CreateServiceToken, holder: Holder) -> Result<Create, Problem> {
+    let permissions = request.permissions.as_ref().map(ScopeSet::parse).transpose();
     Ok(Create {
+        holder,
         token_name: CredentialName::parse(&request.token_name)
             .map_err(|error| invalid("token_name", &error.to_string()))?,
-        permissions: ScopeSet::parse(&request.permissions)
+        permissions: permissions
             .map_err(|(at, error)| invalid(&format!("permissions[{at}]"), &error.to_string()))?,
+        limits: rate_limits(request.rate_limits),
+        allowlist: allowlist(request.ip_allowlist.as_deref().unwrap_or_default())?,
         metadata: Metadata::new(request.metadata.clone().unwrap_or_default())
             .map_err(|error| invalid("metadata", &error.to_string()))?,
         expiry: match request.expiry() {

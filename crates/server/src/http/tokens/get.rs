@@ -2,14 +2,14 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use http::StatusCode;
 use keywright_api::service_token::ServiceToken;
 use keywright_authority::service_tokens;
 
-use crate::http::answer::{Refused, json_no_store};
+use super::shown;
+use crate::http::App;
+use crate::http::answer::Refused;
 use crate::http::gate::{Caller, TokensRead};
 use crate::http::input::{NoQuery, PathId};
-use crate::http::{App, etag, view};
 
 /// One service token.
 #[utoipa::path(
@@ -26,8 +26,5 @@ pub async fn get(
     PathId(id): PathId,
 ) -> Result<Response, Refused> {
     let (row, epochs) = service_tokens::get(app.authority(), &caller.call, id).await?;
-    let view = view::service_token(&row, epochs, app.authority().now());
-    let mut response = json_no_store(StatusCode::OK, &view);
-    etag::put(&mut response, row.version);
-    Ok(response)
+    Ok(shown(&app, &row, epochs))
 }

@@ -5,14 +5,15 @@ use axum::response::Response;
 use http::StatusCode;
 use keywright_api::WireEnum;
 use keywright_api::page::{DEFAULT_LIMIT, Page};
+use keywright_api::problem::Problem;
 use keywright_api::service_token::ServiceToken;
 use keywright_api::service_token_request::ServiceTokenQuery;
 use keywright_authority::service_tokens;
-use keywright_core::{CredentialId, Status};
-use keywright_store::service_tokens::ListFilter;
+use keywright_core::{CredentialId, Epochs, ServiceAccountId, Status, Timestamp};
+use keywright_store::service_tokens::{ListFilter, ServiceTokenRow};
 
 use crate::http::answer::{Refused, json_no_store};
-use crate::http::cursor::Cursor;
+use crate::http::cursor::{self, Cursor};
 use crate::http::gate::{Caller, TokensRead};
 use crate::http::input::Query;
 use crate::http::{App, view};
@@ -31,25 +32,33 @@ pub async fn list(
     Query(query): Query<ServiceTokenQuery>,
 ) -> Result<Response, Refused> {
     let now = app.authority().now();
+    let (limit, filter) = filter(query, now)?;
+    let found = service_tokens::list(app.authority(), &caller.call, filter).await?;
+    Ok(page(found, limit, now))
+}
+
+/// How many are asked for, and what the query asks for: one more than that.
+pub fn filter(
+    query: ServiceTokenQuery,
+    now: Timestamp,
+) -> Result<(u32, impl FnOnce(Epochs) -> ListFilter), Problem> {
     let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
     let after = query.cursor.as_deref().map(Cursor::decode).transpose()?;
-    let filter = |epochs: keywright_core::Epochs| ListFilter {
+    let filter = move |epochs: Epochs| ListFilter {
+        account: query.service_account_id.map(ServiceAccountId),
         status: query.status.and_then(|status| Status::parse(status.as_str())),
         name: query.name,
         q: query.q,
         expiring_before: query.expiring_within_days.map(|days| now.plus_days(days.into())),
         after: after.map(|cursor| (cursor.at, CredentialId(cursor.id))),
-        limit: limit + 1,
-        now,
-        epoch: epochs.service,
+        ..ListFilter::all(limit + 1, now, epochs.service)
     };
-    let (mut rows, epochs) = service_tokens::list(app.authority(), &caller.call, filter).await?;
-    let more = rows.len() > limit as usize;
-    rows.truncate(limit as usize);
-    let last = rows.last().filter(|_| more);
-    let page = Page {
-        next_cursor: last.map(|row| Cursor { at: row.created_at, id: row.id.0 }.encode()),
-        items: rows.iter().map(|row| view::service_token(row, epochs, now)).collect::<Vec<_>>(),
-    };
-    Ok(json_no_store(StatusCode::OK, &page))
+    Ok((limit, filter))
+}
+
+/// The page of rows that were found for a [`filter`].
+pub fn page((rows, epochs): (Vec<ServiceTokenRow>, Epochs), limit: u32, now: Timestamp) -> Response {
+    let place = |row: &ServiceTokenRow| (row.created_at, row.id.0);
+    let page = cursor::page(rows, limit, place, |row| view::service_token(row, epochs, now));
+    json_no_store(StatusCode::OK, &page)
 }

@@ -59,7 +59,8 @@ pub async fn rotate_self(
     carry_out(&app, caller.call, Target::Myself, &headers, body).await
 }
 
-async fn carry_out(
+/// Rotates the token that a request names.
+pub async fn carry_out(
     app: &App,
     mut call: Call,
     target: Target,
@@ -80,5 +81,5 @@ async fn carry_out(
         },
     };
     let made = service_tokens::rotate(app.authority(), call, target, wanted).await?;
-    Ok(minted(app, StatusCode::OK, &made))
+    Ok(minted(app, StatusCode::OK, &made, "/auth/tokens"))
 }

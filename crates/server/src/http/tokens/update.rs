@@ -2,7 +2,6 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use http::StatusCode;
 use keywright_api::patch::Patch;
 use keywright_api::problem::Problem;
 use keywright_api::request::FromFields;
@@ -11,10 +10,12 @@ use keywright_api::service_token_request::PatchServiceToken;
 use keywright_authority::service_tokens::{self, MetadataChange, Update};
 use keywright_core::{CredentialName, ScopeSet, Timestamp};
 
-use crate::http::answer::{Refused, json_no_store};
+use super::shown;
+use crate::http::App;
+use crate::http::answer::Refused;
+use crate::http::bounds::{allowlist, limits_change, wish};
 use crate::http::gate::{Caller, TokensAdmin};
 use crate::http::input::{JsonBytes, NoQuery, PathId, invalid, rules};
-use crate::http::{App, etag, view};
 
 /// Change a service token (RFC 7396).
 #[utoipa::path(
@@ -35,13 +36,11 @@ pub async fn update(
 ) -> Result<Response, Refused> {
     let wanted = wanted(PatchServiceToken::from_body(&body, &rules(&app))?)?;
     let (row, epochs) = service_tokens::update(app.authority(), caller.call, id, wanted).await?;
-    let view = view::service_token(&row, epochs, app.authority().now());
-    let mut response = json_no_store(StatusCode::OK, &view);
-    etag::put(&mut response, row.version);
-    Ok(response)
+    Ok(shown(&app, &row, epochs))
 }
 
-fn wanted(request: PatchServiceToken) -> Result<Update, Problem> {
+/// The change that is asked for.
+pub fn wanted(request: PatchServiceToken) -> Result<Update, Problem> {
     let name = request.token_name.as_deref().map(CredentialName::parse).transpose();
     let permissions = request.permissions.or(request.scopes).map(ScopeSet::parse).transpose();
     Ok(Update {
@@ -61,5 +60,9 @@ fn wanted(request: PatchServiceToken) -> Result<Update, Problem> {
         },
         permissions: permissions
             .map_err(|(at, error)| invalid(&format!("permissions[{at}]"), &error.to_string()))?,
+        limits: limits_change(request.rate_limits),
+        allowlist: wish(request.ip_allowlist)
+            .map(|networks| allowlist(&networks.unwrap_or_default()))
+            .transpose()?,
     })
 }
