@@ -2,8 +2,8 @@
 //! nullable may be null, and it names every member.
 
 use crate::{
-    actor, analytics, bootstrap, emergency, event, me, member, page, problem, publisher, role, service_token,
-    session, signing_key, system, user, verify,
+    actor, analytics, bootstrap, emergency, event, me, member, page, problem, publisher, role,
+    service_account, service_token, session, signing_key, system, user, verify,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
@@ -107,6 +107,12 @@ fn schema_and_serialisation_of_every_answer_agree() {
     agrees::<publisher::Publisher>();
     agrees::<publisher::PublisherSettings>();
     agrees::<role::Role>();
+    agrees::<service_account::ServiceAccount>();
+    agrees::<service_account::AccountScopes>();
+    agrees::<service_account::AccountAllowlist>();
+    agrees::<service_account::RotatedTokens>();
+    agrees::<service_account::TokensRevoked>();
+    agrees::<service_account::AccountUsage>();
     agrees::<service_token::ServiceToken>();
     agrees::<service_token::CreatedServiceToken>();
     agrees::<service_token::CleanupResult>();

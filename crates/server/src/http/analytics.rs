@@ -94,7 +94,7 @@ fn numbers(totals: &TokenTotals) -> TokenNumbers {
     }
 }
 
-fn used(count: CredentialCount) -> UsedToken {
+pub(super) fn used(count: CredentialCount) -> UsedToken {
     UsedToken {
         token_id: count.credential_id.0,
         token_name: count.token_name,
@@ -104,7 +104,7 @@ fn used(count: CredentialCount) -> UsedToken {
     }
 }
 
-fn course(course: analytics::Course, days: u32) -> Course {
+pub(super) fn course(course: analytics::Course, days: u32) -> Course {
     let Tally { decisions, denials } = course.total;
     let successes = decisions.saturating_sub(denials);
     let code = |(code, denials)| CodeCount { code, denials };

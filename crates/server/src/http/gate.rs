@@ -76,6 +76,10 @@ permissions! {
     AuditVerify = Some("audit:read"), Platform;
     /// See how all credentials are used.
     AnalyticsRead = Some("tokens:read"), Platform;
+    /// See service accounts and their tokens.
+    ServiceAccountsRead = Some("service_accounts:read"), Publisher;
+    /// Manage service accounts and their tokens.
+    ServiceAccountsAdmin = Some("service_accounts:admin"), Publisher;
     /// Manage publishers, or one's own.
     PublishersAdmin = Some("publishers:admin"), Publisher;
     /// Make, suspend and delete publishers.

@@ -12,8 +12,8 @@ use utoipa_axum::routes;
 use super::answer::json;
 use super::input::NoQuery;
 use super::{
-    App, BASE, accounts, analytics, audit, auth, members, metrics, publishers, roles, sessions, signing_keys,
-    system, tokens, users,
+    App, BASE, accounts, analytics, audit, auth, members, metrics, publishers, roles, service_accounts,
+    sessions, signing_keys, system, tokens, users,
 };
 
 #[derive(OpenApi)]
@@ -30,6 +30,7 @@ use super::{
         (name = "sessions", description = "Users who log in, and the tokens that they are given"),
         (name = "signing keys", description = "The keys that sign access tokens"),
         (name = "service tokens", description = "API keys: create, rotate, revoke"),
+        (name = "service accounts", description = "The identities of external systems, and their tokens"),
         (name = "users", description = "People: invite, see, lock out, delete"),
         (name = "accounts", description = "What people do with their own accounts"),
         (name = "publishers", description = "The tenants, what they set for themselves, and their members"),
@@ -76,13 +77,8 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(signing_keys::list::list))
         .routes(routes!(signing_keys::rotate::rotate))
         .routes(routes!(signing_keys::revoke::revoke))
-        .routes(routes!(tokens::list::list, tokens::create::create))
-        .routes(routes!(tokens::cleanup::cleanup))
-        .routes(routes!(tokens::revoke::revoke_self))
-        .routes(routes!(tokens::rotate::rotate_self))
-        .routes(routes!(tokens::get::get, tokens::update::update, tokens::revoke::revoke))
-        .routes(routes!(tokens::rotate::rotate))
-        .routes(routes!(tokens::security_events::list))
+        .merge(service_token_routes())
+        .merge(service_account_routes())
         .routes(routes!(users::list::list, users::invite::invite))
         .routes(routes!(users::get::get, users::update::update, users::delete::delete))
         .routes(routes!(users::disable::disable))
@@ -126,6 +122,44 @@ fn limits_and_places() -> OpenApiRouter<App> {
         .routes(routes!(auth::verify_batch::verify_batch))
         .routes(routes!(tokens::limit_state::limit_state))
         .routes(routes!(tokens::locations::locations))
+}
+
+fn service_token_routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(tokens::list::list, tokens::create::create))
+        .routes(routes!(tokens::cleanup::cleanup))
+        .routes(routes!(tokens::revoke::revoke_self))
+        .routes(routes!(tokens::rotate::rotate_self))
+        .routes(routes!(tokens::get::get, tokens::update::update, tokens::revoke::revoke))
+        .routes(routes!(tokens::rotate::rotate))
+        .routes(routes!(tokens::security_events::list))
+}
+
+fn service_account_routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(service_accounts::list::list, service_accounts::create::create))
+        .routes(routes!(
+            service_accounts::get::get,
+            service_accounts::update::update,
+            service_accounts::update::replace,
+            service_accounts::delete::delete
+        ))
+        .routes(routes!(service_accounts::disable::disable))
+        .routes(routes!(service_accounts::disable::enable))
+        .routes(routes!(service_accounts::bounds::get_scopes, service_accounts::bounds::replace_scopes))
+        .routes(routes!(service_accounts::bounds::get_limits, service_accounts::bounds::replace_limits))
+        .routes(routes!(service_accounts::bounds::get_allowlist, service_accounts::bounds::replace_allowlist))
+        .routes(routes!(service_accounts::usage::usage))
+        .routes(routes!(service_accounts::security_events::list))
+        .routes(routes!(service_accounts::tokens::read::list, service_accounts::tokens::create::create))
+        .routes(routes!(service_accounts::tokens::all::rotate))
+        .routes(routes!(service_accounts::tokens::all::revoke))
+        .routes(routes!(
+            service_accounts::tokens::read::get,
+            service_accounts::tokens::change::update,
+            service_accounts::tokens::change::revoke
+        ))
+        .routes(routes!(service_accounts::tokens::change::rotate))
 }
 
 /// The routes outside the base path.

@@ -98,6 +98,30 @@ const PERMISSIONS: &[(&str, &str)] = &[
     ("disable_user", "users:admin"),
     ("enable_user", "users:admin"),
     ("delete_user", "users:admin"),
+    ("list_service_accounts", "service_accounts:read"),
+    ("get_service_account", "service_accounts:read"),
+    ("get_service_account_scopes", "service_accounts:read"),
+    ("get_service_account_rate_limits", "service_accounts:read"),
+    ("get_service_account_ip_allowlist", "service_accounts:read"),
+    ("get_service_account_usage", "service_accounts:read"),
+    ("list_service_account_security_events", "service_accounts:read"),
+    ("list_service_account_tokens", "service_accounts:read"),
+    ("get_service_account_token", "service_accounts:read"),
+    ("create_service_account", "service_accounts:admin"),
+    ("update_service_account", "service_accounts:admin"),
+    ("replace_service_account", "service_accounts:admin"),
+    ("delete_service_account", "service_accounts:admin"),
+    ("disable_service_account", "service_accounts:admin"),
+    ("enable_service_account", "service_accounts:admin"),
+    ("replace_service_account_scopes", "service_accounts:admin"),
+    ("replace_service_account_rate_limits", "service_accounts:admin"),
+    ("replace_service_account_ip_allowlist", "service_accounts:admin"),
+    ("create_service_account_token", "service_accounts:admin"),
+    ("update_service_account_token", "service_accounts:admin"),
+    ("revoke_service_account_token", "service_accounts:admin"),
+    ("rotate_service_account_token", "service_accounts:admin"),
+    ("rotate_all_service_account_tokens", "service_accounts:admin"),
+    ("revoke_all_service_account_tokens", "service_accounts:admin"),
     ("list_publishers", "publishers:admin"),
     ("create_publisher", "publishers:admin"),
     ("get_publisher", "publishers:admin"),
@@ -172,6 +196,7 @@ fn guarded() -> Vec<Operation> {
 struct Targets {
     number: usize,
     token: Minted,
+    account: Value,
     publisher: Value,
     role: Value,
     /// A member of the publisher, with the role.
@@ -186,8 +211,15 @@ impl Targets {
     async fn make(app: &TestApp, operation: &Operation) -> Self {
         static NUMBER: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
         let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let token = app.mint(&format!("target {number}"), &[]).await;
-        let (mut publisher, mut role) = (Value::Null, Value::Null);
+        let name = format!("target {number}");
+        let (mut account, mut publisher, mut role) = (Value::Null, Value::Null, Value::Null);
+        let token = if operation.path.contains("/service-accounts/") {
+            let body = json!({"name": name, "service_type": "internal", "scopes": []});
+            account = app.account(body).await;
+            app.token_of(&account, json!({"token_name": name})).await
+        } else {
+            app.mint(&name, &[]).await
+        };
         let [mut member, mut stranger] = [String::new(), String::new()];
         if operation.path.contains("/publishers/") || operation.path.contains("/roles") {
             publisher = app.publisher(&format!("publisher {number}")).await;
@@ -210,19 +242,21 @@ impl Targets {
         } else {
             None
         };
-        Self { number, token, publisher, role, member, stranger, key }
+        Self { number, token, account, publisher, role, member, stranger, key }
     }
 
     /// The path of the operation, about these objects.
     fn path(&self, operation: &Operation) -> String {
         let about = |object: &str| operation.path.contains(object);
         let object = match () {
+            () if about("/service-accounts/") => self.account["id"].as_str().unwrap(),
             () if about("/publishers/") => self.publisher["id"].as_str().unwrap(),
             () if about("/users/") => &self.member,
             () if about("/roles/") => self.role["id"].as_str().unwrap(),
             () => self.key.as_deref().unwrap_or(&self.token.id),
         };
         let path = operation.path.replace("{id}", object).replace("{user_id}", &self.member);
+        let path = path.replace("{token_id}", &self.token.id);
         assert!(!path.contains('{'), "{path}: say in this file what stands there");
         path.strip_prefix("/api/v1").unwrap_or(&path).to_owned()
     }
@@ -238,8 +272,23 @@ impl Targets {
             "allow_external" => json!({"scope": {"all": true}}),
             "record_cicd_event" => json!({"event_type": "deployment", "status": "success"}),
             "create_service_token" => json!({"token_name": format!("made {number}"), "permissions": []}),
+            "create_service_account_token" => json!({"token_name": format!("made {number}")}),
             "update_service_token" | "clean_up_service_tokens" => json!({}),
-            "rotate_service_token" | "rotate_own_service_token" => json!({"reason": "r"}),
+            "rotate_service_token"
+            | "rotate_own_service_token"
+            | "rotate_service_account_token"
+            | "rotate_all_service_account_tokens" => json!({"reason": "r"}),
+            "create_service_account" | "replace_service_account" => {
+                json!({"name": format!("made {number}"), "service_type": "internal", "scopes": []})
+            }
+            "replace_service_account_scopes" => json!({"scopes": []}),
+            "replace_service_account_ip_allowlist" => json!({"ip_allowlist": null}),
+            "update_service_account"
+            | "disable_service_account"
+            | "enable_service_account"
+            | "replace_service_account_rate_limits"
+            | "update_service_account_token"
+            | "revoke_all_service_account_tokens" => json!({}),
             "rotate_signing_key" | "revoke_signing_key" => json!({"reason": "r"}),
             "switch_publisher" => json!({"publisher_id": null}),
             "log_in" => json!({"email": "nobody@example.com", "password": "none"}),

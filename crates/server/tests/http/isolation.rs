@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use crate::harness::people::People;
-use crate::harness::{Answer, Caller, DOCUMENT, Operation, TestApp, id, on_both_engines, operations};
+use crate::harness::{Answer, Caller, DOCUMENT, Minted, Operation, TestApp, id, on_both_engines, operations};
 
 on_both_engines![what_is_another_publishers_is_what_does_not_exist];
 
@@ -26,7 +26,6 @@ const NOTHING_BOUND: &[&str] = &[
     "revoke_own_service_token",
     "rotate_own_service_token",
     "rotate_signing_key",
-    "create_service_token",
     "clean_up_service_tokens",
     "record_cicd_event",
     "verify_security_events",
@@ -52,6 +51,8 @@ struct Victim {
     people: People,
     ids: Vec<String>,
     names: Vec<String>,
+    /// The token of the publisher's service account.
+    partners: Minted,
 }
 
 impl Victim {
@@ -63,10 +64,19 @@ impl Victim {
         let user = app.user("bob@victim.example").await;
         app.member(&user, &role).await;
         let token = app.mint("platform's token", &["works:read"]).await;
+        let account = |name: &str| json!({"name": name, "service_type": "partner", "scopes": ["works:read"]});
+        let mut own = account("Victim's partner");
+        own["publisher_id"] = json!(people.publisher);
+        let (own, platforms) = (app.account(own).await, app.account(account("Platform's partner")).await);
+        let partners = app.token_of(&own, json!({"token_name": "Partner's token"})).await;
         let mut ids: Vec<_> =
             [people.publisher, people.user, people.role, people.session].map(|id| id.to_string()).into();
         ids.extend([id(&role).to_owned(), id(&spare).to_owned(), user, token.id]);
+        ids.extend([id(&own).to_owned(), id(&platforms).to_owned(), partners.id.clone()]);
         let names = [
+            "Victim's partner",
+            "Platform's partner",
+            "Partner's token",
             "Song & Co",
             "curator",
             "Keeper of secrets",
@@ -75,13 +85,15 @@ impl Victim {
             "bob@victim.example",
             "platform's token",
         ];
-        Self { people, ids, names: names.map(str::to_owned).into() }
+        Self { people, ids, names: names.map(str::to_owned).into(), partners }
     }
 
     /// Nobody took anything away.
     async fn is_unharmed(&self, app: &TestApp) {
         let token = self.people.token(app, &json!({}));
         app.verify(&token).await.decided("valid");
+        let decision = app.verify(&self.partners.secret).await.decided("valid");
+        assert_eq!(decision["scopes"], json!(["works:read"]));
         let shown = app.admin().get(&format!("/publishers/{}", self.people.publisher)).await.expect(200);
         assert_eq!((&shown["name"], &shown["status"]), (&json!("Song & Co"), &json!("active")));
         let roles = app.admin().get(&format!("/roles?publisher_id={}", self.people.publisher)).await;
@@ -97,6 +109,8 @@ struct Stranger {
     publisher: String,
     role: String,
     user: String,
+    account: String,
+    token: String,
 }
 
 impl Stranger {
@@ -117,11 +131,17 @@ impl Stranger {
             "publisher_id": publisher["id"], "publishers": [publisher["id"]], "role": "publisher_admin",
             "permissions": ["*"], "session_id": session});
         let token = victim.people.token(app, &claims);
+        let account = json!({"name": format!("Stranger's account {number}"), "service_type": "partner",
+            "scopes": [], "publisher_id": publisher["id"]});
+        let account = app.account(account).await;
+        let own = app.token_of(&account, json!({"token_name": "own"})).await;
         Self {
             caller: app.bearing(&token),
             publisher: id(&publisher).to_owned(),
             role: id(&role).to_owned(),
             user: users.swap_remove(1),
+            account: id(&account).to_owned(),
+            token: own.id,
         }
     }
 
@@ -130,7 +150,10 @@ impl Stranger {
         match name {
             "user_id" => self.user.clone(),
             "role_id" => self.role.clone(),
+            "service_account_id" => self.account.clone(),
+            "token_id" => self.token.clone(),
             "publisher_id" | "default_publisher_id" => self.publisher.clone(),
+            "id" if operation.path.contains("/service-accounts/") => self.account.clone(),
             "id" if operation.path.contains("/publishers/") => self.publisher.clone(),
             "id" if operation.path.contains("/roles/") => self.role.clone(),
             "id" if operation.path.contains("/users/") => self.user.clone(),
