@@ -39,6 +39,8 @@ pub enum EmergencyScope {
     All(True),
     /// Whatever acts for this publisher.
     PublisherId(Uuid),
+    /// The tokens of this service account.
+    ServiceAccountId(Uuid),
     /// Whatever this user has; within a publisher, what the user has there.
     UserId(Uuid),
 }
@@ -48,25 +50,21 @@ impl EmergencyScope {
     pub const ALL: Self = Self::All(True);
 
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
-        const LATER: &[&str] = &["service_account_id"];
-        let named = ["all", "publisher_id", "user_id"].into_iter().filter(|name| fields.has(name)).count();
-        let later = fields.has("service_account_id");
-        fields.not_available_yet(LATER);
-        let all = if named == 0 && !later {
-            fields.required("all", Boolean)
-        } else {
-            fields.not_null("all", Boolean)
-        };
+        const NAMES: [&str; 4] = ["all", "publisher_id", "service_account_id", "user_id"];
+        let named = NAMES.into_iter().filter(|name| fields.has(name)).count();
+        let all = if named == 0 { fields.required("all", Boolean) } else { fields.not_null("all", Boolean) };
         let publisher = fields.not_null("publisher_id", Id);
+        let account = fields.not_null("service_account_id", Id);
         let user = fields.not_null("user_id", Id);
         if all == Some(false) {
             fields.fault("all", FieldCode::InvalidValue, "must be true");
         }
         if named > 1 {
-            fields.fault("", FieldCode::Conflict, "say one of all, publisher_id and user_id");
+            let detail = "say one of all, publisher_id, service_account_id and user_id";
+            fields.fault("", FieldCode::Conflict, detail);
         }
-        let publisher = publisher.map(Self::PublisherId).or(user.map(Self::UserId));
-        publisher.or(all.filter(|all| *all).map(|_| Self::ALL))
+        let account = account.map(Self::ServiceAccountId).or(user.map(Self::UserId));
+        publisher.map(Self::PublisherId).or(account).or(all.filter(|all| *all).map(|_| Self::ALL))
     }
 }
 
@@ -79,10 +77,11 @@ impl PartialSchema for EmergencyScope {
         ObjectBuilder::new()
             .description(Some(
                 "How far it reaches, in one member: `{\"all\": true}` is everything, `publisher_id` whatever acts for a \
-                 publisher, `user_id` whatever a user has.",
+                 publisher, `service_account_id` the tokens of a service account, `user_id` whatever a user has.",
             ))
             .property("all", True::schema())
             .property("publisher_id", id_schema())
+            .property("service_account_id", id_schema())
             .property("user_id", id_schema())
             .min_properties(Some(1))
             .max_properties(Some(1))
@@ -253,18 +252,20 @@ mod tests {
         let id = "01980000-0000-7000-8000-000000000001";
         for (scope, reach) in [
             (json!({"publisher_id": id}), EmergencyScope::PublisherId(id.parse().unwrap())),
+            (json!({"service_account_id": id}), EmergencyScope::ServiceAccountId(id.parse().unwrap())),
             (json!({"user_id": id}), EmergencyScope::UserId(id.parse().unwrap())),
         ] {
             let request = read(&json!({"reason": "leak", "scope": scope})).unwrap();
             assert_eq!((request.scope, serde_json::to_value(request.scope).unwrap()), (reach, scope));
         }
-        for two in [json!({"all": true, "user_id": id}), json!({"publisher_id": id, "user_id": id})] {
+        for two in [
+            json!({"all": true, "user_id": id}),
+            json!({"publisher_id": id, "user_id": id}),
+            json!({"publisher_id": id, "service_account_id": id}),
+        ] {
             let (_, fields) = faults(&json!({"reason": "leak", "scope": two}));
             assert_eq!(fields, [("scope.".to_owned(), "conflict".to_owned())]);
         }
-        let later = json!({"reason": "leak", "scope": {"service_account_id": "x"}});
-        let field = ("scope.service_account_id".to_owned(), "not_available_yet".to_owned());
-        assert_eq!(faults(&later), ("not_available_yet".into(), vec![field]));
     }
 
     #[test]

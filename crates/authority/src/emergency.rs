@@ -1,10 +1,12 @@
 //! Emergency revocation: one number is raised, whatever its reach; the rows are marked afterwards.
 
 use keywright_core::key::EXTERNAL;
-use keywright_core::{CredentialId, Epochs, EventId, PublisherId, Timestamp, UserId};
+use keywright_core::{CredentialId, Epochs, EventId, PublisherId, ServiceAccountId, Timestamp, UserId};
 use keywright_store::platform::{self, Reached};
 use keywright_store::sessions::{self, Reach};
-use keywright_store::{Tx, external_refusals, memberships, publishers, service_tokens, users};
+use keywright_store::{
+    Tx, external_refusals, memberships, publishers, service_accounts, service_tokens, users,
+};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -26,6 +28,8 @@ pub enum Scope {
     All,
     /// Whatever acts for a publisher.
     Publisher(PublisherId),
+    /// The tokens of a service account.
+    Account(ServiceAccountId),
     /// Whatever a user has; within a publisher, what the user has there.
     User(UserId),
 }
@@ -33,7 +37,7 @@ pub enum Scope {
 /// The kinds of credential in its reach.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Kinds {
-    /// Service tokens. All of them are the platform's.
+    /// Service tokens: all, those of a publisher's accounts, or those of an account.
     pub service: bool,
     /// Sessions, with the access tokens made from them.
     pub sessions: bool,
@@ -75,6 +79,7 @@ fn reach(call: &Call, scope: Scope) -> Result<(Reach, Needs), Fault> {
         (Scope::Publisher(id), None) => (Reach::Publisher(id), needed),
         (Scope::Publisher(id), Some(home)) if id == home => (Reach::Publisher(id), needed),
         (Scope::Publisher(_), Some(_)) => return Err(Fault::NotFound),
+        (Scope::Account(id), _) => (Reach::Account(id), needed),
         (Scope::User(id), None) => (Reach::User(id), needed),
         (Scope::User(id), Some(home)) => (Reach::Membership(id, home), needed),
     })
@@ -83,8 +88,8 @@ fn reach(call: &Call, scope: Scope) -> Result<(Reach, Needs), Fault> {
 /// Revokes everything in reach: in force on this node when it returns, and on those that confirmed.
 ///
 /// # Errors
-/// [`Fault::Denied`] without `emergency:revoke`; [`Fault::NotFound`] for a publisher or a user beyond the caller's
-/// publisher.
+/// [`Fault::Denied`] without `emergency:revoke`; [`Fault::NotFound`] for a publisher, an account or a user beyond
+/// the caller's publisher.
 pub async fn revoke(authority: &Authority, call: Call, wanted: EmergencyRevoke) -> Result<Revoked, Fault> {
     let own = authority.clone();
     authority.carry_out(async move { carry_out(&own, &call, &wanted).await }).await
@@ -107,7 +112,7 @@ async fn carry_out(authority: &Authority, call: &Call, wanted: &EmergencyRevoke)
     }
     let (subject, publisher) = subject(reach);
     let event = Event::new("emergency.revoked", grantor.actor, Some(call), subject)
-        .publisher(publisher)
+        .publisher(publisher.or(done.publisher))
         .reason(Some(&wanted.reason))
         .details(json!({
             "scope": shown(reach),
@@ -130,6 +135,8 @@ struct Done {
     sessions: u64,
     external: bool,
     spared: Option<CredentialId>,
+    /// The publisher of the account that was reached.
+    publisher: Option<PublisherId>,
 }
 
 /// Writes the number to the reach, and lifts the caller over it if it is to be spared.
@@ -140,31 +147,34 @@ async fn raise(
     reach: Reach,
     (grantor, epoch, now): (&Grantor, u64, Timestamp),
 ) -> Result<Done, Fault> {
-    let service = wanted.kinds.service && reach == Reach::Platform;
+    let Kinds { service, sessions: session, .. } = wanted.kinds;
     let mut done = Done::default();
-    let before =
-        if wanted.kinds.sessions { sessions::count_reached(tx.conn(), reach, now).await? } else { 0 };
+    let before = if session { sessions::count_reached(tx.conn(), reach, now).await? } else { 0 };
     if wanted.keep_caller {
         done.spared = spare(tx, call, epoch).await?;
     }
-    if service {
+    if let (true, Some(tokens)) = (service, tokens_in(reach)) {
         // What an earlier emergency reached is dead already, whether its rows have been marked or are being
         // marked at this moment.
-        done.service = service_tokens::count_between_epochs(tx.conn(), grantor.epochs.service, epoch).await?;
+        let in_force = grantor.epochs.service;
+        done.service = service_tokens::count_reached(tx.conn(), tokens, in_force, epoch).await?;
     }
-    let session = wanted.kinds.sessions;
-    let found = match reach {
+    let mut found = match reach {
         Reach::Platform => {
             platform::raise(tx.conn(), epoch, Reached { service, session, personal: false }).await?;
             true
         }
-        _ if !session => true,
-        Reach::Publisher(id) => publishers::raise_session_epoch(tx.conn(), id, epoch).await?,
-        Reach::User(id) => users::end_sessions(tx.conn(), id, epoch).await?,
-        Reach::Membership(user, home) => {
-            memberships::raise_session_epoch(tx.conn(), home, user, epoch).await?
+        Reach::Account(id) => {
+            let account = service_accounts::by_id(tx.conn(), call.within(), id).await?;
+            done.publisher = account.as_ref().and_then(|account| account.publisher_id);
+            account.is_some() && (!service || service_accounts::raise_epoch(tx.conn(), id, epoch).await?)
         }
+        Reach::Publisher(id) if service => publishers::raise_service_epoch(tx.conn(), id, epoch).await?,
+        _ => true,
     };
+    if session {
+        found = found && raise_sessions(tx, reach, epoch).await?;
+    }
     let (external, known) =
         if wanted.kinds.external { refuse_external(tx, reach, Some(now)).await? } else { (false, true) };
     done.external = external;
@@ -175,6 +185,28 @@ async fn raise(
         done.sessions = before - sessions::count_reached(tx.conn(), reach, now).await?.min(before);
     }
     Ok(done)
+}
+
+/// The service tokens within a reach. A user has none.
+const fn tokens_in(reach: Reach) -> Option<service_tokens::Reach> {
+    match reach {
+        Reach::Platform => Some(service_tokens::Reach::Platform),
+        Reach::Publisher(id) => Some(service_tokens::Reach::Publisher(id)),
+        Reach::Account(id) => Some(service_tokens::Reach::Account(id)),
+        Reach::User(_) | Reach::Membership(..) => None,
+    }
+}
+
+/// Writes the number of sessions to a reach below the platform; false when there is no such reach.
+async fn raise_sessions(tx: &mut Tx, reach: Reach, epoch: u64) -> Result<bool, Fault> {
+    Ok(match reach {
+        Reach::Platform | Reach::Account(_) => true,
+        Reach::Publisher(id) => publishers::raise_session_epoch(tx.conn(), id, epoch).await?,
+        Reach::User(id) => users::end_sessions(tx.conn(), id, epoch).await?,
+        Reach::Membership(user, home) => {
+            memberships::raise_session_epoch(tx.conn(), home, user, epoch).await?
+        }
+    })
 }
 
 /// Lifts the calling credential over the number.
@@ -199,6 +231,8 @@ async fn refuse_external(tx: &mut Tx, reach: Reach, since: Option<Timestamp>) ->
         Reach::Publisher(id) => (true, external_refusals::of_publisher(tx.conn(), id, since).await?),
         Reach::User(id) => (true, external_refusals::of_user(tx.conn(), id, since).await?),
         Reach::Membership(user, home) => (false, memberships::get(tx.conn(), home, user).await?.is_some()),
+        // Its tokens are ours.
+        Reach::Account(_) => (false, true),
     })
 }
 
@@ -218,7 +252,10 @@ fn told(wanted: &EmergencyRevoke, reach: Reach, epoch: u64, done: &Done) -> Inva
             spared,
         }
         .with(done.external.then_some(EXTERNAL)),
-        Reach::Publisher(PublisherId(id)) | Reach::User(UserId(id)) | Reach::Membership(UserId(id), _) => {
+        Reach::Publisher(PublisherId(id))
+        | Reach::Account(ServiceAccountId(id))
+        | Reach::User(UserId(id))
+        | Reach::Membership(UserId(id), _) => {
             let caller: Option<Uuid> = spared.map(|id| id.0);
             Invalidation::Of(caller.into_iter().chain([id]).collect())
         }
@@ -239,6 +276,10 @@ async fn allow(authority: &Authority, call: &Call, scope: Scope) -> Result<Confi
     let id = match reach {
         Reach::Platform => EXTERNAL,
         Reach::Publisher(PublisherId(id)) | Reach::User(UserId(id)) | Reach::Membership(UserId(id), _) => id,
+        // No token of another issuer acts as an account.
+        Reach::Account(_) => {
+            return Err(Fault::field("scope.service_account_id", "has no tokens of other issuers"));
+        }
     };
     let Change { mut tx, grantor, .. } = Change::begin_with(authority, call, &needs, &[], &[id]).await?;
     let (_, known) = refuse_external(&mut tx, reach, None).await?;
@@ -256,6 +297,7 @@ fn subject(reach: Reach) -> (Subject, Option<PublisherId>) {
     match reach {
         Reach::Platform => (Subject::platform(), None),
         Reach::Publisher(id) => (of("publisher", id.0), Some(id)),
+        Reach::Account(id) => (of("service_account", id.0), None),
         Reach::User(id) => (of("user", id.0), None),
         Reach::Membership(user, home) => (of("user", user.0), Some(home)),
     }
@@ -265,6 +307,7 @@ fn shown(reach: Reach) -> Value {
     match reach {
         Reach::Platform => json!({"all": true}),
         Reach::Publisher(id) => json!({"publisher_id": id}),
+        Reach::Account(id) => json!({"service_account_id": id}),
         Reach::User(id) => json!({"user_id": id}),
         Reach::Membership(user, home) => json!({"user_id": user, "publisher_id": home}),
     }

@@ -120,7 +120,9 @@ impl EmergencyRevoke {
     async fn scope(&self, session: &Session<'_>) -> Result<Value, Failure> {
         Ok(match (&self.publisher, &self.service_account, &self.user) {
             (Some(name), ..) => json!({ "publisher_id": id_of(session, "/publishers", "name", name).await? }),
-            (_, Some(id), _) => json!({ "service_account_id": id }),
+            (_, Some(name), _) => {
+                json!({ "service_account_id": id_of(session, "/service-accounts", "name", name).await? })
+            }
             (.., Some(email)) => json!({ "user_id": id_of(session, "/users", "email", email).await? }),
             (None, None, None) => json!({ "all": true }),
         })
@@ -236,8 +238,8 @@ mod tests {
         );
         let all = read(&parse("--reason breach").unwrap(), json!({"all": true})).unwrap();
         assert_eq!(all.include.len(), Include::ALL.len());
-        let account = read(&parse("--reason breach").unwrap(), json!({"service_account_id": "a"}));
-        assert_eq!(account.unwrap_err().code, "not_available_yet");
+        let account = "01980000-0000-7000-8000-000000000001";
+        assert!(read(&parse("--reason breach").unwrap(), json!({"service_account_id": account})).is_ok());
     }
 
     #[test]

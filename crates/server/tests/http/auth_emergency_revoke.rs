@@ -16,6 +16,7 @@ on_both_engines![
     a_reach_must_be_said,
     it_needs_its_permission,
     sessions_die_within_the_reach_and_nowhere_else,
+    service_tokens_die_within_the_reach_and_nowhere_else,
     a_revoked_signing_key_kills_what_it_signed_and_the_next_one_signs,
     why_a_signing_key_is_rotated_need_not_be_said_and_is_kept_where_it_is,
 ];
@@ -135,9 +136,7 @@ async fn a_reach_must_be_said(app: &TestApp) {
     send(json!({"reason": "r", "scope": "all"})).await.bad_field("scope", "invalid_type");
     send(json!({"reason": "r", "scope": {"everything": true}})).await.refused(422, "unknown_field");
     let nobody = "0198c0de-0000-7000-8000-000000000000";
-    let answer = send(json!({"reason": "r", "scope": {"service_account_id": nobody}})).await;
-    answer.bad_field("scope.service_account_id", "not_available_yet");
-    for narrower in ["publisher_id", "user_id"] {
+    for narrower in ["publisher_id", "service_account_id", "user_id"] {
         send(json!({"reason": "r", "scope": {narrower: nobody}})).await.refused(404, "not_found");
         send(json!({"reason": "r", "scope": {narrower: "x"}}))
             .await
@@ -231,6 +230,79 @@ async fn sessions_die_within_the_reach_and_nowhere_else(app: &TestApp) {
         .post("/auth/emergency-revoke/allow-external", json!({"scope": {"all": true}}))
         .await
         .expect(200);
+}
+
+async fn service_tokens_die_within_the_reach_and_nowhere_else(app: &TestApp) {
+    let (first, second) = (app.tenant("First").await, app.tenant("Second").await);
+    let account = async |name: &str, publisher: Value, scopes: Value| {
+        let body =
+            json!({"name": name, "service_type": "partner", "scopes": scopes, "publisher_id": publisher});
+        app.account(body).await
+    };
+    let one = account("one", json!(first.id), json!([])).await;
+    let two = account("two", json!(first.id), json!(["emergency:revoke"])).await;
+    let other = account("other", json!(second.id), json!([])).await;
+    let platforms = account("platform's", Value::Null, json!([])).await;
+    let mut tokens = Vec::new();
+    for account in [&one, &two, &other, &platforms] {
+        tokens.push(app.token_of(account, json!({"token_name": "t"})).await);
+    }
+    tokens.push(app.mint("alone", &[]).await);
+    let alive = async || {
+        let mut alive = Vec::new();
+        for token in &tokens {
+            alive.push(app.verify(&token.secret).await.json()["code"] == "valid");
+        }
+        alive
+    };
+    let scoped = async |caller: &Caller, scope: Value, more: Value| {
+        let mut body = json!({"reason": "breach", "scope": scope});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        caller.post("/auth/emergency-revoke", body).await
+    };
+    assert_eq!(alive().await, [true; 5]);
+    let of_one = json!({"service_account_id": one["id"]});
+    let sessions = json!({"include": ["sessions", "external"]});
+    let revoked = scoped(&app.admin(), of_one.clone(), sessions).await.expect(200);
+    assert_eq!(revoked["revoked"], json!({"service": 0, "personal": 0, "sessions": 0}));
+    assert_eq!(alive().await, [true; 5], "an account has no sessions");
+
+    let revoked = scoped(&app.admin(), of_one, json!({})).await.expect(200);
+    assert_eq!(revoked["revoked"], json!({"service": 1, "personal": 0, "sessions": 0}));
+    assert_eq!(alive().await, [false, true, true, true, true]);
+    let events = app.admin().get("/audit/security-events?type=emergency.revoked").await.expect(200);
+    let event = &events["items"][0];
+    assert_eq!((&event["subject"]["id"], &event["publisher_id"]), (&one["id"], &json!(first.id)));
+    assert_eq!(event["details"]["scope"], json!({"service_account_id": one["id"]}));
+
+    // A token of an account reaches what is within its publisher, and spares itself if it asks.
+    let caller = app.bearing(&tokens[1].secret);
+    for beyond in [json!({"service_account_id": other["id"]}), json!({"service_account_id": platforms["id"]})]
+    {
+        scoped(&caller, beyond, json!({})).await.refused(404, "not_found");
+    }
+    let of_first = json!({"publisher_id": first.id});
+    let revoked = scoped(&caller, of_first.clone(), json!({"keep_caller": true})).await.expect(200);
+    assert_eq!(revoked["revoked"]["service"], 0);
+    assert_eq!(alive().await, [false, true, true, true, true]);
+    let revoked = scoped(&app.admin(), of_first, json!({})).await.expect(200);
+    assert_eq!(revoked["revoked"]["service"], 1);
+    assert_eq!(alive().await, [false, false, true, true, true]);
+    let next = app.token_of(&one, json!({"token_name": "t"})).await;
+    app.verify(&next.secret).await.decided("valid");
+
+    let revoked = revoke(&app.admin(), json!({"keep_caller": true})).await.expect(200);
+    assert_eq!(revoked["revoked"]["service"], 4, "what was revoked before is not counted again");
+    assert_eq!(alive().await, [false; 5]);
+    eventually("the rows are marked", async || {
+        let page = app.admin().get("/auth/tokens?limit=200").await.expect(200);
+        let marked = |token: &Value| token["revoked_at"].is_string() || token["status"] == "active";
+        page["items"].as_array().unwrap().iter().all(marked)
+    })
+    .await;
+    let external = json!({"scope": {"service_account_id": one["id"]}});
+    let answer = app.admin().post("/auth/emergency-revoke/allow-external", external).await;
+    answer.bad_field("scope.service_account_id", "out_of_range");
 }
 
 async fn a_revoked_signing_key_kills_what_it_signed_and_the_next_one_signs(app: &TestApp) {

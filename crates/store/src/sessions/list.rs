@@ -1,6 +1,6 @@
 //! Lists and counts of the sessions that are alive.
 
-use keywright_core::{PublisherId, SessionId, Timestamp, UserId};
+use keywright_core::{PublisherId, ServiceAccountId, SessionId, Timestamp, UserId};
 
 use super::{RawSession, SessionRow, session_columns, session_reaches};
 use crate::conn::{Conn, on};
@@ -34,12 +34,15 @@ pub enum Reach {
     User(UserId),
     /// Whatever a user has within one publisher.
     Membership(UserId, PublisherId),
+    /// The tokens of a service account, and no session.
+    Account(ServiceAccountId),
 }
 
 impl Reach {
     const fn parts(self) -> (Option<UserId>, Option<PublisherId>) {
         match self {
-            Self::Platform => (None, None),
+            // An account has no session.
+            Self::Platform | Self::Account(_) => (None, None),
             Self::Publisher(publisher) => (None, Some(publisher)),
             Self::User(user) => (Some(user), None),
             Self::Membership(user, publisher) => (Some(user), Some(publisher)),
@@ -79,6 +82,9 @@ pub async fn list(conn: Conn<'_>, filter: &ListFilter) -> Result<Vec<SessionRow>
 /// # Errors
 /// As any query.
 pub async fn count_reached(conn: Conn<'_>, reach: Reach, now: Timestamp) -> Result<u64, StoreError> {
+    if let Reach::Account(_) = reach {
+        return Ok(0);
+    }
     let (user, publisher) = reach.parts();
     let mut sql = Sql::new(concat!("SELECT COUNT(*) FROM sessions s", session_reaches!()));
     push_alive(&mut sql, now, user, publisher);

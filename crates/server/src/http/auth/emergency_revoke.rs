@@ -10,7 +10,7 @@ use keywright_api::emergency::{
 use keywright_api::request::FromFields;
 use keywright_authority::emergency;
 use keywright_authority::nodes::Confirmations;
-use keywright_core::{PublisherId, UserId};
+use keywright_core::{PublisherId, ServiceAccountId, UserId};
 
 use crate::http::answer::{Refused, json_no_store};
 use crate::http::gate::{Caller, EmergencyRevoke};
@@ -77,6 +77,7 @@ fn scope(scope: EmergencyScope) -> emergency::Scope {
     match scope {
         EmergencyScope::All(_) => emergency::Scope::All,
         EmergencyScope::PublisherId(id) => emergency::Scope::Publisher(PublisherId(id)),
+        EmergencyScope::ServiceAccountId(id) => emergency::Scope::Account(ServiceAccountId(id)),
         EmergencyScope::UserId(id) => emergency::Scope::User(UserId(id)),
     }
 }
