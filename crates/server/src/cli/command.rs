@@ -9,7 +9,7 @@ use super::globals::Globals;
 use super::serve::Serve;
 use super::verify::Verify;
 use super::{
-    ci_event::CiEvent, configuration, events, journal, keys, publisher, role, sessions, token, user,
+    account, ci_event::CiEvent, configuration, events, journal, keys, publisher, role, sessions, token, user,
 };
 
 /// What is said below the list of commands.
@@ -38,6 +38,12 @@ pub(crate) enum Noun {
     Token {
         #[command(subcommand)]
         verb: token::Command,
+    },
+    /// Service accounts, the identities of external systems: create, list, show, update, disable, enable, delete,
+    /// tokens, rotate-tokens, revoke-tokens, usage
+    Account {
+        #[command(subcommand)]
+        verb: account::Command,
     },
     /// Publishers, the tenants: create, list, show, update, suspend, resume, delete, settings, member
     Publisher {

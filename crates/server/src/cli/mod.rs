@@ -4,6 +4,7 @@
 //! or with the same router in this process. Results go to standard output, all else to standard error.
 //! Exit codes: 0 done, 1 failed, 2 usage, 3 denied.
 
+mod account;
 mod bootstrap;
 mod ci_event;
 mod command;
@@ -106,6 +107,9 @@ fn dispatch(cli: &Cli, output: &Output) -> Outcome {
     let globals = &cli.globals;
     match &cli.noun {
         Noun::Token { verb } => ask(globals, output, Caller::Token, async |session| verb.run(session).await),
+        Noun::Account { verb } => {
+            ask(globals, output, Caller::Token, async |session| verb.run(session).await)
+        }
         Noun::Publisher { verb } => {
             ask(globals, output, Caller::Token, async |session| verb.run(session).await)
         }

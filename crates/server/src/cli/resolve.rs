@@ -1,4 +1,4 @@
-//! From what a person calls a publisher, a role or a member to its id.
+//! From what a person calls a publisher, a service account, a role or a member to its id.
 
 use clap::Args;
 use serde_json::Value;
@@ -34,6 +34,26 @@ pub(crate) async fn publisher_if_named(
 ) -> Result<Option<Uuid>, Failure> {
     match identifier {
         Some(identifier) => publisher(session, identifier).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// The service account with that name or id.
+pub(crate) async fn account(session: &Session<'_>, identifier: &str) -> Result<Uuid, Failure> {
+    if let Ok(id) = Uuid::try_parse(identifier.trim()) {
+        return Ok(id);
+    }
+    let named = session.list(&Request::get("/service-accounts").with("name", identifier), false).await?;
+    only("service account", identifier, "id", named.items().iter())
+}
+
+/// The service account that is named, if one is.
+pub(crate) async fn account_if_named(
+    session: &Session<'_>,
+    identifier: Option<&str>,
+) -> Result<Option<Uuid>, Failure> {
+    match identifier {
+        Some(identifier) => account(session, identifier).await.map(Some),
         None => Ok(None),
     }
 }

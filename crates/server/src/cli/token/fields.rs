@@ -35,9 +35,9 @@ impl Expiry {
 
 /// `KEY=VALUE`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Pair {
-    pub(super) key: String,
-    pub(super) value: String,
+pub(in crate::cli) struct Pair {
+    pub(in crate::cli) key: String,
+    pub(in crate::cli) value: String,
 }
 
 impl std::str::FromStr for Pair {
@@ -54,7 +54,7 @@ impl std::str::FromStr for Pair {
 }
 
 /// Metadata out of pairs; each value is text.
-pub(super) fn metadata(pairs: &[Pair]) -> Result<Map<String, Value>, Failure> {
+pub(in crate::cli) fn metadata(pairs: &[Pair]) -> Result<Map<String, Value>, Failure> {
     let mut metadata = Map::new();
     for Pair { key, value } in pairs {
         if metadata.insert(key.clone(), json!(value)).is_some() {

@@ -8,9 +8,11 @@ use super::super::output::details::{plain, text};
 use super::super::output::moment;
 use super::super::output::table::{NOTHING, Table, Tone, Value};
 use super::super::paging::Paging;
+use super::super::resolve;
 use super::super::session::Session;
 use super::super::transport::Request;
 use keywright_core::Timestamp;
+use uuid::Uuid;
 
 /// List tokens.
 #[derive(Args, Debug)]
@@ -31,7 +33,7 @@ pub(crate) struct List {
     #[arg(long, value_name = "DAYS")]
     expiring_within_days: Option<u32>,
 
-    /// Only tokens of this service account
+    /// Only tokens of this service account, by its name or id
     #[arg(long, value_name = "ACCOUNT")]
     service_account: Option<String>,
 
@@ -42,7 +44,8 @@ pub(crate) struct List {
 impl List {
     pub(super) async fn run(&self, session: &Session<'_>) -> Outcome {
         let output = session.output;
-        let listing = session.list(&self.request(), self.paging.all).await?;
+        let account = resolve::account_if_named(session, self.service_account.as_deref()).await?;
+        let listing = session.list(&self.request(account), self.paging.all).await?;
         if output.json {
             return listing.print(output);
         }
@@ -62,13 +65,13 @@ impl List {
         Ok(())
     }
 
-    fn request(&self) -> Request {
+    fn request(&self, account: Option<Uuid>) -> Request {
         let request = Request::get(super::PATH)
             .with_some("status", self.status.as_ref())
             .with_some("name", self.name.as_ref())
             .with_some("q", self.search.as_ref())
             .with_some("expiring_within_days", self.expiring_within_days)
-            .with_some("service_account_id", self.service_account.as_ref());
+            .with_some("service_account_id", account);
         self.paging.apply(request)
     }
 
@@ -81,7 +84,7 @@ impl List {
     }
 }
 
-fn table(tokens: &[Json], now: Timestamp) -> Table {
+pub(in crate::cli) fn table(tokens: &[Json], now: Timestamp) -> Table {
     let mut table =
         Table::with_header(&["NAME", "HINT", "STATUS", "PERMISSIONS", "EXPIRES", "USES", "LAST USED"]);
     for token in tokens {

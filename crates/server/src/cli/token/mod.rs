@@ -3,8 +3,8 @@
 mod analytics;
 mod cleanup;
 mod create;
-mod fields;
-mod list;
+pub(super) mod fields;
+pub(super) mod list;
 mod resolve;
 mod revoke;
 mod rotate;
