@@ -1,6 +1,7 @@
 //! Labels that a client chooses, bounded: so many for each credential, the rest is `other`.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::hash::{BuildHasher as _, RandomState};
 
 use keywright_core::Timestamp;
 use keywright_core::usage::{MAX_ENDPOINT_GROUPS, OTHER};
@@ -76,11 +77,31 @@ impl Space {
 #[derive(Debug, Default)]
 pub(crate) struct Labels(Mutex<Known>);
 
+/// By hashes, which take a tenth of the room: under a key that nobody knows, so that no client can choose a label
+/// that is taken for another.
 #[derive(Debug, Default)]
 struct Known {
-    spaces: HashMap<Space, HashSet<Box<str>>>,
-    labels: usize,
+    labels: HashSet<u64>,
+    /// How many there are in each space.
+    counts: HashMap<u64, usize>,
+    key: RandomState,
     since: i64,
+}
+
+impl Known {
+    fn has(&self, space: Space, label: &str) -> bool {
+        self.labels.contains(&self.key.hash_one((space, label)))
+    }
+
+    fn count(&self, space: Space) -> usize {
+        self.counts.get(&self.key.hash_one(space)).copied().unwrap_or(0)
+    }
+
+    fn insert(&mut self, space: Space, label: &str) {
+        if self.labels.insert(self.key.hash_one((space, label))) {
+            *self.counts.entry(self.key.hash_one(space)).or_default() += 1;
+        }
+    }
 }
 
 /// The labels of a batch that are new, to be remembered once the batch is stored.
@@ -109,12 +130,9 @@ impl Labels {
     pub(crate) fn remember(&self, News(news): News) {
         let mut known = self.0.lock();
         for (space, label) in news {
-            let labels = known.spaces.entry(space).or_default();
-            if labels.insert(label) {
-                known.labels += 1;
-            }
+            known.insert(space, &label);
         }
-        if known.labels > MAX_REMEMBERED || boot_micros() - known.since > REMEMBERED_MICROS {
+        if known.labels.len() > MAX_REMEMBERED || boot_micros() - known.since > REMEMBERED_MICROS {
             *known = Known { since: boot_micros(), ..Known::default() };
         }
     }
@@ -161,11 +179,9 @@ impl Labels {
         let known = self.0.lock();
         let mut open = Vec::new();
         for (space, labels) in wanted {
-            let none = HashSet::new();
-            let before = known.spaces.get(space).unwrap_or(&none);
             let kept: HashSet<Box<str>> =
-                labels.iter().filter(|label| before.contains(**label)).map(|label| (*label).into()).collect();
-            if kept.len() < labels.len() && before.len() < space.bound() {
+                labels.iter().filter(|label| known.has(*space, label)).map(|label| (*label).into()).collect();
+            if kept.len() < labels.len() && known.count(*space) < space.bound() {
                 open.push(*space);
             } else {
                 decided.kept.insert(*space, kept);
