@@ -11,12 +11,13 @@ use crate::sql::{Sql, builder};
 use crate::types::{to_i64, to_u64};
 
 statements! {
-    /// Rows that are being changed by somebody are left for the next slice.
+    /// One bound for each account, so that its index is read from the begin to there and no further: tokens
+    /// that live on are not looked at. Rows that are being changed by somebody are left for the next slice.
     BELOW_ACCOUNT = [
-        "SELECT t.id FROM service_accounts a JOIN service_tokens t ON t.service_account_id = a.id \
-         LEFT JOIN publishers q ON q.id = t.publisher_id \
-         WHERE t.revoked_at IS NULL AND t.service_account_id IS NOT NULL \
-         AND (t.epoch < a.epoch OR t.epoch < q.service_epoch) LIMIT $1"
+        "SELECT t.id FROM service_accounts a LEFT JOIN publishers q ON q.id = a.publisher_id \
+         JOIN service_tokens t ON t.service_account_id = a.id \
+         AND t.epoch < CASE WHEN q.service_epoch > a.epoch THEN q.service_epoch ELSE a.epoch END \
+         WHERE t.revoked_at IS NULL AND t.service_account_id IS NOT NULL LIMIT $1"
     ] + "FOR UPDATE OF t SKIP LOCKED";
 }
 
