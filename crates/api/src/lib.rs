@@ -27,6 +27,8 @@ pub mod me;
 pub mod member;
 pub mod page;
 pub mod patch;
+pub mod personal_token;
+pub mod personal_token_request;
 pub mod problem;
 pub mod problem_code;
 pub mod publisher;

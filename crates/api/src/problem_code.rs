@@ -83,6 +83,8 @@ refusals! {
     NotInvited "not_invited" 409 "No invitation is open";
     /// Only a user with a session may ask for this.
     UserRequired "user_required" 403 "Only for users";
+    /// The publisher lets nobody use personal tokens.
+    PersonalTokensNotAllowed "personal_tokens_not_allowed" 403 "No personal tokens here";
     /// There is no way to send the mail that this needs.
     MailNotConfigured "mail_not_configured" 409 "Mail is not configured";
     /// Something still depends on it.

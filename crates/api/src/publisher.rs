@@ -42,6 +42,18 @@ pub struct Publisher {
     pub updated_at: Time,
 }
 
+/// What a publisher says of personal tokens that are used within it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PersonalTokenPolicy {
+    /// Whether there may be any.
+    pub allowed: bool,
+    /// The longest life of one, in days from its making, also of those made before; null is any.
+    #[schema(required = true)]
+    pub max_days: Option<u32>,
+    /// Whether somebody who manages users approves each before its use.
+    pub require_approval: bool,
+}
+
 /// What a publisher sets for itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PublisherSettings {
@@ -53,10 +65,14 @@ pub struct PublisherSettings {
     /// The longest life of a session that acts for it, in days; null is what the server sets.
     #[schema(required = true)]
     pub session_max_days: Option<u32>,
-    /// The limits of its credentials that have none of their own; null is unlimited. Kept, and not yet
-    /// enforced in this version.
+    /// The limits of its credentials that have none of their own; null is unlimited.
     #[schema(required = true)]
     pub default_rate_limits: Option<RateLimits>,
+    /// The limits of all its service tokens and personal tokens together; null is unlimited.
+    #[schema(required = true)]
+    pub rate_limits: Option<RateLimits>,
+    /// What it says of personal tokens.
+    pub personal_tokens: PersonalTokenPolicy,
     /// Whether a login for it needs a second factor. Always false in this version.
     pub require_second_factor: bool,
 }

@@ -7,12 +7,15 @@ use crate::{
     patch::Patch,
     publisher::PublisherStatus,
     request::{Fields, Format, FromFields, Refused},
-    service_token_request::{MAX_NAME, MAX_REASON},
+    service_token_request::{MAX_EXPIRY_DAYS, MAX_NAME, MAX_REASON},
 };
 use serde::Serialize;
 use utoipa::{
     IntoParams, ToSchema,
-    openapi::{ArrayBuilder, ObjectBuilder, RefOr, Schema, Type},
+    openapi::{
+        ArrayBuilder, ObjectBuilder, RefOr, Schema, Type,
+        schema::{AdditionalProperties, SchemaType},
+    },
 };
 
 /// The most domains that a publisher may name.
@@ -84,10 +87,32 @@ pub struct ChangePublisherSettings {
     #[serde(skip_serializing_if = "Patch::is_absent")]
     #[schema(schema_with = default_limits_schema)]
     pub default_rate_limits: Patch<ChangeRateLimits>,
+    /// The limits of all its service tokens and personal tokens together; null is unlimited.
+    #[serde(skip_serializing_if = "Patch::is_absent")]
+    #[schema(schema_with = limits_schema)]
+    pub rate_limits: Patch<ChangeRateLimits>,
+    /// What it says of personal tokens; null is as by default.
+    #[serde(skip_serializing_if = "Patch::is_absent")]
+    #[schema(schema_with = personal_tokens_schema)]
+    pub personal_tokens: Patch<ChangePersonalTokens>,
     /// Whether a login for it needs a second factor. True is refused in this version, which has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub require_second_factor: Option<bool>,
+}
+
+/// A change of what a publisher says of personal tokens; what is left out stays.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ChangePersonalTokens {
+    /// Whether there may be any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allowed: Option<bool>,
+    /// The longest life, in days; null is any.
+    #[serde(skip_serializing_if = "Patch::is_absent")]
+    pub max_days: Patch<u32>,
+    /// Whether they are approved before they are used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub require_approval: Option<bool>,
 }
 
 fn domains_schema() -> RefOr<Schema> {
@@ -107,6 +132,35 @@ fn default_limits_schema() -> RefOr<Schema> {
     rate_limits_schema("The limits of its credentials that have none of their own; null is unlimited.")
 }
 
+fn limits_schema() -> RefOr<Schema> {
+    rate_limits_schema(
+        "The limits of all its service tokens and personal tokens together; null is unlimited.",
+    )
+}
+
+fn personal_tokens_schema() -> RefOr<Schema> {
+    let flag =
+        |description: &str| ObjectBuilder::new().schema_type(Type::Boolean).description(Some(description));
+    let days = ObjectBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::Integer, Type::Null]))
+        .minimum(Some(1))
+        .maximum(Some(MAX_EXPIRY_DAYS))
+        .description(Some(
+            "The longest life of a token, in days from its making, also of those made before.",
+        ));
+    ObjectBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::Object, Type::Null]))
+        .property("allowed", flag("Whether any may be used within it."))
+        .property("max_days", days)
+        .property(
+            "require_approval",
+            flag("Whether somebody who manages users approves each before its use."),
+        )
+        .additional_properties(Some(AdditionalProperties::FreeForm(false)))
+        .description(Some("What it says of personal tokens; null is as by default."))
+        .into()
+}
+
 impl ChangePublisherSettings {
     fn read(fields: &mut Fields<'_>) -> Self {
         let domain = text(1, MAX_DOMAIN).of(Format::Domain);
@@ -115,6 +169,14 @@ impl ChangePublisherSettings {
             access_token_max_minutes: fields.patch("access_token_max_minutes", integer(15, 60)),
             session_max_days: fields.patch("session_max_days", integer(1, 90)),
             default_rate_limits: ChangeRateLimits::field(fields, "default_rate_limits"),
+            rate_limits: ChangeRateLimits::field(fields, "rate_limits"),
+            personal_tokens: fields.nested_patch("personal_tokens", |policy| {
+                Some(ChangePersonalTokens {
+                    allowed: policy.not_null("allowed", Boolean),
+                    max_days: policy.patch("max_days", integer(1, MAX_EXPIRY_DAYS)),
+                    require_approval: policy.not_null("require_approval", Boolean),
+                })
+            }),
             require_second_factor: fields.not_null("require_second_factor", Boolean),
         }
     }

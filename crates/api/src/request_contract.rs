@@ -10,6 +10,9 @@ use crate::{
     event_query::EventQuery,
     location::LocationQuery,
     member::{AddMember, MemberQuery, PatchMember},
+    personal_token_request::{
+        CreatePersonalToken, PatchPersonalToken, PersonalTokenQuery, ReplacePersonalToken,
+    },
     problem::{FieldCode, FieldError},
     publisher_request::{
         ChangePublisherSettings, CreatePublisher, PatchPublisher, PublisherQuery, ReasonGiven,
@@ -107,7 +110,12 @@ fn of_query<T: FromFields + IntoParams>() -> Contract {
 
 fn every_contract() -> Vec<(&'static str, Contract)> {
     let create = Contract { either: Some(("permissions", "scopes")), ..of_body::<CreateServiceToken>() };
+    let rights = Some(("scopes", "inherit_user_permissions"));
     vec![
+        ("personal token", Contract { either: rights, ..of_body::<CreatePersonalToken>() }),
+        ("personal token put", Contract { either: rights, ..of_body::<ReplacePersonalToken>() }),
+        ("personal token patch", of_body::<PatchPersonalToken>()),
+        ("personal token query", of_query::<PersonalTokenQuery>()),
         ("create", create),
         ("patch", of_body::<PatchServiceToken>()),
         ("rotate", of_body::<RotateServiceToken>()),

@@ -2,8 +2,8 @@
 //! nullable may be null, and it names every member.
 
 use crate::{
-    actor, analytics, bootstrap, emergency, event, me, member, page, problem, publisher, role,
-    service_account, service_token, session, signing_key, system, user, verify,
+    actor, analytics, bootstrap, emergency, event, me, member, page, personal_token, problem, publisher,
+    role, service_account, service_token, session, signing_key, system, user, verify,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
@@ -103,6 +103,10 @@ fn schema_and_serialisation_of_every_answer_agree() {
     agrees::<event::ChainVerification>();
     agrees::<me::Me>();
     agrees::<member::Member>();
+    agrees::<personal_token::PersonalToken>();
+    agrees::<personal_token::CreatedPersonalToken>();
+    agrees::<personal_token::GrantableScopes>();
+    agrees::<personal_token::TokensRevoked>();
     agrees::<problem::Problem>();
     agrees::<publisher::Publisher>();
     agrees::<publisher::PublisherSettings>();

@@ -118,6 +118,7 @@ mod tests {
         agrees::<crate::actor::PrincipalType>();
         agrees::<crate::emergency::Include>();
         agrees::<crate::event_query::Order>();
+        agrees::<crate::personal_token::ApprovalState>();
         agrees::<crate::publisher::PublisherStatus>();
         agrees::<crate::service_token::TokenStatus>();
         agrees::<crate::session::AccessTokenType>();

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use keywright_core::usage::{LATENCY_CLASSES, OTHER, latency_quantile};
-use keywright_core::{CredentialId, ServiceAccountId, Timestamp};
-use keywright_store::platform;
+use keywright_core::{CredentialId, CredentialName, ServiceAccountId, Timestamp};
 use keywright_store::service_accounts::ServiceAccountRow;
 use keywright_store::service_tokens::{self, ServiceTokenRow, TokenTotals};
 use keywright_store::usage::{self, CredentialCount, GroupCount, HourCount, SourceCount};
+use keywright_store::{Reader, platform};
 
 use crate::authority::Authority;
 use crate::call::Call;
@@ -87,11 +87,24 @@ pub struct Course {
     pub last_48_hours: Vec<Since>,
 }
 
+/// A token that was used, of whichever kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Used {
+    /// Its id.
+    pub id: CredentialId,
+    /// Its name.
+    pub name: CredentialName,
+    /// How often it was accepted, as far as journals have been moved.
+    pub usage_count: u64,
+    /// When it was accepted last.
+    pub last_used_at: Option<Timestamp>,
+}
+
 /// How one token was used.
 #[derive(Clone, Debug)]
 pub struct TokenAnalytics {
     /// The token.
-    pub token: ServiceTokenRow,
+    pub token: Used,
     /// When it was accepted first, as far as that is kept.
     pub first_used_at: Option<Timestamp>,
     /// The decisions about it.
@@ -143,10 +156,21 @@ pub async fn of_token(
     days: u32,
 ) -> Result<TokenAnalytics, Fault> {
     call.require(READ)?;
-    let now = authority.now();
-    let since = first_day(now, days);
     let mut reader = authority.store().read().await?;
-    let token = service_tokens::by_id(reader.conn(), call.within(), id).await?.ok_or(Fault::NotFound)?;
+    let row = service_tokens::by_id(reader.conn(), call.within(), id).await?.ok_or(Fault::NotFound)?;
+    let ServiceTokenRow { token_name: name, usage_count, last_used_at, .. } = row;
+    of_credential(authority, reader, Used { id, name, usage_count, last_used_at }, days).await
+}
+
+/// How a token that the caller may know of was used in the last `days` days.
+pub(crate) async fn of_credential(
+    authority: &Authority,
+    mut reader: Reader,
+    token: Used,
+    days: u32,
+) -> Result<TokenAnalytics, Fault> {
+    let (now, id) = (authority.now(), token.id);
+    let since = first_day(now, days);
     let first_used_at = usage::first_use(reader.conn(), id).await?;
     let hours = usage::hours(reader.conn(), id.0, first_hour(now, since)).await?;
     let groups = usage::groups(reader.conn(), id.0, since).await?;

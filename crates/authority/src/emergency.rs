@@ -1,11 +1,13 @@
 //! Emergency revocation: one number is raised, whatever its reach; the rows are marked afterwards.
 
 use keywright_core::key::EXTERNAL;
-use keywright_core::{CredentialId, Epochs, EventId, PublisherId, ServiceAccountId, Timestamp, UserId};
+use keywright_core::{
+    CredentialId, Epochs, EventId, PublisherId, ServiceAccountId, Timestamp, UserId, Wanted,
+};
 use keywright_store::platform::{self, Reached};
 use keywright_store::sessions::{self, Reach};
 use keywright_store::{
-    Tx, external_refusals, memberships, publishers, service_accounts, service_tokens, users,
+    Tx, external_refusals, memberships, personal_tokens, publishers, service_accounts, service_tokens, users,
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -16,7 +18,6 @@ use crate::call::{Call, Grantor, Needs, needs};
 use crate::change::{Change, Invalidation, authorize, held_by};
 use crate::fault::Fault;
 use crate::nodes::Confirmations;
-use crate::sessions::calling_session;
 
 /// What lets its bearer do it.
 pub const PERMISSION: &str = "emergency:revoke";
@@ -36,9 +37,12 @@ pub enum Scope {
 
 /// The kinds of credential in its reach.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "one for each kind that there is")]
 pub struct Kinds {
     /// Service tokens: all, those of a publisher's accounts, or those of an account.
     pub service: bool,
+    /// Personal tokens.
+    pub personal: bool,
     /// Sessions, with the access tokens made from them.
     pub sessions: bool,
     /// Tokens of other issuers: they are refused until they are allowed again.
@@ -63,6 +67,8 @@ pub struct EmergencyRevoke {
 pub struct Revoked {
     /// Service tokens reached.
     pub service: u64,
+    /// Personal tokens reached.
+    pub personal: u64,
     /// Sessions reached.
     pub sessions: u64,
     /// The security event.
@@ -117,7 +123,7 @@ async fn carry_out(authority: &Authority, call: &Call, wanted: &EmergencyRevoke)
         .details(json!({
             "scope": shown(reach),
             "epoch": raised,
-            "reached": {"service": done.service, "sessions": done.sessions},
+            "reached": {"service": done.service, "personal": done.personal, "sessions": done.sessions},
             "external_refused": done.external,
             "kept_caller": call.actor.credential_id().filter(|_| wanted.keep_caller),
         }));
@@ -125,13 +131,15 @@ async fn carry_out(authority: &Authority, call: &Call, wanted: &EmergencyRevoke)
     let invalidation = raised.map_or(Invalidation::None, |epoch| told(wanted, reach, epoch, &done));
     let nodes = authority.commit(tx, invalidation, true).await?;
     authority.mark_wanted().notify_one();
-    Ok(Revoked { service: done.service, sessions: done.sessions, event_id, nodes })
+    let Done { service, personal, sessions, .. } = done;
+    Ok(Revoked { service, personal, sessions, event_id, nodes })
 }
 
 /// What was done.
 #[derive(Default)]
 struct Done {
     service: u64,
+    personal: u64,
     sessions: u64,
     external: bool,
     spared: Option<CredentialId>,
@@ -147,9 +155,9 @@ async fn raise(
     reach: Reach,
     (grantor, epoch, now): (&Grantor, u64, Timestamp),
 ) -> Result<Done, Fault> {
-    let Kinds { service, sessions: session, .. } = wanted.kinds;
+    let Kinds { service, sessions: session, personal, .. } = wanted.kinds;
     let mut done = Done::default();
-    let before = if session { sessions::count_reached(tx.conn(), reach, now).await? } else { 0 };
+    let before = count_reached(tx, wanted.kinds, reach, now).await?;
     if wanted.keep_caller {
         done.spared = spare(tx, call, epoch).await?;
     }
@@ -161,7 +169,7 @@ async fn raise(
     }
     let mut found = match reach {
         Reach::Platform => {
-            platform::raise(tx.conn(), epoch, Reached { service, session, personal: false }).await?;
+            platform::raise(tx.conn(), epoch, Reached { service, session, personal }).await?;
             true
         }
         Reach::Account(id) => {
@@ -175,15 +183,17 @@ async fn raise(
     if session {
         found = found && raise_sessions(tx, reach, epoch).await?;
     }
+    if personal {
+        found = found && raise_personal(tx, reach, epoch).await?;
+    }
     let (external, known) =
         if wanted.kinds.external { refuse_external(tx, reach, Some(now)).await? } else { (false, true) };
     done.external = external;
     if !found || !known {
         return Err(Fault::NotFound);
     }
-    if session {
-        done.sessions = before - sessions::count_reached(tx.conn(), reach, now).await?.min(before);
-    }
+    let after = count_reached(tx, wanted.kinds, reach, now).await?;
+    (done.sessions, done.personal) = (before.0.saturating_sub(after.0), before.1.saturating_sub(after.1));
     Ok(done)
 }
 
@@ -195,6 +205,14 @@ const fn tokens_in(reach: Reach) -> Option<service_tokens::Reach> {
         Reach::Account(id) => Some(service_tokens::Reach::Account(id)),
         Reach::User(_) | Reach::Membership(..) => None,
     }
+}
+
+/// Sessions and personal tokens that are alive within a reach; nothing of a kind that is not wanted.
+async fn count_reached(tx: &mut Tx, kinds: Kinds, reach: Reach, now: Timestamp) -> Result<(u64, u64), Fault> {
+    let sessions = if kinds.sessions { sessions::count_reached(tx.conn(), reach, now).await? } else { 0 };
+    let personal =
+        if kinds.personal { personal_tokens::count_reached(tx.conn(), reach, now).await? } else { 0 };
+    Ok((sessions, personal))
 }
 
 /// Writes the number of sessions to a reach below the platform; false when there is no such reach.
@@ -209,12 +227,26 @@ async fn raise_sessions(tx: &mut Tx, reach: Reach, epoch: u64) -> Result<bool, F
     })
 }
 
+/// The same of personal tokens. An account has none.
+async fn raise_personal(tx: &mut Tx, reach: Reach, epoch: u64) -> Result<bool, Fault> {
+    Ok(match reach {
+        Reach::Platform | Reach::Account(_) => true,
+        Reach::Publisher(id) => publishers::raise_personal_epoch(tx.conn(), id, epoch).await?,
+        Reach::User(id) => users::end_personal_tokens(tx.conn(), id, epoch).await?,
+        Reach::Membership(user, home) => {
+            memberships::raise_personal_epoch(tx.conn(), home, user, epoch).await?
+        }
+    })
+}
+
 /// Lifts the calling credential over the number.
 async fn spare(tx: &mut Tx, call: &Call, epoch: u64) -> Result<Option<CredentialId>, Fault> {
     let Some(id) = call.actor.credential_id() else { return Ok(None) };
-    let lifted = match calling_session(call) {
-        Some(session) => sessions::set_epoch(tx.conn(), session, epoch).await?,
-        None => service_tokens::set_epoch(tx.conn(), id, epoch).await?,
+    let wanted = call.actor.bearing().map(|bearing| &bearing.wanted);
+    let lifted = match wanted {
+        Some(Wanted::Session { id, .. }) => sessions::set_epoch(tx.conn(), *id, epoch).await?,
+        Some(Wanted::Personal { .. }) => personal_tokens::set_epoch(tx.conn(), id, epoch).await?,
+        _ => service_tokens::set_epoch(tx.conn(), id, epoch).await?,
     };
     Ok(Some(id).filter(|_| lifted))
 }
@@ -245,7 +277,7 @@ fn told(wanted: &EmergencyRevoke, reach: Reach, epoch: u64, done: &Done) -> Inva
             epochs: Epochs {
                 service: if wanted.kinds.service { epoch } else { 0 },
                 session: if wanted.kinds.sessions { epoch } else { 0 },
-                personal: 0,
+                personal: if wanted.kinds.personal { epoch } else { 0 },
                 counter: epoch,
                 keys: 0,
             },

@@ -104,6 +104,9 @@ pub enum Fault {
     /// What is a person's alone was asked with another credential.
     #[error("only a user with a session may do this")]
     UserRequired,
+    /// The publisher does not want personal tokens.
+    #[error("the publisher lets nobody use personal tokens")]
+    PersonalTokensNotAllowed,
     /// There is no way to send a mail.
     #[error("mail is not configured")]
     MailNotConfigured,

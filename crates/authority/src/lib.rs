@@ -27,6 +27,7 @@ pub mod mail;
 pub mod memberships;
 pub mod nodes;
 pub mod passwords;
+pub mod personal_tokens;
 pub mod publishers;
 mod rate_limits;
 pub mod rekey;

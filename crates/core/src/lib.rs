@@ -24,7 +24,7 @@ pub mod status;
 pub mod time;
 pub mod usage;
 
-pub use allowlist::{Allowlist, Network};
+pub use allowlist::{Allowlist, Network, NetworkError};
 pub use decision::{Decision, Denial, DenialCode, Facts, Requirements, admit, carries, decide};
 pub use email::EmailAddress;
 pub use grant::{

@@ -155,12 +155,13 @@ fn database_fault(error: &dyn sqlx::error::DatabaseError) -> Fault {
 
 /// PostgreSQL names the constraint; SQLite names table and column in its message.
 fn duplicate(error: &dyn sqlx::error::DatabaseError) -> StoreError {
-    const NAMES: [(&str, &str); 6] = [
+    const NAMES: [(&str, &str); 7] = [
         ("service_tokens_live_name_key", "service_tokens.token_name"),
         ("service_tokens_account_name_key", "service_tokens.token_name"),
         ("service_accounts_live_name_key", "service_accounts.name"),
         ("service_accounts_platform_name_key", "service_accounts.name"),
         ("publishers_live_name_key", "publishers.name"),
+        ("personal_tokens_live_name_key", "personal_tokens.name"),
         ("roles_live_name_key", "roles.name"),
     ];
     let email_taken = match error.constraint() {

@@ -88,7 +88,7 @@ pub(crate) use default_publisher;
 /// The columns of a [`PersonalRow`] beside the person's: token `t`, publisher `q`, approval `y`.
 macro_rules! personal_columns {
     () => {
-        "t.id, t.name, t.scopes, t.inherit_user_permissions, t.publisher_ids, t.expires_at, t.is_active, \
+        "t.id, t.name, t.scopes, t.inherit_user_permissions, t.publisher_ids, t.excluded_publisher_ids, t.expires_at, t.is_active, \
          t.revoked_at, t.superseded_by_id, t.grace_expires_at, t.epoch, t.created_at, t.rate_per_minute, \
          t.rate_per_hour, t.ip_allowlist, t.lineage_id, q.settings, y.approved_at"
     };

@@ -28,6 +28,7 @@ pub mod memberships;
 pub mod nodes;
 pub mod notify;
 pub mod outbox;
+pub mod personal_tokens;
 mod places;
 pub mod platform;
 mod preflight;

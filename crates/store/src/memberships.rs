@@ -1,9 +1,12 @@
 //! Memberships: which user belongs to which publisher, with which role.
 
+pub(crate) mod scopes;
+
 use keywright_core::{ActorRef, Name, PublisherId, RoleId, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+pub use self::scopes::{Scope, scopes_of_user};
 use crate::conn::{Conn, change, on};
 use crate::dialect::statements;
 use crate::error::StoreError;
@@ -43,8 +46,9 @@ macro_rules! administrators {
 
 statements! {
     INSERT = [
-        "INSERT INTO memberships (user_id, publisher_id, role_id, session_epoch, created_by_type, created_by_id, \
-         created_by_name, created_at, updated_at, version) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, 1)"
+        "INSERT INTO memberships (user_id, publisher_id, role_id, session_epoch, personal_epoch, created_by_type, \
+         created_by_id, created_by_name, created_at, updated_at, version) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, 1)"
     ];
     GET = [member_columns!(), "$1 AND m.user_id = $2"];
     OF_USER = [
@@ -56,17 +60,24 @@ statements! {
         "UPDATE memberships SET role_id = $4, updated_at = $5, version = version + 1 \
          WHERE publisher_id = $1 AND user_id = $2 AND version = $3"
     ];
-    FLOOR = ["SELECT session_epoch FROM membership_floors WHERE publisher_id = $1 AND user_id = $2"];
+    FLOOR = [
+        "SELECT session_epoch, personal_epoch FROM membership_floors WHERE publisher_id = $1 AND user_id = $2"
+    ];
     KEEP_FLOOR = [
-        "INSERT INTO membership_floors (user_id, publisher_id, session_epoch) \
-         SELECT user_id, publisher_id, session_epoch FROM memberships \
-         WHERE publisher_id = $1 AND user_id = $2 AND session_epoch > 0 \
-         ON CONFLICT (user_id, publisher_id) DO UPDATE SET session_epoch = excluded.session_epoch"
+        "INSERT INTO membership_floors (user_id, publisher_id, session_epoch, personal_epoch) \
+         SELECT user_id, publisher_id, session_epoch, CAST($3 AS BIGINT) FROM memberships \
+         WHERE publisher_id = $1 AND user_id = $2 \
+         ON CONFLICT (user_id, publisher_id) DO UPDATE SET session_epoch = excluded.session_epoch, \
+         personal_epoch = excluded.personal_epoch"
     ];
     REMOVE = ["DELETE FROM memberships WHERE publisher_id = $1 AND user_id = $2"];
     REMOVE_ALL = ["DELETE FROM memberships WHERE user_id = $1"];
     RAISE_SESSION_EPOCH = [
         "UPDATE memberships SET session_epoch = $3 WHERE publisher_id = $1 AND user_id = $2 AND session_epoch < $3"
+    ];
+    RAISE_PERSONAL_EPOCH = [
+        "UPDATE memberships SET personal_epoch = $3 \
+         WHERE publisher_id = $1 AND user_id = $2 AND personal_epoch < $3"
     ];
     OTHER_ADMINISTRATORS =
         ["SELECT COUNT(*)", administrators!(), " WHERE m.publisher_id = $1 AND m.user_id <> $2"];
@@ -174,12 +185,13 @@ impl TryFrom<RawMember> for MemberRow {
 /// # Errors
 /// [`StoreError::Duplicate`] when the user is a member already.
 pub async fn insert(mut conn: Conn<'_>, new: &NewMembership) -> Result<(), StoreError> {
-    let floor = on!(conn.reborrow(), |c| sqlx::query_scalar::<DB, i64>(FLOOR.text::<DB>())
+    let floor = on!(conn.reborrow(), |c| sqlx::query_as::<DB, (i64, i64)>(FLOOR.text::<DB>())
         .bind(new.publisher_id.0)
         .bind(new.user_id.0)
         .fetch_optional(c))?;
-    let session_epoch = to_i64(new.session_epoch).max(floor.unwrap_or(0));
-    change!(conn, INSERT; new.user_id.0, new.publisher_id.0, new.role_id.0, session_epoch, new.created_by.kind.as_str(), new.created_by.id, new.created_by.name.as_str(), Time(new.created_at))?;
+    let (session_floor, personal_epoch) = floor.unwrap_or_default();
+    let session_epoch = to_i64(new.session_epoch).max(session_floor);
+    change!(conn, INSERT; new.user_id.0, new.publisher_id.0, new.role_id.0, session_epoch, personal_epoch, new.created_by.kind.as_str(), new.created_by.id, new.created_by.name.as_str(), Time(new.created_at))?;
     Ok(())
 }
 
@@ -293,12 +305,18 @@ pub async fn set_role(
     Ok(change!(conn, SET_ROLE; publisher.0, user.0, version, role.0, Time(now))? == 1)
 }
 
-/// Removes a member from a publisher; false when there is none.
+/// Removes a member from a publisher; false when there is none. Personal tokens that were made before the
+/// number that [`crate::platform::next_epoch`] gave stay revoked there, whether the user comes back or not.
 ///
 /// # Errors
 /// As any query.
-pub async fn remove(mut conn: Conn<'_>, publisher: PublisherId, user: UserId) -> Result<bool, StoreError> {
-    change!(conn.reborrow(), KEEP_FLOOR; publisher.0, user.0)?;
+pub async fn remove(
+    mut conn: Conn<'_>,
+    publisher: PublisherId,
+    user: UserId,
+    epoch: u64,
+) -> Result<bool, StoreError> {
+    change!(conn.reborrow(), KEEP_FLOOR; publisher.0, user.0, to_i64(epoch))?;
     Ok(change!(conn, REMOVE; publisher.0, user.0)? == 1)
 }
 
@@ -322,6 +340,20 @@ pub async fn raise_session_epoch(
     epoch: u64,
 ) -> Result<bool, StoreError> {
     Ok(change!(conn, RAISE_SESSION_EPOCH; publisher.0, user.0, to_i64(epoch))? == 1)
+}
+
+/// Revokes a user's personal tokens within a publisher that were made under a number below `epoch`, which
+/// [`crate::platform::next_epoch`] gave.
+///
+/// # Errors
+/// As any query.
+pub async fn raise_personal_epoch(
+    conn: Conn<'_>,
+    publisher: PublisherId,
+    user: UserId,
+    epoch: u64,
+) -> Result<bool, StoreError> {
+    Ok(change!(conn, RAISE_PERSONAL_EPOCH; publisher.0, user.0, to_i64(epoch))? == 1)
 }
 
 /// How many enabled administrators a publisher has beside this user. Those who ask come one after the other

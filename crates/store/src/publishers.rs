@@ -45,6 +45,7 @@ statements! {
     RAISE_SESSION_EPOCH = ["UPDATE publishers SET session_epoch = $2 WHERE id = $1 AND session_epoch < $2"];
     RAISE_SERVICE_EPOCH =
         ["UPDATE publishers SET service_epoch = $2 WHERE id = $1 AND service_epoch < $2 AND deleted_at IS NULL"];
+    RAISE_PERSONAL_EPOCH = ["UPDATE publishers SET personal_epoch = $2 WHERE id = $1 AND personal_epoch < $2"];
     LOCK = ["SELECT id FROM publishers WHERE id = $1"] + "FOR UPDATE";
 }
 
@@ -277,6 +278,15 @@ pub async fn raise_session_epoch(conn: Conn<'_>, id: PublisherId, epoch: u64) ->
 /// As any query.
 pub async fn raise_service_epoch(conn: Conn<'_>, id: PublisherId, epoch: u64) -> Result<bool, StoreError> {
     Ok(change!(conn, RAISE_SERVICE_EPOCH; id.0, to_i64(epoch))? == 1)
+}
+
+/// Revokes, within a publisher, all personal tokens that were made under a number below `epoch`, which
+/// [`crate::platform::next_epoch`] gave.
+///
+/// # Errors
+/// As any query.
+pub async fn raise_personal_epoch(conn: Conn<'_>, id: PublisherId, epoch: u64) -> Result<bool, StoreError> {
+    Ok(change!(conn, RAISE_PERSONAL_EPOCH; id.0, to_i64(epoch))? == 1)
 }
 
 /// Locks the row of a publisher until the transaction ends: changes that count what there is within it come

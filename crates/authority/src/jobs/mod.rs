@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use keywright_core::Timestamp;
-use keywright_store::{idempotency, leases, platform, service_tokens, sessions as store_sessions};
+use keywright_store::{
+    idempotency, leases, personal_tokens, platform, service_tokens, sessions as store_sessions,
+};
 use keywright_verify::clock::boot_micros;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -33,6 +35,8 @@ pub(crate) const EMERGENCY: &str = "emergency revocation";
 pub(crate) const WITH_ACCOUNT: &str = "revoked with all tokens of its service account or publisher";
 /// The reason in rows of sessions that ended with all others in a reach.
 const ALL_ENDED: &str = "all sessions were ended";
+/// The reason in rows of personal tokens that were revoked with all others in a reach.
+pub(crate) const ALL_REVOKED: &str = "all personal tokens were revoked";
 const SWEEPER: &str = "idempotency sweeper";
 const SWEEPER_TTL: Duration = Duration::from_mins(2);
 
@@ -192,7 +196,7 @@ impl Job {
 /// As the store.
 pub async fn mark(authority: &Authority) -> Result<u64, Fault> {
     let tokens = mark_tokens(authority).await? + mark_tokens_of_accounts(authority).await?;
-    Ok(tokens + mark_sessions(authority).await?)
+    Ok(tokens + mark_sessions(authority).await? + mark_personal(authority).await?)
 }
 
 async fn mark_tokens_of_accounts(authority: &Authority) -> Result<u64, Fault> {
@@ -201,6 +205,23 @@ async fn mark_tokens_of_accounts(authority: &Authority) -> Result<u64, Fault> {
         let (mut tx, now) = (authority.store().begin().await?, authority.now());
         let reason = Some(WITH_ACCOUNT);
         let done = service_tokens::mark_revoked_with_account(tx.conn(), now, reason, SLICE).await?;
+        if done == 0 {
+            tx.rollback().await;
+            return Ok(marked);
+        }
+        tx.commit().await?;
+        marked += done;
+        if done < u64::from(SLICE) {
+            return Ok(marked);
+        }
+    }
+}
+
+async fn mark_personal(authority: &Authority) -> Result<u64, Fault> {
+    let mut marked = 0;
+    loop {
+        let (mut tx, now) = (authority.store().begin().await?, authority.now());
+        let done = personal_tokens::mark_revoked_by_epoch(tx.conn(), now, Some(ALL_REVOKED), SLICE).await?;
         if done == 0 {
             tx.rollback().await;
             return Ok(marked);

@@ -1,16 +1,19 @@
 //! Removing a member from a publisher.
 
 use keywright_core::{PublisherId, UserId};
-use keywright_store::memberships;
+use keywright_store::{memberships, publishers};
 
-use super::{begin, must_leave_an_administrator, subject};
+use super::{ADMIN, must_leave_an_administrator, subject};
 use crate::audit::Event;
 use crate::authority::Authority;
-use crate::call::Call;
-use crate::change::{Change, Invalidation};
+use crate::call::{Call, needs};
+use crate::change::Invalidation;
 use crate::fault::Fault;
+use crate::publishers::must_see;
+use crate::users::begin_ending;
 
-/// Removes a member: when this returns, no verification on this node lets the user act for the publisher.
+/// Removes a member: when this returns, no verification on this node lets the user act for the publisher. Their
+/// personal tokens are revoked there for good, whether they come back or not.
 /// To remove who is no member changes nothing, but asks the other nodes again.
 ///
 /// # Errors
@@ -34,11 +37,13 @@ async fn carry_out(
     user: UserId,
     reason: Option<&str>,
 ) -> Result<(), Fault> {
-    let Change { mut tx, grantor, .. } = begin(authority, call, publisher, user).await?;
+    must_see(call, publisher)?;
+    let (mut tx, grantor, _, epoch) = begin_ending(authority, call, &needs(ADMIN)?).await?;
+    publishers::by_id(tx.conn(), publisher).await?.ok_or(Fault::NotFound)?;
     if let Some(before) = memberships::get(tx.conn(), publisher, user).await? {
         call.expects(before.version)?;
         must_leave_an_administrator(tx.conn(), &before).await?;
-        memberships::remove(tx.conn(), publisher, user).await?;
+        memberships::remove(tx.conn(), publisher, user, epoch).await?;
         let event = Event::new("member.removed", grantor.actor, Some(call), subject(user));
         let event = event.reason(reason).publisher(Some(publisher)).before(&before);
         event.write(authority, tx.conn()).await?;

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
-use keywright_core::PublisherSettings;
 use keywright_core::publisher::login_domain;
+use keywright_core::{PersonalTokenPolicy, PublisherSettings, RateLimits};
 
 use crate::fault::{Fault, FieldFault};
 use crate::rate_limits::RateLimitsChange;
@@ -15,6 +15,8 @@ const ACCESS_TOKEN_MINUTES: RangeInclusive<u32> = 15..=60;
 const SESSION_DAYS: RangeInclusive<u32> = 1..=90;
 /// Most domains that may be named.
 const MAX_DOMAINS: usize = 100;
+/// How long a personal token may live, in days: what a ceiling can be.
+const PERSONAL_TOKEN_DAYS: RangeInclusive<u32> = 1..=36_500;
 
 /// A change of settings; `None` leaves one as it is, `Some(None)` takes it back.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,8 +29,33 @@ pub struct SettingsChange {
     pub session_max_days: Option<Option<u32>>,
     /// The limits of credentials that have none of their own.
     pub default_rate_limits: Option<Option<RateLimitsChange>>,
+    /// The limits of all service tokens and personal tokens together.
+    pub rate_limits: Option<Option<RateLimitsChange>>,
+    /// What is said of personal tokens.
+    pub personal_tokens: PersonalTokensChange,
     /// Whether a login needs a second factor.
     pub require_second_factor: Option<bool>,
+}
+
+/// A change of what a publisher says of personal tokens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PersonalTokensChange {
+    /// Whether there may be any.
+    pub allowed: Option<bool>,
+    /// The longest life, in days.
+    pub max_days: Option<Option<u32>>,
+    /// Whether they are approved before they are used.
+    pub require_approval: Option<bool>,
+}
+
+impl PersonalTokensChange {
+    fn applied(self, to: PersonalTokenPolicy) -> PersonalTokenPolicy {
+        PersonalTokenPolicy {
+            allowed: self.allowed.unwrap_or(to.allowed),
+            max_days: self.max_days.unwrap_or(to.max_days),
+            require_approval: self.require_approval.unwrap_or(to.require_approval),
+        }
+    }
 }
 
 impl SettingsChange {
@@ -42,15 +69,10 @@ impl SettingsChange {
             },
             access_token_max_minutes: self.access_token_max_minutes.unwrap_or(to.access_token_max_minutes),
             session_max_days: self.session_max_days.unwrap_or(to.session_max_days),
-            default_rate_limits: match self.default_rate_limits {
-                None => to.default_rate_limits,
-                Some(change) => {
-                    change.map(|change| change.applied(to.default_rate_limits.unwrap_or_default()))
-                }
-            },
+            default_rate_limits: limits(self.default_rate_limits, to.default_rate_limits),
+            rate_limits: limits(self.rate_limits, to.rate_limits),
+            personal_tokens: self.personal_tokens.applied(to.personal_tokens),
             require_second_factor: self.require_second_factor.unwrap_or(to.require_second_factor),
-            rate_limits: to.rate_limits,
-            personal_tokens: to.personal_tokens,
         };
         let mut within = |field: &str, value: Option<u32>, range: RangeInclusive<u32>| {
             if value.is_some_and(|value| !range.contains(&value)) {
@@ -59,10 +81,19 @@ impl SettingsChange {
         };
         within("access_token_max_minutes", settings.access_token_max_minutes, ACCESS_TOKEN_MINUTES);
         within("session_max_days", settings.session_max_days, SESSION_DAYS);
+        within("personal_tokens.max_days", settings.personal_tokens.max_days, PERSONAL_TOKEN_DAYS);
         if settings.require_second_factor {
             faults.push(fault("require_second_factor", "there are no second factors yet".to_owned()));
         }
         if faults.is_empty() { Ok(settings) } else { Err(Fault::Invalid(faults)) }
+    }
+}
+
+#[expect(clippy::option_option, reason = "three wishes")]
+fn limits(change: Option<Option<RateLimitsChange>>, to: Option<RateLimits>) -> Option<RateLimits> {
+    match change {
+        None => to,
+        Some(change) => change.map(|change| change.applied(to.unwrap_or_default())),
     }
 }
 
@@ -118,8 +149,9 @@ mod tests {
             allowed_login_domains: Some(vec!["good.example".to_owned(), "not a domain".to_owned()]),
             access_token_max_minutes: Some(Some(61)),
             session_max_days: Some(Some(0)),
-            default_rate_limits: None,
+            personal_tokens: PersonalTokensChange { max_days: Some(Some(0)), ..Default::default() },
             require_second_factor: Some(true),
+            ..Default::default()
         };
         let Err(Fault::Invalid(faults)) = change.applied(&PublisherSettings::default()) else {
             panic!("it was taken")
@@ -131,6 +163,7 @@ mod tests {
                 "allowed_login_domains[1]",
                 "access_token_max_minutes",
                 "session_max_days",
+                "personal_tokens.max_days",
                 "require_second_factor"
             ]
         );

@@ -29,7 +29,7 @@ pub enum Expiry {
 }
 
 impl Expiry {
-    pub(super) fn resolve(self, now: Timestamp, default_days: u32) -> Result<Option<Timestamp>, Fault> {
+    pub(crate) fn resolve(self, now: Timestamp, default_days: u32) -> Result<Option<Timestamp>, Fault> {
         let end = match self {
             Self::Never => return Ok(None),
             Self::Default => now.plus_days(default_days.into()),

@@ -140,13 +140,13 @@ fn mint(fill: impl FnOnce(&PlainToken) -> NewServiceToken) -> (PlainToken, NewSe
 
 /// Ends a change that mints: commits what is new. Everything else is rolled back at once and not by a
 /// drop: the idempotency key is free for the next try when this one is answered.
-async fn finish(
+pub(crate) async fn finish<T>(
     authority: &Authority,
     call: &Call,
     change: Change,
-    outcome: Result<Minted, Fault>,
+    outcome: Result<Minted<T>, Fault>,
     invalidation: Invalidation,
-) -> Result<Minted, Fault> {
+) -> Result<Minted<T>, Fault> {
     let minted = match outcome {
         Ok(minted) if !minted.repeated => minted,
         outcome => {

@@ -30,6 +30,17 @@ pub struct Rotate {
     pub expires_at: Option<Option<Timestamp>>,
 }
 
+impl Rotate {
+    /// The end of the old one's grace, which is never past the end of its life.
+    pub(crate) fn grace_end(&self, end: Option<Timestamp>, now: Timestamp) -> Result<Timestamp, Fault> {
+        let seconds = self.grace_seconds.unwrap_or(DEFAULT_GRACE_SECONDS);
+        if seconds > MAX_GRACE_SECONDS {
+            return Err(Fault::field("grace_seconds", "is longer than 30 days"));
+        }
+        Ok(now.plus_seconds(seconds.into()).min(end.unwrap_or(Timestamp::MAX)))
+    }
+}
+
 /// Makes a new token in the place of the old one, which stays valid through its grace. Of two at once
 /// one wins.
 ///
@@ -103,7 +114,7 @@ pub(super) async fn replace(
         _ => {}
     }
     let expires_at = new_end(grantor, tx, old, target, wanted, now).await?;
-    let grace_end = grace_end(old, wanted, now)?;
+    let grace_end = wanted.grace_end(old.expires_at, now)?;
     let new_id = authority.new_credential_id();
     let name = old.token_name.superseded(id);
     if !service_tokens::supersede(tx.conn(), id, new_id, &name, grace_end, now).await? {
@@ -152,15 +163,6 @@ async fn tell(
     let created = event("token.created", new).after(new);
     created.details(json!({"rotated_from_id": before.id})).write(authority, tx.conn()).await?;
     Ok(())
-}
-
-/// The end of the old one's grace, which is never past the end of its life.
-fn grace_end(old: &ServiceTokenRow, wanted: &Rotate, now: Timestamp) -> Result<Timestamp, Fault> {
-    let seconds = wanted.grace_seconds.unwrap_or(DEFAULT_GRACE_SECONDS);
-    if seconds > MAX_GRACE_SECONDS {
-        return Err(Fault::field("grace_seconds", "is longer than 30 days"));
-    }
-    Ok(now.plus_seconds(seconds.into()).min(old.expires_at.unwrap_or(Timestamp::MAX)))
 }
 
 /// The new one's end: the old one's length of life counted from now, unless another is asked for.

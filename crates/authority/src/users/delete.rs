@@ -1,7 +1,9 @@
 //! Deleting a user: the person is erased, the id stays in what was recorded.
 
 use keywright_core::UserId;
-use keywright_store::{external_identities, login_networks, mailed_tokens, memberships, outbox, users};
+use keywright_store::{
+    external_identities, login_networks, mailed_tokens, memberships, outbox, personal_tokens, users,
+};
 
 use super::{ADMIN, begin_ending, must_leave_administrators, subject, within_reach};
 use crate::audit::Event;
@@ -10,7 +12,8 @@ use crate::call::{Call, needs};
 use crate::change::Invalidation;
 use crate::fault::Fault;
 
-/// Deletes a user: address, names, preferences and password are erased, memberships removed, sessions ended.
+/// Deletes a user: address, names, preferences and password are erased, memberships removed, sessions ended,
+/// personal tokens revoked.
 /// At platform level it may be repeated.
 ///
 /// # Errors
@@ -46,6 +49,7 @@ async fn carry_out(
     outbox::drop_of_user(tx.conn(), id, now).await?;
     login_networks::forget_user(tx.conn(), id).await?;
     external_identities::forget_user(tx.conn(), id).await?;
+    personal_tokens::erase_of_user(tx.conn(), id, now).await?;
     users::delete(tx.conn(), id, epoch, now).await?;
     let event = Event::new("user.deleted", grantor.actor, Some(call), subject(id));
     event.publisher(call.within()).reason(reason).before(&before).write(authority, tx.conn()).await?;

@@ -10,8 +10,8 @@ use crate::call::{Call, needs};
 use crate::change::{Change, Invalidation};
 use crate::fault::Fault;
 
-/// Locks a user out: when this returns, no credential of theirs is accepted on this node. Their sessions end
-/// for good.
+/// Locks a user out: when this returns, no credential of theirs is accepted on this node. Their sessions and
+/// personal tokens end for good.
 ///
 /// # Errors
 /// [`Fault::Denied`] without `users:admin`, at platform level if they belong elsewhere too;
@@ -38,6 +38,7 @@ async fn lock_out(
     must_leave_administrators(&mut tx, &before).await?;
     let changed = users::disable(tx.conn(), id, now, reason).await?;
     users::end_sessions(tx.conn(), id, epoch).await?;
+    users::end_personal_tokens(tx.conn(), id, epoch).await?;
     let after = users::by_id(tx.conn(), id, None).await?.ok_or(Fault::NotFound)?;
     if changed {
         let event = Event::new("user.disabled", grantor.actor, Some(call), subject(id));
@@ -46,6 +47,7 @@ async fn lock_out(
     }
     let user = User::of(tx.conn(), after, call.within()).await?;
     authority.commit(tx, Invalidation::Of(vec![id.0]), call.confirm).await?;
+    authority.mark_wanted().notify_one();
     Ok(user)
 }
 

@@ -149,7 +149,7 @@ impl Loss {
         match self {
             Self::Removed => {
                 let mut tx = holding(user.0).await;
-                assert!(member_rows::remove(tx.conn(), publisher, user).await.unwrap());
+                assert!(member_rows::remove(tx.conn(), publisher, user, 1).await.unwrap());
                 tx
             }
             Self::RoleNarrowed => {

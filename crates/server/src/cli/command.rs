@@ -6,10 +6,13 @@ use clap_complete::Shell;
 use super::bootstrap::Bootstrap;
 use super::emergency::EmergencyRevoke;
 use super::globals::Globals;
+use super::login::Login;
+use super::scanner_rules::ScannerRules;
 use super::serve::Serve;
 use super::verify::Verify;
 use super::{
-    account, ci_event::CiEvent, configuration, events, journal, keys, publisher, role, sessions, token, user,
+    account, ci_event::CiEvent, configuration, events, journal, keys, pat, publisher, role, sessions, token,
+    user,
 };
 
 /// What is said below the list of commands.
@@ -50,6 +53,17 @@ pub(crate) enum Noun {
         #[command(subcommand)]
         verb: publisher::Command,
     },
+    /// Personal access tokens, mine or those of a user: create, list, show, update, rotate, revoke, revoke-all, approve, usage, scopes, cleanup
+    Pat {
+        #[command(subcommand)]
+        verb: pat::Command,
+    },
+    /// Log in to a server; it is remembered until logout
+    Login(Login),
+    /// End the login that is remembered
+    Logout,
+    /// Print rules with which scanners find Keywright's secrets in code
+    ScannerRules(ScannerRules),
     /// Roles of publishers: create, list, show, update, delete
     Role {
         #[command(subcommand)]

@@ -7,11 +7,13 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
+use super::credentials::Credentials;
 use super::failure::Failure;
 use super::globals::{Caller, Environment, Globals, process_environment};
+use super::login;
 use super::output::Output;
 use super::settings;
-use super::transport::{Api, InProcess, OpenError, Wire};
+use super::transport::{Api, InProcess, OpenError, Remote, Wire};
 
 /// How often socket and lock are tried while a server starts or leaves, and the pause between.
 #[derive(Clone, Copy)]
@@ -23,13 +25,34 @@ struct Patience {
 const PATIENCE: Patience = Patience { attempts: 50, pause: Duration::from_millis(100) };
 
 /// Opens the way to the API.
-pub(crate) async fn connect(globals: &Globals, caller: Caller) -> Result<Api, Failure> {
+pub(crate) async fn connect(globals: &Globals, caller: Caller, output: &Output) -> Result<Api, Failure> {
+    if let Some(remote) = logged_in(globals, &caller, output).await? {
+        return Ok(Api::Wire(Wire::remote(&remote)?));
+    }
     if let Some(remote) = globals.remote(&Environment(&process_environment), caller)? {
         return Ok(Api::Wire(Wire::remote(&remote)?));
     }
     let loaded = settings::load(globals, &[], false)?;
     let socket = crate::local::socket_path(settings::require(&loaded)?);
     local(socket.as_deref(), PATIENCE, || crate::local::open(&loaded)).await
+}
+
+/// The server with the access token of a login that is kept for it, where a token is needed and none is given.
+async fn logged_in(globals: &Globals, caller: &Caller, output: &Output) -> Result<Option<Remote>, Failure> {
+    let environment = Environment(&process_environment);
+    let named = globals.server(&environment)?;
+    let wanted = match caller {
+        Caller::Person => true,
+        Caller::Token => named.is_some(),
+        Caller::Itself(_) | Caller::Nobody => false,
+    };
+    if !wanted || globals.token(&environment)?.is_some() {
+        return Ok(None);
+    }
+    let mut credentials = Credentials::read(&environment)?;
+    let Some(base) = login::server(globals, &credentials)? else { return Ok(None) };
+    let token = login::token(&base, &mut credentials, output).await?;
+    Ok(token.map(|token| Remote { base, token: Some(token) }))
 }
 
 /// The authority of this machine: through its server's socket while one runs, else in this process.

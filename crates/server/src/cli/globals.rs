@@ -94,9 +94,9 @@ impl Globals {
         let token = match caller {
             Caller::Nobody => None,
             Caller::Itself(credential) => self.token(environment)?.or(Some(credential)),
-            Caller::Token => Some(self.token(environment)?.ok_or_else(|| {
+            Caller::Token | Caller::Person => Some(self.token(environment)?.ok_or_else(|| {
                 Failure::Usage(format!(
-                    "no token for {base}: set KEYWRIGHT_TOKEN, or name a file that holds it with --token-file"
+                    "no token for {base}: set KEYWRIGHT_TOKEN, name a file that holds it with --token-file, or keywright login"
                 ))
             })?),
         };
@@ -106,8 +106,10 @@ impl Globals {
 
 /// Who asks a server elsewhere. On this machine it is always the local operator.
 pub(crate) enum Caller {
-    /// The bearer of the token; without one the command cannot be done.
+    /// The bearer of the token, or whoever has logged in to that server; without either the command cannot be done.
     Token,
+    /// The same, and with no server named, whoever has logged in last.
+    Person,
     /// The bearer of the token, and without one this credential, about itself.
     Itself(Zeroizing<String>),
     /// Nobody: what is asked is public.

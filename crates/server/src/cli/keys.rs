@@ -54,7 +54,7 @@ impl Command {
             Self::AuditKey => audit_key(globals, output),
             Self::Rekey => rekey(globals, output).await,
             Self::List(_) | Self::Rotate(_) => {
-                let api = connect(globals, Caller::Token).await?;
+                let api = connect(globals, Caller::Token, output).await?;
                 let session = Session { api: &api, output };
                 let outcome = match self {
                     Self::List(list) => list.run(&session).await,

@@ -10,6 +10,7 @@ mod ci_event;
 mod command;
 mod configuration;
 mod connect;
+mod credentials;
 mod doctor;
 mod duration;
 mod emergency;
@@ -18,12 +19,15 @@ mod failure;
 mod globals;
 mod journal;
 mod keys;
+mod login;
 pub mod migrate;
 mod output;
 mod paging;
+mod pat;
 mod publisher;
 mod resolve;
 mod role;
+mod scanner_rules;
 mod serve;
 mod session;
 mod sessions;
@@ -113,6 +117,10 @@ fn dispatch(cli: &Cli, output: &Output) -> Outcome {
         Noun::Publisher { verb } => {
             ask(globals, output, Caller::Token, async |session| verb.run(session).await)
         }
+        Noun::Pat { verb } => ask(globals, output, Caller::Person, async |session| verb.run(session).await),
+        Noun::Login(login) => wait_for(login.run(globals, output)),
+        Noun::Logout => wait_for(login::log_out(globals, output)),
+        Noun::ScannerRules(rules) => rules.run(output),
         Noun::Role { verb } => ask(globals, output, Caller::Token, async |session| verb.run(session).await),
         Noun::User { verb } => ask(globals, output, Caller::Token, async |session| verb.run(session).await),
         Noun::EmergencyRevoke(revoke) => {
@@ -157,7 +165,7 @@ fn ask(
     work: impl AsyncFnOnce(&Session<'_>) -> Outcome,
 ) -> Outcome {
     wait_for(async {
-        let api = connect(globals, caller).await?;
+        let api = connect(globals, caller, output).await?;
         let outcome = work(&Session { api: &api, output }).await;
         disconnect(api, output).await;
         outcome

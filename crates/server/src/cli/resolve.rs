@@ -88,7 +88,7 @@ pub(crate) async fn member(
 }
 
 /// The one that is meant.
-fn only<'a>(
+pub(crate) fn only<'a>(
     noun: &str,
     identifier: &str,
     field: &str,

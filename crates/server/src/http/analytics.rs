@@ -32,15 +32,20 @@ pub async fn of_token(
 ) -> Result<Response, Refused> {
     let days = query.days.unwrap_or(DEFAULT_DAYS);
     let found = analytics::of_token(app.authority(), &caller.call, id, days).await?;
+    Ok(json_no_store(StatusCode::OK, &shown(found, days)))
+}
+
+/// How a token was used.
+pub(super) fn shown(found: analytics::TokenAnalytics, days: u32) -> TokenAnalytics {
     let decisions = found.course.total.decisions;
     let of_day = |(hour, tally): (u8, &Tally)| HourOfDayCount {
         hour,
         decisions: tally.decisions,
         denials: tally.denials,
     };
-    let body = TokenAnalytics {
+    TokenAnalytics {
         token_id: found.token.id.0,
-        token_name: found.token.token_name.as_str().to_owned(),
+        token_name: found.token.name.as_str().to_owned(),
         usage_count: found.token.usage_count,
         first_used_at: found.first_used_at.map(view::time),
         last_used_at: found.token.last_used_at.map(view::time),
@@ -51,8 +56,7 @@ pub async fn of_token(
         countries: ranking(found.countries, decisions),
         user_agents: ranking(found.user_agents, decisions),
         latency: found.latency.map(latency),
-    };
-    Ok(json_no_store(StatusCode::OK, &body))
+    }
 }
 
 /// How all service tokens were used.

@@ -156,6 +156,9 @@ fn stated_of_accounts(fault: &Fault) -> Option<(Refusal, &'static str)> {
             Refusal::UserRequired,
             "This is about a person's own account: log in, and call with the access token.",
         ),
+        Fault::PersonalTokensNotAllowed => {
+            (Refusal::PersonalTokensNotAllowed, "The publisher lets nobody use personal tokens within it.")
+        }
         Fault::MailNotConfigured => (
             Refusal::MailNotConfigured,
             "This server cannot send mail: set server.public_url, mail.from, and mail.smtp_url or mail.folder.",

@@ -88,6 +88,8 @@ permissions! {
     UsersRead = Some("users:read"), Publisher;
     /// Manage members and roles.
     UsersAdmin = Some("users:admin"), Publisher;
+    /// Make personal tokens for oneself.
+    PersonalTokensWrite = Some("personal_tokens:write"), Publisher;
     /// Write CI/CD events.
     AuditLog = Some("audit_log"), Publisher;
     /// Manage signing keys.

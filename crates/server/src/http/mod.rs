@@ -29,6 +29,7 @@ pub mod auth;
 pub mod members;
 pub mod outer;
 pub mod pages;
+pub mod personal_tokens;
 pub mod publishers;
 pub mod roles;
 pub mod service_accounts;

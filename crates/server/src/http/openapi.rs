@@ -12,8 +12,8 @@ use utoipa_axum::routes;
 use super::answer::json;
 use super::input::NoQuery;
 use super::{
-    App, BASE, accounts, analytics, audit, auth, members, metrics, publishers, roles, service_accounts,
-    sessions, signing_keys, system, tokens, users,
+    App, BASE, accounts, analytics, audit, auth, members, metrics, personal_tokens, publishers, roles,
+    service_accounts, sessions, signing_keys, system, tokens, users,
 };
 
 #[derive(OpenApi)]
@@ -31,6 +31,7 @@ use super::{
         (name = "signing keys", description = "The keys that sign access tokens"),
         (name = "service tokens", description = "API keys: create, rotate, revoke"),
         (name = "service accounts", description = "The identities of external systems, and their tokens"),
+        (name = "personal tokens", description = "Tokens that users make for their scripts: never more than their owner"),
         (name = "users", description = "People: invite, see, lock out, delete"),
         (name = "accounts", description = "What people do with their own accounts"),
         (name = "publishers", description = "The tenants, what they set for themselves, and their members"),
@@ -79,11 +80,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(signing_keys::revoke::revoke))
         .merge(service_token_routes())
         .merge(service_account_routes())
-        .routes(routes!(users::list::list, users::invite::invite))
-        .routes(routes!(users::get::get, users::update::update, users::delete::delete))
-        .routes(routes!(users::disable::disable))
-        .routes(routes!(users::disable::enable))
-        .routes(routes!(users::remind::remind))
+        .merge(people())
         .routes(routes!(accounts::accept::accept))
         .routes(routes!(accounts::password::change))
         .routes(routes!(accounts::password::reset))
@@ -160,6 +157,34 @@ fn service_account_routes() -> OpenApiRouter<App> {
             service_accounts::tokens::change::revoke
         ))
         .routes(routes!(service_accounts::tokens::change::rotate))
+}
+
+/// Personal tokens, and users.
+fn people() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(personal_tokens::list::list, personal_tokens::create::create))
+        .routes(routes!(personal_tokens::scopes::list))
+        .routes(routes!(personal_tokens::revoke::revoke_all))
+        .routes(routes!(personal_tokens::cleanup::cleanup))
+        .routes(routes!(
+            personal_tokens::get::get,
+            personal_tokens::update::replace,
+            personal_tokens::update::update,
+            personal_tokens::revoke::revoke
+        ))
+        .routes(routes!(personal_tokens::rotate::rotate))
+        .routes(routes!(personal_tokens::approve::approve))
+        .routes(routes!(personal_tokens::usage::usage))
+        .routes(routes!(personal_tokens::usage::security_events))
+        .routes(routes!(personal_tokens::of_user::list))
+        .routes(routes!(personal_tokens::of_user::revoke_all))
+        .routes(routes!(personal_tokens::of_user::get, personal_tokens::of_user::revoke))
+        .routes(routes!(personal_tokens::of_user::approve))
+        .routes(routes!(users::list::list, users::invite::invite))
+        .routes(routes!(users::get::get, users::update::update, users::delete::delete))
+        .routes(routes!(users::disable::disable))
+        .routes(routes!(users::disable::enable))
+        .routes(routes!(users::remind::remind))
 }
 
 /// The routes outside the base path.

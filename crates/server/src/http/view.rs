@@ -1,6 +1,7 @@
 //! Rows as the API shows them: the one place where the core's words become the wire's.
 
 mod accounts;
+mod personal_tokens;
 mod publishers;
 mod users;
 
@@ -20,6 +21,7 @@ use keywright_store::sessions::SessionRow;
 use serde_json::{Map, Value};
 
 pub use accounts::{allowlist, rate_limits, scopes, service_account, stored_service_type};
+pub use personal_tokens::personal_token;
 pub use publishers::{member, publisher, publisher_settings, role};
 pub use users::{spoken, stored_status, user};
 
@@ -142,6 +144,8 @@ pub fn security_event(row: SecurityEventRow) -> SecurityEvent {
 /// An authentication event.
 pub fn authentication_event(row: AuthenticationEventRow) -> AuthenticationEvent {
     let principal_type = row.principal_type.as_deref().and_then(PrincipalType::from_word);
+    // Of what belongs to a user only a personal token has a name of its own.
+    let named = row.token_name.is_some();
     AuthenticationEvent {
         id: row.id.0,
         kind: row.event_type,
@@ -151,6 +155,7 @@ pub fn authentication_event(row: AuthenticationEventRow) -> AuthenticationEvent 
         occurrences: row.occurrences,
         token_type: principal_type.map(|kind| match kind {
             PrincipalType::ServiceAccount | PrincipalType::ServiceToken => TokenType::Service,
+            PrincipalType::User if named => TokenType::Personal,
             PrincipalType::User => TokenType::User,
             PrincipalType::External => TokenType::External,
         }),

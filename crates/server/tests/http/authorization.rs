@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use keywright_core::Scope;
 use serde_json::{Value, json};
 
-use crate::harness::logins::PASSWORD;
+use crate::harness::logins::{PASSWORD, Session};
 use crate::harness::{Answer, Caller, Minted, Operation, TestApp, on_both_engines, operations};
 
 on_both_engines![
@@ -14,6 +14,7 @@ on_both_engines![
     without_its_permission_every_operation_is_refused,
     with_its_permission_alone_every_operation_is_carried_out,
     what_is_a_persons_own_needs_a_session_and_nothing_else,
+    what_is_a_persons_own_is_carried_out_for_that_person,
     what_is_public_asks_for_nothing,
     who_comes_without_a_link_or_with_another_gets_nothing,
 ];
@@ -122,6 +123,14 @@ const PERMISSIONS: &[(&str, &str)] = &[
     ("rotate_service_account_token", "service_accounts:admin"),
     ("rotate_all_service_account_tokens", "service_accounts:admin"),
     ("revoke_all_service_account_tokens", "service_accounts:admin"),
+    ("create_personal_token", "personal_tokens:write"),
+    ("rotate_personal_token", "personal_tokens:write"),
+    ("approve_personal_token", "users:admin"),
+    ("list_user_tokens", "users:read"),
+    ("get_user_token", "users:read"),
+    ("revoke_user_token", "users:admin"),
+    ("revoke_user_tokens", "users:admin"),
+    ("approve_user_token", "users:admin"),
     ("list_publishers", "publishers:admin"),
     ("create_publisher", "publishers:admin"),
     ("get_publisher", "publishers:admin"),
@@ -181,7 +190,16 @@ fn permission(operation: &Operation) -> Option<&'static str> {
         return None;
     }
     let found = PERMISSIONS.iter().find(|(id, _)| *id == operation.id);
+    // What is a person's own needs nothing but that person.
+    if found.is_none() && is_personal(operation) {
+        return None;
+    }
     Some(found.unwrap_or_else(|| panic!("{}: say in this file what it asks for", operation.id)).1)
+}
+
+/// Below `/users/me` everything is a person's own: no other credential can call it.
+fn is_personal(operation: &Operation) -> bool {
+    operation.path.contains("/users/me/")
 }
 
 fn is_open(operation: &Operation) -> bool {
@@ -205,6 +223,8 @@ struct Targets {
     stranger: String,
     /// A signing key, for operations about one.
     key: Option<String>,
+    /// A personal token of the member.
+    personal: String,
 }
 
 impl Targets {
@@ -242,7 +262,11 @@ impl Targets {
         } else {
             None
         };
-        Self { number, token, account, publisher, role, member, stranger, key }
+        let mut personal = String::new();
+        if operation.path.contains("/tokens") && !member.is_empty() {
+            personal = app.personal_token(member.parse().unwrap(), "target").await;
+        }
+        Self { number, token, account, publisher, role, member, stranger, key, personal }
     }
 
     /// The path of the operation, about these objects.
@@ -250,13 +274,15 @@ impl Targets {
         let about = |object: &str| operation.path.contains(object);
         let object = match () {
             () if about("/service-accounts/") => self.account["id"].as_str().unwrap(),
+            () if about("/users/me/tokens") => &self.personal,
             () if about("/publishers/") => self.publisher["id"].as_str().unwrap(),
             () if about("/users/") => &self.member,
             () if about("/roles/") => self.role["id"].as_str().unwrap(),
             () => self.key.as_deref().unwrap_or(&self.token.id),
         };
         let path = operation.path.replace("{id}", object).replace("{user_id}", &self.member);
-        let path = path.replace("{token_id}", &self.token.id);
+        let token = if about("/service-accounts/") { &self.token.id } else { &self.personal };
+        let path = path.replace("{token_id}", token);
         assert!(!path.contains('{'), "{path}: say in this file what stands there");
         path.strip_prefix("/api/v1").unwrap_or(&path).to_owned()
     }
@@ -305,10 +331,17 @@ impl Targets {
             "ask_for_password_reset" | "ask_for_email_verification" => {
                 json!({"email": "nobody@example.com"})
             }
+            "create_personal_token" => json!({"name": "made", "scopes": []}),
+            "replace_personal_token" => json!({"name": "made", "scopes": [], "expires_at": null}),
+            "rotate_personal_token" => json!({"reason": "r"}),
             "create_publisher" => json!({"name": format!("made {number}")}),
             "create_role" => json!({"name": "made", "permissions": []}),
             "add_member" => json!({"user_id": self.stranger, "role_id": self.role["id"]}),
             "update_me"
+            | "update_personal_token"
+            | "revoke_personal_tokens"
+            | "clean_up_personal_tokens"
+            | "revoke_user_tokens"
             | "update_user"
             | "disable_user"
             | "enable_user"
@@ -328,9 +361,15 @@ impl Targets {
 /// Calls an operation about objects of its own.
 async fn call(app: &TestApp, caller: &Caller, operation: &Operation) -> Answer {
     let targets = Targets::make(app, operation).await;
+    call_about(app, caller, operation, &targets).await
+}
+
+async fn call_about(app: &TestApp, caller: &Caller, operation: &Operation, targets: &Targets) -> Answer {
     let (number, token) = (targets.number, &targets.token);
     let caller = match operation.id.as_str() {
-        "create_role" => caller.with("x-publisher-id", targets.publisher["id"].as_str().unwrap()),
+        "create_role" | "approve_user_token" => {
+            caller.with("x-publisher-id", targets.publisher["id"].as_str().unwrap())
+        }
         _ => caller.clone(),
     };
     let body = targets.body(operation);
@@ -403,7 +442,7 @@ async fn with_its_permission_alone_every_operation_is_carried_out(app: &TestApp)
         let permissions: Vec<_> = permission(&operation).into_iter().collect();
         let caller = app.caller_named(&format!("only that of {}", operation.id), &permissions).await;
         let answer = call(app, &caller, &operation).await;
-        if USERS.contains(&operation.id.as_str()) {
+        if USERS.contains(&operation.id.as_str()) || is_personal(&operation) {
             answer.refused(403, "user_required");
         } else if SESSIONS.contains(&operation.id.as_str()) {
             answer.refused(404, "not_found");
@@ -433,6 +472,27 @@ async fn what_is_a_persons_own_needs_a_session_and_nothing_else(app: &TestApp) {
         let path = path.strip_prefix("/api/v1").unwrap();
         let answer = caller.send(&operation.method, path, body.as_ref()).await;
         assert!((200..300).contains(&answer.status), "{id}: {}", answer.text());
+    }
+}
+
+/// The member, logged in, with these permissions.
+async fn owner(app: &TestApp, targets: &Targets, permissions: &[&str]) -> Caller {
+    let role = format!("/roles/{}", targets.role["id"].as_str().unwrap());
+    app.admin().patch(&role, json!({"permissions": permissions})).await.expect(200);
+    let email = format!("member{}@example.com", targets.number);
+    app.sets_password(&targets.member, &email).await;
+    let body = json!({"email": email, "password": PASSWORD, "publisher_id": targets.publisher["id"]});
+    let session = Session::of(&app.nobody().post("/auth/login", body).await);
+    app.bearing(&session.access)
+}
+
+async fn what_is_a_persons_own_is_carried_out_for_that_person(app: &TestApp) {
+    for operation in guarded().into_iter().filter(is_personal) {
+        let targets = Targets::make(app, &operation).await;
+        let permissions: Vec<_> = permission(&operation).into_iter().collect();
+        let owner = owner(app, &targets, &permissions).await;
+        let answer = call_about(app, &owner, &operation, &targets).await;
+        assert!((200..300).contains(&answer.status), "{}: {}", operation.id, answer.text());
     }
 }
 

@@ -69,9 +69,10 @@ impl Victim {
         own["publisher_id"] = json!(people.publisher);
         let (own, platforms) = (app.account(own).await, app.account(account("Platform's partner")).await);
         let partners = app.token_of(&own, json!({"token_name": "Partner's token"})).await;
+        let script = app.personal_token(people.user.to_string().parse().unwrap(), "ada's script").await;
         let mut ids: Vec<_> =
             [people.publisher, people.user, people.role, people.session].map(|id| id.to_string()).into();
-        ids.extend([id(&role).to_owned(), id(&spare).to_owned(), user, token.id]);
+        ids.extend([id(&role).to_owned(), id(&spare).to_owned(), user, token.id, script]);
         ids.extend([id(&own).to_owned(), id(&platforms).to_owned(), partners.id.clone()]);
         let names = [
             "Victim's partner",
@@ -84,6 +85,7 @@ impl Victim {
             "ada@example.com",
             "bob@victim.example",
             "platform's token",
+            "ada's script",
         ];
         Self { people, ids, names: names.map(str::to_owned).into(), partners }
     }
@@ -173,6 +175,8 @@ enum Place {
     Body(String),
     /// In each item of a list.
     Item(String, String),
+    /// In a list of ids.
+    List(String),
 }
 
 fn resolved(schema: &Value) -> &Value {
@@ -214,6 +218,8 @@ fn places(operation: &Operation) -> Vec<Place> {
         let items = members(Some(resolved(&schema["items"]))).filter(|(_, schema)| is_id(schema));
         places.extend(items.map(|(id, _)| Place::Item(name.clone(), id.clone())));
     }
+    let lists = members(body_schema(operation)).filter(|(_, schema)| is_id(&schema["items"]));
+    places.extend(lists.map(|(name, _)| Place::List(name.clone())));
     places
 }
 
@@ -254,7 +260,7 @@ fn request(stranger: &Stranger, operation: &Operation, at: &Place, value: &str) 
     match at {
         Place::QueryId(name) | Place::QueryName(name) => query.push((name.as_str(), value)),
         Place::Cursor => query.push(("cursor", value)),
-        Place::Path(_) | Place::Body(_) | Place::Item(..) => {}
+        Place::Path(_) | Place::Body(_) | Place::Item(..) | Place::List(_) => {}
     }
     if let Some(schema) = body_schema(operation) {
         let required = schema["required"].as_array();
@@ -272,6 +278,11 @@ fn request(stranger: &Stranger, operation: &Operation, at: &Place, value: &str) 
                 && list == name
             {
                 members.insert(name.clone(), json!([{id: value}]));
+            } else if *at == Place::List(name.clone()) {
+                members.insert(name.clone(), json!([value]));
+            } else if name == "scopes" && matches!(at, Place::List(_)) {
+                // Where it stands for what is needed in one of two ways.
+                members.insert(name.clone(), json!([]));
             } else if required.is_some_and(|all| all.contains(&json!(name))) {
                 let own =
                     if is_id(schema) { json!(stranger.own(operation, name)) } else { sample(name, schema) };
@@ -307,6 +318,7 @@ fn came_through(operation: &Operation, at: &Place, answer: &Answer) -> bool {
         (Place::Path(_), 204) => DONE_ALREADY.contains(&operation.id.as_str()),
         (Place::Path(_), _) => false,
         (Place::Body(name) | Place::QueryId(name), 422) => answer.json()["errors"][0]["field"] == json!(name),
+        (Place::List(name), 422) => answer.json()["errors"][0]["field"] == json!(format!("{name}[0]")),
         (_, 200) => true,
         (Place::Body(name), 404) if name.contains('.') => code("not_found"),
         // The path names one of the stranger's own things, of a kind that there is none of.
@@ -323,7 +335,8 @@ async fn what_is_another_publishers_is_what_does_not_exist(app: &TestApp) {
     for (number, operation) in guarded.enumerate() {
         let places = places(&operation);
         let stranger = Stranger::arrive(app, &victim, number as u128).await;
-        if places.is_empty() {
+        // What is a person's own is of nobody else.
+        if places.is_empty() && !operation.path.contains("/users/me/") {
             unbound.insert(operation.id.clone());
         }
         for place in places {

@@ -32,7 +32,9 @@ async fn a_publisher_is_made_shown_and_listed(app: &TestApp) {
     assert_eq!(
         made["settings"],
         json!({"allowed_login_domains": [], "access_token_max_minutes": null, "session_max_days": 30,
-            "default_rate_limits": null, "require_second_factor": false})
+            "default_rate_limits": null, "rate_limits": null,
+            "personal_tokens": {"allowed": true, "max_days": null, "require_approval": false},
+            "require_second_factor": false})
     );
     let shown = app.admin().get(&path(&made)).await;
     assert_eq!((shown.expect(200), shown.header("etag")), (made.clone(), answer.header("etag")));

@@ -16,7 +16,9 @@ fn path(publisher: &Value) -> String {
 
 fn default() -> Value {
     json!({"allowed_login_domains": [], "access_token_max_minutes": null, "session_max_days": null,
-        "default_rate_limits": null, "require_second_factor": false})
+        "default_rate_limits": null, "rate_limits": null,
+        "personal_tokens": {"allowed": true, "max_days": null, "require_approval": false},
+        "require_second_factor": false})
 }
 
 async fn settings_are_merged_by_a_patch_and_replaced_by_a_put(app: &TestApp) {
@@ -45,6 +47,17 @@ async fn settings_are_merged_by_a_patch_and_replaced_by_a_put(app: &TestApp) {
     change(json!({"default_rate_limits": {"per_minute": null}}), limits(Value::Null, json!(99))).await;
     change(json!({"default_rate_limits": null}), json!({"default_rate_limits": null})).await;
     change(json!({"session_max_days": null}), json!({"session_max_days": null})).await;
+    let all = json!({"rate_limits": {"per_minute": null, "per_hour": 7}});
+    change(json!({"rate_limits": {"per_hour": 7}}), all).await;
+    let policy = |allowed: bool, days: Value, approval: bool| json!({"personal_tokens": {"allowed": allowed, "max_days": days, "require_approval": approval}});
+    change(json!({"personal_tokens": {"max_days": 30}}), policy(true, json!(30), false)).await;
+    change(json!({"personal_tokens": {"require_approval": true}}), policy(true, json!(30), true)).await;
+    change(
+        json!({"personal_tokens": {"allowed": false, "max_days": null}}),
+        policy(false, Value::Null, true),
+    )
+    .await;
+    change(json!({"personal_tokens": null}), policy(true, Value::Null, false)).await;
     let replaced = app.admin().put(&path(&made), json!({"session_max_days": 60})).await.expect(200);
     let mut expected = default();
     expected["session_max_days"] = json!(60);
@@ -63,6 +76,8 @@ async fn settings_that_cannot_be_are_refused(app: &TestApp) {
         (json!({"session_max_days": 0}), "session_max_days", "out_of_range"),
         (json!({"default_rate_limits": {"per_minute": 0}}), "default_rate_limits.per_minute", "out_of_range"),
         (json!({"default_rate_limits": {"per_day": 1}}), "default_rate_limits.per_day", "unknown_field"),
+        (json!({"personal_tokens": {"max_days": 0}}), "personal_tokens.max_days", "out_of_range"),
+        (json!({"personal_tokens": {"allowed": null}}), "personal_tokens.allowed", "required"),
         (json!({"default_rate_limits": 5}), "default_rate_limits", "invalid_type"),
         (json!({"allowed_login_domains": null}), "allowed_login_domains", "required"),
         (json!({"allowed_login_domains": ["*.example"]}), "allowed_login_domains[0]", "invalid_format"),

@@ -73,6 +73,8 @@ CREATE TABLE personal_tokens (
     inherit_user_permissions BOOLEAN NOT NULL,
     -- NULL: all publishers of the user.
     publisher_ids JSONB CHECK (jsonb_typeof(publisher_ids) = 'array'),
+    -- Those whose administrators took the token out.
+    excluded_publisher_ids JSONB NOT NULL CHECK (jsonb_typeof(excluded_publisher_ids) = 'array'),
     -- The only one of them, where there is but one.
     home_publisher_id UUID,
     rate_per_minute BIGINT,

@@ -73,6 +73,8 @@ CREATE TABLE personal_tokens (
     inherit_user_permissions INTEGER NOT NULL CHECK (inherit_user_permissions IN (0, 1)),
     -- NULL: all publishers of the user.
     publisher_ids TEXT CHECK (json_type(publisher_ids) = 'array'),
+    -- Those whose administrators took the token out.
+    excluded_publisher_ids TEXT NOT NULL CHECK (json_type(excluded_publisher_ids) = 'array'),
     -- The only one of them, where there is but one.
     home_publisher_id BLOB,
     rate_per_minute INTEGER,

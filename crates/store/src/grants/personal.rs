@@ -25,6 +25,7 @@ pub(super) struct PersonalRow {
     scopes: Option<Json<ScopeSet>>,
     inherit_user_permissions: Option<bool>,
     publisher_ids: Option<Json<Box<[PublisherId]>>>,
+    excluded_publisher_ids: Option<Json<Box<[PublisherId]>>>,
     expires_at: Option<Time>,
     is_active: Option<bool>,
     revoked_at: Option<Time>,
@@ -63,17 +64,14 @@ impl PersonalRow {
         if let (Some(Json(settings)), Some(publisher)) = (&self.settings, within) {
             parts.within(settings, publisher);
         }
-        let named_here = match (&named, within) {
-            (None, _) => true,
-            (Some(named), Some(within)) => named.contains(&within),
-            (Some(_), None) => false,
-        };
+        let excluded = self.excluded_publisher_ids.take().map(|ids| ids.0).unwrap_or_default();
+        let is_for_it = is_for(named.as_deref(), &excluded, within);
         if let Some(tenancy) = &mut person.bonds.publisher
-            && (!named_here || !policy.allowed)
+            && (!is_for_it || !policy.allowed)
         {
             (tenancy.standing, tenancy.role) = (Standing::Foreign, None);
         }
-        if !named_here || !policy.allowed {
+        if !is_for_it || !policy.allowed {
             person.scopes = ScopeSet::default();
         }
         person.bonds.inherits = inherits;
@@ -104,4 +102,14 @@ impl PersonalRow {
         };
         Ok(Some(Loaded { grant, epochs: self.epochs.into() }))
     }
+}
+
+/// Whether a token is for what is decided for: one that names publishers is for nothing beyond them.
+fn is_for(named: Option<&[PublisherId]>, excluded: &[PublisherId], within: Option<PublisherId>) -> bool {
+    let is_named = match (named, within) {
+        (None, _) => true,
+        (Some(named), Some(within)) => named.contains(&within),
+        (Some(_), None) => false,
+    };
+    is_named && within.is_none_or(|within| !excluded.contains(&within))
 }

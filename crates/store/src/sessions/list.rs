@@ -39,7 +39,7 @@ pub enum Reach {
 }
 
 impl Reach {
-    const fn parts(self) -> (Option<UserId>, Option<PublisherId>) {
+    pub(crate) const fn parts(self) -> (Option<UserId>, Option<PublisherId>) {
         match self {
             // An account has no session.
             Self::Platform | Self::Account(_) => (None, None),

@@ -113,7 +113,7 @@ async fn a_membership_changes_and_ends_within_its_publisher() {
             read(&store, async |c| roles::count_holders(c, id).await).await
         };
         assert_eq!((holders(&roles[1]).await, holders(&roles[2]).await), (1, 0));
-        let remove = async |of| change(&store, async |c| memberships::remove(c, of, ada).await).await;
+        let remove = async |of| change(&store, async |c| memberships::remove(c, of, ada, 2).await).await;
         assert!(!remove(two.id).await && remove(one.id).await && !remove(one.id).await);
         // What was revoked within it stays revoked when the user comes back.
         join(&store, ada, &roles[0], 7).await;
@@ -183,7 +183,7 @@ async fn of_two_who_remove_each_other_one_sees_the_other_gone() {
             left
         }
     });
-    memberships::remove(first.conn(), one.id, bob).await.unwrap();
+    memberships::remove(first.conn(), one.id, bob, 2).await.unwrap();
     first.commit().await.unwrap();
     assert_eq!(second.await.unwrap(), Ok(0));
 }
@@ -205,7 +205,7 @@ async fn a_session_within_a_publisher_carries_what_the_role_grants() {
         assert_eq!(scopes().await, BuiltInRole::PublisherViewer.permissions());
         change(&store, async |c| memberships::set_role(c, one.id, ada, 1, roles[0].id, at(2)).await).await;
         assert_eq!(scopes().await, ScopeSet::all());
-        change(&store, async |c| memberships::remove(c, one.id, ada).await).await;
+        change(&store, async |c| memberships::remove(c, one.id, ada, 2).await).await;
         assert!(scopes().await.is_empty());
     }
 }

@@ -76,6 +76,7 @@ statements! {
          WHERE id = $1 AND disabled_at IS NOT NULL AND deleted_at IS NULL"
     ];
     END_SESSIONS = ["UPDATE users SET session_epoch = $2 WHERE id = $1 AND deleted_at IS NULL"];
+    END_PERSONAL_TOKENS = ["UPDATE users SET personal_epoch = $2 WHERE id = $1 AND deleted_at IS NULL"];
     NOTE_LOGIN = ["UPDATE users SET last_login_at = $2 WHERE id = $1 AND deleted_at IS NULL"];
     WAS_DELETED = ["SELECT COUNT(*) FROM users WHERE id = $1 AND deleted_at IS NOT NULL"];
     /// What names a person goes; what other rows refer to stays.
@@ -83,7 +84,8 @@ statements! {
         "UPDATE users SET email = '', email_folded = '', email_verified_at = NULL, display_name = '', \
          name_folded = '', password_hash = NULL, password_changed_at = NULL, preferences = '{}', \
          default_publisher_id = NULL, platform_role = NULL, disabled_reason = NULL, last_login_at = NULL, \
-         created_by_name = '', deleted_at = $2, session_epoch = $3, updated_at = $2, version = version + 1 \
+         created_by_name = '', deleted_at = $2, session_epoch = $3, personal_epoch = $3, \
+         updated_at = $2, version = version + 1 \
          WHERE id = $1 AND deleted_at IS NULL"
     ];
 }
@@ -301,6 +303,15 @@ pub async fn end_sessions(conn: Conn<'_>, id: UserId, epoch: u64) -> Result<bool
     Ok(change!(conn, END_SESSIONS; id.0, to_i64(epoch))? == 1)
 }
 
+/// Revokes all personal tokens of a user that were made before the number that
+/// [`next_epoch`](crate::platform::next_epoch) gave.
+///
+/// # Errors
+/// As any query.
+pub async fn end_personal_tokens(conn: Conn<'_>, id: UserId, epoch: u64) -> Result<bool, StoreError> {
+    Ok(change!(conn, END_PERSONAL_TOKENS; id.0, to_i64(epoch))? == 1)
+}
+
 /// Notes a login.
 ///
 /// # Errors
@@ -310,7 +321,7 @@ pub async fn note_login(conn: Conn<'_>, id: UserId, now: Timestamp) -> Result<()
     Ok(())
 }
 
-/// Deletes a user: all that names the person is erased, all sessions end under the number that
+/// Deletes a user: all that names the person is erased, all sessions and personal tokens end under the number that
 /// [`next_epoch`](crate::platform::next_epoch) gave. False when that was done before.
 ///
 /// # Errors

@@ -38,6 +38,26 @@ pub(crate) struct Settings {
     /// Most uses in any hour of credentials without limits of their own, or none
     #[arg(long, value_name = "N|none")]
     per_hour: Option<Ceiling>,
+
+    /// Most uses in any minute of all its credentials together, or none
+    #[arg(long, value_name = "N|none")]
+    all_per_minute: Option<Ceiling>,
+
+    /// Most uses in any hour of all its credentials together, or none
+    #[arg(long, value_name = "N|none")]
+    all_per_hour: Option<Ceiling>,
+
+    /// Whether personal tokens may be used within it
+    #[arg(long, value_name = "true|false")]
+    personal_tokens_allowed: Option<bool>,
+
+    /// The longest life of a personal token, in days, or none
+    #[arg(long, value_name = "N|none")]
+    personal_token_max_days: Option<Ceiling>,
+
+    /// Whether somebody who manages users approves each personal token before its use
+    #[arg(long, value_name = "true|false")]
+    personal_token_approval: Option<bool>,
 }
 
 /// A number, or `none`.
@@ -71,11 +91,28 @@ impl Settings {
         if self.any_login_domain || !self.allowed_login_domains.is_empty() {
             change.insert("allowed_login_domains".to_owned(), json!(self.allowed_login_domains));
         }
-        let mut limits = Map::new();
-        put(&mut limits, "per_minute", self.per_minute);
-        put(&mut limits, "per_hour", self.per_hour);
-        if !limits.is_empty() {
-            change.insert("default_rate_limits".to_owned(), Value::Object(limits));
+        for (name, per_minute, per_hour) in [
+            ("default_rate_limits", self.per_minute, self.per_hour),
+            ("rate_limits", self.all_per_minute, self.all_per_hour),
+        ] {
+            let mut limits = Map::new();
+            put(&mut limits, "per_minute", per_minute);
+            put(&mut limits, "per_hour", per_hour);
+            if !limits.is_empty() {
+                change.insert(name.to_owned(), Value::Object(limits));
+            }
+        }
+        let mut policy = Map::new();
+        put(&mut policy, "max_days", self.personal_token_max_days);
+        for (name, flag) in
+            [("allowed", self.personal_tokens_allowed), ("require_approval", self.personal_token_approval)]
+        {
+            if let Some(flag) = flag {
+                policy.insert(name.to_owned(), json!(flag));
+            }
+        }
+        if !policy.is_empty() {
+            change.insert("personal_tokens".to_owned(), Value::Object(policy));
         }
         put(&mut change, "access_token_max_minutes", self.access_token_max_minutes);
         put(&mut change, "session_max_days", self.session_max_days);
@@ -118,6 +155,10 @@ mod tests {
         let anything = |_: Format, _: &str| Ok(());
         let bytes = Value::Object(body).to_string();
         assert!(ChangePublisherSettings::from_body(bytes.as_bytes(), &anything).is_ok());
+        let policy = "--personal-tokens-allowed false --personal-token-max-days 30 --all-per-minute 9";
+        let expected =
+            json!({"rate_limits": {"per_minute": 9}, "personal_tokens": {"allowed": false, "max_days": 30}});
+        assert_eq!(Value::Object(change(policy)), expected);
         assert_eq!(Value::Object(change("--any-login-domain")), json!({"allowed_login_domains": []}));
         assert!(change("").is_empty());
     }

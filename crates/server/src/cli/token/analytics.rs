@@ -51,6 +51,14 @@ impl Analytics {
     }
 }
 
+/// Prints how a token was used, as the API answered it.
+pub(crate) fn show(session: &Session<'_>, answer: &Answer) -> Outcome {
+    if session.output.json {
+        return session.output.answer(answer);
+    }
+    show_token(session.output, &read(answer)?, understands_unicode())
+}
+
 fn read<T: DeserializeOwned>(answer: &Answer) -> Result<T, Failure> {
     serde_json::from_value(answer.json.clone())
         .map_err(|error| Failure::Failed(format!("the API's answer is not understood: {error}")))

@@ -12,19 +12,19 @@ use super::super::transport::Answer;
 /// When a token's life ends.
 #[derive(Args, Debug, Default)]
 #[group(multiple = false)]
-pub(super) struct Expiry {
+pub(crate) struct Expiry {
     /// When its life ends, such as 2027-01-31T12:00:00Z
     #[arg(long, value_name = "TIME")]
-    pub(super) expires_at: Option<String>,
+    pub(crate) expires_at: Option<String>,
 
     /// It never expires
     #[arg(long)]
-    pub(super) never_expires: bool,
+    pub(crate) never_expires: bool,
 }
 
 impl Expiry {
     /// Adds itself to a body.
-    pub(super) fn apply(&self, body: &mut Map<String, Value>) {
+    pub(crate) fn apply(&self, body: &mut Map<String, Value>) {
         if let Some(time) = &self.expires_at {
             body.insert("expires_at".to_owned(), json!(time));
         } else if self.never_expires {
@@ -66,7 +66,7 @@ pub(in crate::cli) fn metadata(pairs: &[Pair]) -> Result<Map<String, Value>, Fai
 
 /// Prints a new secret: alone on standard output, so that a script can take it, with what there is
 /// to know about it on standard error.
-pub(super) fn hand_over(session: &Session<'_>, answer: &Answer, what: &str) -> Outcome {
+pub(crate) fn hand_over(session: &Session<'_>, answer: &Answer, what: &str) -> Outcome {
     let output = session.output;
     if output.json {
         return output.answer(answer);
@@ -76,11 +76,11 @@ pub(super) fn hand_over(session: &Session<'_>, answer: &Answer, what: &str) -> O
         "" => "never expires".to_owned(),
         time => format!("expires {}", moment::told(time, output.now)),
     };
-    output.note(&format!(
-        "{what} {} ({}), {expiry}",
-        escape(text(token, "token_name")),
-        escape(text(token, "id"))
-    ));
+    let name = match text(token, "token_name") {
+        "" => text(token, "name"),
+        name => name,
+    };
+    output.note(&format!("{what} {} ({}), {expiry}", escape(name), escape(text(token, "id"))));
     match token.get("token").and_then(Value::as_str) {
         Some(secret) => {
             output.note("this is the only time that its secret is shown:");

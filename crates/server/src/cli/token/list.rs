@@ -104,7 +104,7 @@ pub(in crate::cli) fn table(tokens: &[Json], now: Timestamp) -> Table {
     table
 }
 
-fn status(status: &str) -> Value {
+pub(crate) fn status(status: &str) -> Value {
     let tone = match status {
         "active" => Tone::Good,
         "superseded" => Tone::Warning,
@@ -116,7 +116,7 @@ fn status(status: &str) -> Value {
 }
 
 /// The moment at which it stops working: for a superseded token that is the end of its grace.
-fn expiry(token: &Json, now: Timestamp) -> Value {
+pub(crate) fn expiry(token: &Json, now: Timestamp) -> Value {
     let ended = matches!(text(token, "status"), "revoked");
     let time = match text(token, "grace_expires_at") {
         "" => text(token, "expires_at"),

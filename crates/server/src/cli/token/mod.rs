@@ -1,10 +1,10 @@
 //! `keywright token …`: service tokens.
 
-mod analytics;
+pub(crate) mod analytics;
 mod cleanup;
 mod create;
-pub(super) mod fields;
-pub(super) mod list;
+pub(crate) mod fields;
+pub(crate) mod list;
 mod resolve;
 mod revoke;
 mod rotate;

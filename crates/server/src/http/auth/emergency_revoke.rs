@@ -40,6 +40,7 @@ pub async fn emergency_revoke(
         scope: scope(wanted.scope),
         kinds: emergency::Kinds {
             service: wanted.include.contains(&Include::Service),
+            personal: wanted.include.contains(&Include::Personal),
             sessions: wanted.include.contains(&Include::Sessions),
             external: wanted.include.contains(&Include::External),
         },
@@ -47,7 +48,11 @@ pub async fn emergency_revoke(
     };
     let revoked = emergency::revoke(app.authority(), caller.call, wanted).await?;
     let answer = EmergencyRevoked {
-        revoked: RevokedCounts { service: revoked.service, personal: 0, sessions: revoked.sessions },
+        revoked: RevokedCounts {
+            service: revoked.service,
+            personal: revoked.personal,
+            sessions: revoked.sessions,
+        },
         event_id: revoked.event_id.0,
         nodes: confirmations(&revoked.nodes),
     };

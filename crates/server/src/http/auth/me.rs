@@ -7,9 +7,12 @@ use keywright_api::actor::Actor;
 use keywright_api::me::{Me, MyCredential, MyMembership, MyUser};
 use keywright_api::service_token::TokenStatus;
 use keywright_api::verify::{RotationState, TokenType};
+use keywright_authority::personal_tokens::{self, Mine};
 use keywright_authority::sessions::{self, MySession};
 use keywright_authority::{Call, service_tokens};
 use keywright_core::{Bearing, Wanted};
+use keywright_store::memberships::UserPublisher;
+use keywright_store::users::UserRow;
 
 use crate::http::answer::{Refused, json_no_store};
 use crate::http::gate::{Anyone, Caller};
@@ -32,14 +35,38 @@ pub async fn me(State(app): State<App>, caller: Caller<Anyone>, _: NoQuery) -> R
 /// # Errors
 /// As the store.
 pub async fn describe(app: &App, call: &Call) -> Result<Me, Refused> {
+    let mine = personal_tokens::myself(app.authority(), call).await?;
     let myself = sessions::myself(app.authority(), call).await?;
-    let (user, session) = match myself {
-        Some(MySession { user, publishers, session }) => {
-            (Some((user, publishers)), session.map(|row| view::session(&row, true)))
+    let personal = mine.as_ref().map(|mine| personal(app, call, mine));
+    let (user, session) = match (myself, mine) {
+        (Some(MySession { user, publishers, session }), _) => {
+            (Some(my_user(user, &publishers)), session.map(|row| view::session(&row, true)))
         }
-        None => (None, None),
+        (None, Some(mine)) => (Some(my_user(mine.user, &mine.publishers)), None),
+        (None, None) => (None, None),
     };
-    let user = user.map(|(user, publishers)| MyUser {
+    // All of a user's own; of a personal token those that it is for; of anybody else the one that they belong to.
+    let publishers = match &user {
+        Some(user) => user.memberships.iter().map(|membership| membership.publisher_id).collect(),
+        None => call.home().iter().map(|id| id.0).collect(),
+    };
+    let credential = match personal {
+        Some(personal) => Some(personal),
+        None => credential(app, call).await?,
+    };
+    Ok(Me {
+        principal: principal(call, user.as_ref()),
+        publishers,
+        permissions: permissions(call),
+        credential,
+        publisher_id: call.publisher.map(|id| id.0),
+        user,
+        session,
+    })
+}
+
+fn my_user(user: UserRow, publishers: &[UserPublisher]) -> MyUser {
+    MyUser {
         id: user.id.0,
         email: user.email.as_str().to_owned(),
         email_verified: user.email_verified_at.is_some(),
@@ -57,26 +84,31 @@ pub async fn describe(app: &App, call: &Call) -> Result<Me, Refused> {
                 joined_at: view::time(publisher.joined_at),
             })
             .collect(),
-    });
-    // All of a user's own; of anybody else the one that they belong to.
-    let publishers = match &user {
-        Some(user) => user.memberships.iter().map(|membership| membership.publisher_id).collect(),
-        None => call.home().iter().map(|id| id.0).collect(),
-    };
-    Ok(Me {
-        principal: principal(call),
-        publishers,
-        permissions: permissions(call),
-        credential: credential(app, call).await?,
-        publisher_id: call.publisher.map(|id| id.0),
-        user,
-        session,
-    })
+    }
+}
+
+/// A personal token.
+fn personal(app: &App, call: &Call, mine: &Mine) -> MyCredential {
+    let (row, now) = (&mine.token, app.authority().now());
+    MyCredential {
+        id: row.id.0,
+        token_type: TokenType::Personal,
+        name: row.terms.name.as_str().to_owned(),
+        token_hint: Some(row.token_hint.0.clone()),
+        status: view::status(row.status(mine.epochs, now)),
+        scopes: permissions(call),
+        expires_at: row.terms.expires_at.map(view::time),
+        rotation: RotationState {
+            superseded: row.superseded_by_id.is_some(),
+            grace_expires_at: row.grace_expires_at.map(view::time),
+        },
+    }
 }
 
 /// The caller itself is told by its name, which records do not keep of a user.
-fn principal(call: &Call) -> Actor {
-    let name = call.actor.bearing().map(|bearing| bearing.credential_name.clone());
+fn principal(call: &Call, user: Option<&MyUser>) -> Actor {
+    let own = || call.actor.bearing().map(|bearing| bearing.credential_name.clone());
+    let name = user.map(|user| user.email.clone()).or_else(own);
     let principal = view::actor(&call.actor.to_ref());
     Actor { name: principal.name.or(name), ..principal }
 }

@@ -9,10 +9,11 @@ pub mod suspend;
 pub mod update;
 
 use keywright_api::bounds::ChangeRateLimits;
+use keywright_api::patch::Patch;
 use keywright_api::problem::{FieldCode, FieldError, Problem};
-use keywright_api::publisher_request::ChangePublisherSettings;
+use keywright_api::publisher_request::{ChangePersonalTokens, ChangePublisherSettings};
 use keywright_authority::RateLimitsChange;
-use keywright_authority::publishers::SettingsChange;
+use keywright_authority::publishers::{PersonalTokensChange, SettingsChange};
 
 use super::bounds::wish;
 
@@ -27,12 +28,26 @@ fn settings_change(request: ChangePublisherSettings, path: &str) -> Result<Setti
         allowed_login_domains: request.allowed_login_domains,
         access_token_max_minutes: wish(request.access_token_max_minutes),
         session_max_days: wish(request.session_max_days),
-        default_rate_limits: wish(request.default_rate_limits.map(
-            |ChangeRateLimits { per_minute, per_hour }| RateLimitsChange {
-                per_minute: wish(per_minute),
-                per_hour: wish(per_hour),
-            },
-        )),
+        default_rate_limits: wish(request.default_rate_limits.map(limits_change)),
+        rate_limits: wish(request.rate_limits.map(limits_change)),
+        personal_tokens: personal_tokens_change(request.personal_tokens),
         require_second_factor: request.require_second_factor,
     })
+}
+
+fn personal_tokens_change(wanted: Patch<ChangePersonalTokens>) -> PersonalTokensChange {
+    match wanted {
+        Patch::Absent => PersonalTokensChange::default(),
+        Patch::Null => {
+            PersonalTokensChange { allowed: Some(true), max_days: Some(None), require_approval: Some(false) }
+        }
+        Patch::Value(ChangePersonalTokens { allowed, max_days, require_approval }) => {
+            PersonalTokensChange { allowed, max_days: wish(max_days), require_approval }
+        }
+    }
+}
+
+/// What is asked of limits.
+fn limits_change(ChangeRateLimits { per_minute, per_hour }: ChangeRateLimits) -> RateLimitsChange {
+    RateLimitsChange { per_minute: wish(per_minute), per_hour: wish(per_hour) }
 }

@@ -54,15 +54,20 @@ pub fn wanted(request: &CreateServiceToken, holder: Holder) -> Result<Create, Pr
         allowlist: allowlist(request.ip_allowlist.as_deref().unwrap_or_default())?,
         metadata: Metadata::new(request.metadata.clone().unwrap_or_default())
             .map_err(|error| invalid("metadata", &error.to_string()))?,
-        expiry: match request.expiry() {
-            WireExpiry::Default => Expiry::Default,
-            WireExpiry::Never => Expiry::Never,
-            WireExpiry::InDays(days) => Expiry::InDays(days),
-            WireExpiry::At(time) => {
-                Expiry::At(time.parse().map_err(|error: keywright_core::time::TimestampError| {
-                    invalid("expires_at", &error.to_string())
-                })?)
-            }
-        },
+        expiry: expiry(request.expiry())?,
+    })
+}
+
+/// The end of a life, as it is asked for.
+pub fn expiry(wanted: WireExpiry<'_>) -> Result<Expiry, Problem> {
+    Ok(match wanted {
+        WireExpiry::Default => Expiry::Default,
+        WireExpiry::Never => Expiry::Never,
+        WireExpiry::InDays(days) => Expiry::InDays(days),
+        WireExpiry::At(time) => {
+            Expiry::At(time.parse().map_err(|error: keywright_core::time::TimestampError| {
+                invalid("expires_at", &error.to_string())
+            })?)
+        }
     })
 }

@@ -3,6 +3,7 @@
 use axum::extract::State;
 use http::StatusCode;
 use keywright_api::service_token_request::RevokeQuery;
+use keywright_authority::personal_tokens;
 use keywright_authority::service_tokens::{self, Target};
 
 use crate::http::App;
@@ -42,6 +43,10 @@ pub async fn revoke_self(
     caller: Caller<Anyone>,
     Query(query): Query<RevokeQuery>,
 ) -> Result<StatusCode, Refused> {
-    service_tokens::revoke(app.authority(), caller.call, Target::Myself, query.reason).await?;
+    let personal =
+        personal_tokens::revoke_myself(app.authority(), &caller.call, query.reason.as_deref()).await?;
+    if personal.is_none() {
+        service_tokens::revoke(app.authority(), caller.call, Target::Myself, query.reason).await?;
+    }
     Ok(StatusCode::NO_CONTENT)
 }

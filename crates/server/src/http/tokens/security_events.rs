@@ -29,13 +29,18 @@ pub async fn list(
     Query(query): Query<EventQuery>,
     PathId(id): PathId,
 ) -> Result<Response, Refused> {
-    if query.credential_id.is_some() {
-        let detail = "the path names the token already";
-        let error = FieldError::new("credential_id", FieldCode::OutOfRange, detail);
-        return Err(Problem::of_fields(vec![error]).into());
-    }
+    named_already(&query)?;
     let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
     let filter = filter(query, limit + 1)?;
     let rows = audit::list_of_token(app.authority(), &caller.call, id, filter).await?;
     Ok(page(rows, limit))
+}
+
+/// The query must not name a token beside the one in the path.
+pub(crate) fn named_already(query: &EventQuery) -> Result<(), Problem> {
+    if query.credential_id.is_none() {
+        return Ok(());
+    }
+    let detail = "the path names the token already";
+    Err(Problem::of_fields(vec![FieldError::new("credential_id", FieldCode::OutOfRange, detail)]))
 }

@@ -1,7 +1,7 @@
 //! Publishers, their roles and members.
 
 use keywright_api::member::Member;
-use keywright_api::publisher::{Publisher, PublisherSettings, PublisherStatus};
+use keywright_api::publisher::{PersonalTokenPolicy, Publisher, PublisherSettings, PublisherStatus};
 use keywright_api::role::Role;
 use keywright_api::service_token::RateLimits;
 use keywright_store::memberships::MemberRow;
@@ -34,11 +34,20 @@ pub fn publisher_settings(settings: &keywright_core::PublisherSettings) -> Publi
         allowed_login_domains: settings.allowed_login_domains.clone(),
         access_token_max_minutes: settings.access_token_max_minutes,
         session_max_days: settings.session_max_days,
-        default_rate_limits: settings
-            .default_rate_limits
-            .map(|limits| RateLimits { per_minute: limits.per_minute, per_hour: limits.per_hour }),
+        default_rate_limits: settings.default_rate_limits.map(rate_limits),
+        rate_limits: settings.rate_limits.map(rate_limits),
+        personal_tokens: PersonalTokenPolicy {
+            allowed: settings.personal_tokens.allowed,
+            max_days: settings.personal_tokens.max_days,
+            require_approval: settings.personal_tokens.require_approval,
+        },
         require_second_factor: settings.require_second_factor,
     }
+}
+
+/// Limits.
+pub(super) fn rate_limits(limits: keywright_core::RateLimits) -> RateLimits {
+    RateLimits { per_minute: limits.per_minute, per_hour: limits.per_hour }
 }
 
 /// A role.

@@ -106,6 +106,17 @@ impl TestApp {
         Person { id: new.id, email: email.to_owned() }
     }
 
+    /// Gives a user the password of everybody, and an address that is known to be theirs.
+    pub(crate) async fn sets_password(&self, user: &str, email: &str) {
+        let hash = self.authority().passwords().hash(PlainPassword::presented(PASSWORD)).await.unwrap();
+        let (mut tx, now) = self.behind().await;
+        let id = user.parse().unwrap();
+        assert!(users::set_password(tx.conn(), id, &hash, now).await.unwrap());
+        let email = EmailAddress::parse(email).unwrap();
+        users::verify_email(tx.conn(), id, &email, now).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+
     /// Gives a user a role within a publisher.
     pub(crate) async fn join(&self, person: &Person, tenant: &Tenant, role: BuiltInRole) {
         let (mut tx, now) = self.behind().await;

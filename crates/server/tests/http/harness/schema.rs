@@ -199,12 +199,15 @@ fn fits_pattern(text: &str, pattern: &str) -> bool {
             text.starts_with(|c: char| c.is_ascii_lowercase())
                 && text.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
         }
-        "^sk_[0-9a-f]{64}$" => {
-            let digits = text.strip_prefix("sk_").unwrap_or_default();
-            digits.len() == 64 && digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
-        }
+        "^sk_[0-9a-f]{64}$" => is_hex(text.strip_prefix("sk_"), 64),
+        "^pat_[0-9a-f]{72}$" => is_hex(text.strip_prefix("pat_"), 72),
         other => panic!("the pattern {other} is not known to this check"),
     }
+}
+
+fn is_hex(digits: Option<&str>, length: usize) -> bool {
+    let digits = digits.unwrap_or_default();
+    digits.len() == length && digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 fn fits_format(text: &str, format: &str) -> bool {

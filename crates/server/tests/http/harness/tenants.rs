@@ -1,7 +1,11 @@
 //! Publishers, roles, users and members that tests need.
 
 use keywright_authority::entropy;
-use keywright_core::UserId;
+use keywright_core::{
+    ActorRef, Allowlist, CredentialId, CredentialName, PlainToken, RateLimits, ScopeSet, UserId,
+};
+use keywright_store::personal_tokens::{self, NewPersonalToken, Terms};
+use keywright_store::platform;
 use keywright_store::testing::{accept_invitation, insert_user};
 use serde_json::{Value, json};
 
@@ -51,5 +55,39 @@ impl TestApp {
     pub(crate) async fn member(&self, user: &str, role: &Value) -> Value {
         let path = format!("/publishers/{}/members", role["publisher_id"].as_str().unwrap());
         self.admin().post(&path, json!({"user_id": user, "role_id": id(role)})).await.expect(201)
+    }
+
+    /// Puts a personal token without scopes into the store, for all of its owner's publishers; its id.
+    pub(crate) async fn personal_token(&self, user: UserId, name: &str) -> String {
+        let secret = PlainToken::personal(&entropy::token());
+        let mut tx = self.authority().store().begin().await.unwrap();
+        let epochs = platform::epochs(tx.conn()).await.unwrap();
+        let id = CredentialId::generate(self.now(), entropy::id());
+        let terms = Terms {
+            name: CredentialName::parse(name).unwrap(),
+            scopes: ScopeSet::default(),
+            inherit_user_permissions: false,
+            publisher_ids: None,
+            excluded_publisher_ids: Vec::new(),
+            rate_limits: RateLimits::UNLIMITED,
+            ip_allowlist: Allowlist::default(),
+            is_active: true,
+            expires_at: None,
+        };
+        let new = NewPersonalToken {
+            id,
+            user_id: user,
+            token_hash: secret.hash(),
+            token_hint: secret.hint(),
+            terms,
+            epoch: epochs.counter,
+            lineage_id: id.0,
+            rotated_from_id: None,
+            created_by: ActorRef::operator(),
+            created_at: self.now(),
+        };
+        personal_tokens::insert(tx.conn(), &new).await.unwrap();
+        tx.commit().await.unwrap();
+        id.to_string()
     }
 }

@@ -1,0 +1,159 @@
+//! `/users/{id}/tokens`: what administrators see of the personal tokens of users; and emergencies.
+
+use keywright_core::BuiltInRole::{PublisherAdmin, PublisherEditor};
+use serde_json::{Value, json};
+
+use crate::harness::logins::Tenant;
+use crate::harness::{Minted, TestApp, eventually, on_both_engines};
+use crate::users_me_tokens::{make, path, person};
+
+on_both_engines![
+    an_administrator_sees_what_is_for_their_publisher,
+    a_token_for_others_too_is_taken_out_and_lives_on,
+    all_tokens_of_a_user_die_within_the_callers_reach,
+    an_emergency_reaches_personal_tokens_within_its_scope,
+    a_personal_token_that_calls_is_spared_only_if_it_asks,
+];
+
+async fn code(app: &TestApp, token: &Minted, tenant: &Tenant) -> String {
+    let body = json!({"token": token.secret, "publisher_id": tenant.id});
+    app.verify_body(body).await.expect(200)["code"].as_str().unwrap().to_owned()
+}
+
+async fn an_administrator_sees_what_is_for_their_publisher(app: &TestApp) {
+    let [one, two] = [app.tenant("One").await, app.tenant("Two").await];
+    let (ada, me) = person(app, "ada@example.com", &one, PublisherEditor).await;
+    app.join(&ada, &two, PublisherEditor).await;
+    let (_, boss) = person(app, "boss@example.com", &one, PublisherAdmin).await;
+    let both = make(&me, json!({"name": "both", "scopes": [], "publisher_ids": [one.id, two.id]})).await;
+    let other = make(&me, json!({"name": "two", "scopes": [], "publisher_ids": [two.id]})).await;
+    make(&me, json!({"name": "all", "scopes": []})).await;
+    let tokens = format!("/users/{}/tokens", ada.id);
+    let listed = boss.get(&tokens).await.expect(200);
+    let names: Vec<_> =
+        listed["items"].as_array().unwrap().iter().map(|token| token["name"].clone()).collect();
+    assert_eq!(names, ["all", "both"]);
+    assert!(!listed.to_string().contains(&two.id.to_string()), "{listed}");
+    let shown = boss.get(&format!("{tokens}/{}", both.id)).await.expect(200);
+    assert_eq!(shown["publisher_ids"], json!([one.id]));
+    boss.get(&format!("{tokens}/{}", other.id)).await.refused(404, "not_found");
+    boss.delete(&format!("{tokens}/{}", other.id)).await.refused(404, "not_found");
+    // Not even by a filter is it told which other publishers a token is for.
+    let asked = boss.get(&format!("{tokens}?publisher_id={}", two.id)).await.expect(200);
+    assert_eq!(asked["items"], json!([]));
+    let all = app.admin().get(&tokens).await.expect(200);
+    assert_eq!(all["items"].as_array().unwrap().len(), 3);
+    let (_, editor) = person(app, "carl@example.com", &one, PublisherEditor).await;
+    editor.get(&tokens).await.refused(403, "insufficient_scope");
+}
+
+async fn a_token_for_others_too_is_taken_out_and_lives_on(app: &TestApp) {
+    let [one, two] = [app.tenant("One").await, app.tenant("Two").await];
+    let (ada, me) = person(app, "ada@example.com", &one, PublisherEditor).await;
+    app.join(&ada, &two, PublisherEditor).await;
+    let (_, boss) = person(app, "boss@example.com", &one, PublisherAdmin).await;
+    let both = make(&me, json!({"name": "both", "scopes": [], "publisher_ids": [one.id, two.id]})).await;
+    let all = make(&me, json!({"name": "all", "scopes": []})).await;
+    let only = make(&me, json!({"name": "only", "scopes": [], "publisher_ids": [one.id]})).await;
+    for token in [&both, &all, &only] {
+        assert_eq!(code(app, token, &one).await, "valid");
+        let path = format!("/users/{}/tokens/{}", ada.id, token.id);
+        boss.delete(&path).await.expect(204);
+        boss.delete(&path).await.expect(204);
+    }
+    assert_eq!(code(app, &only, &one).await, "revoked");
+    for token in [&both, &all] {
+        assert_eq!(
+            (code(app, token, &one).await.as_str(), code(app, token, &two).await.as_str()),
+            ("wrong_publisher", "valid")
+        );
+        let shown = me.get(&path(token)).await.expect(200);
+        assert_eq!(
+            (&shown["excluded_publisher_ids"], &shown["status"]),
+            (&json!([one.id]), &json!("active"))
+        );
+    }
+    let events = boss.get("/audit/security-events?type=personal_token.excluded").await.expect(200);
+    assert_eq!(events["items"].as_array().unwrap().len(), 2);
+    // At platform level it is the whole token.
+    app.admin().delete(&format!("/users/{}/tokens/{}", ada.id, both.id)).await.expect(204);
+    assert_eq!(code(app, &both, &two).await, "revoked");
+}
+
+async fn all_tokens_of_a_user_die_within_the_callers_reach(app: &TestApp) {
+    let [one, two] = [app.tenant("One").await, app.tenant("Two").await];
+    let (ada, me) = person(app, "ada@example.com", &one, PublisherEditor).await;
+    app.join(&ada, &two, PublisherEditor).await;
+    let (_, boss) = person(app, "boss@example.com", &one, PublisherAdmin).await;
+    let all = make(&me, json!({"name": "all", "scopes": []})).await;
+    let only = make(&me, json!({"name": "only", "scopes": [], "publisher_ids": [one.id]})).await;
+    code(app, &all, &one).await;
+    let revoke = format!("/users/{}/tokens/revoke-all", ada.id);
+    assert_eq!(boss.post(&revoke, json!({})).await.expect(200), json!({"revoked": 2}));
+    assert_eq!(
+        (code(app, &all, &one).await.as_str(), code(app, &all, &two).await.as_str()),
+        ("revoked", "valid")
+    );
+    assert_eq!(code(app, &only, &one).await, "revoked");
+    eventually("the row is marked", async || {
+        me.get(&path(&only)).await.expect(200)["revoked_at"].is_string()
+    })
+    .await;
+    assert_eq!(me.get(&path(&all)).await.expect(200)["status"], "active");
+    assert_eq!(app.admin().post(&revoke, json!({})).await.expect(200), json!({"revoked": 1}));
+    assert_eq!(code(app, &all, &two).await, "revoked");
+}
+
+async fn revoke(app: &TestApp, scope: Value) -> Value {
+    let body = json!({"reason": "breach", "scope": scope, "include": ["personal"], "keep_caller": true});
+    app.admin().post("/auth/emergency-revoke", body).await.expect(200)["revoked"].clone()
+}
+
+async fn an_emergency_reaches_personal_tokens_within_its_scope(app: &TestApp) {
+    let [one, two] = [app.tenant("One").await, app.tenant("Two").await];
+    let (ada, me) = person(app, "ada@example.com", &one, PublisherEditor).await;
+    app.join(&ada, &two, PublisherEditor).await;
+    let (bob, other) = person(app, "bob@example.com", &two, PublisherEditor).await;
+    let all = make(&me, json!({"name": "all", "scopes": []})).await;
+    let bobs = make(&other, json!({"name": "bobs", "scopes": []})).await;
+    for token in [&all, &bobs] {
+        assert_eq!(code(app, token, &two).await, "valid");
+    }
+    let counts = |personal: u64| json!({"service": 0, "personal": personal, "sessions": 0});
+    assert_eq!(revoke(app, json!({"publisher_id": one.id})).await, counts(1));
+    assert_eq!(
+        (code(app, &all, &one).await.as_str(), code(app, &all, &two).await.as_str()),
+        ("revoked", "valid")
+    );
+    assert_eq!(revoke(app, json!({"user_id": bob.id})).await, counts(1));
+    assert_eq!(
+        (code(app, &bobs, &two).await.as_str(), code(app, &all, &two).await.as_str()),
+        ("revoked", "valid")
+    );
+    assert_eq!(revoke(app, json!({"all": true})).await, counts(1));
+    // The caller was spared, and is asked for again.
+    app.admin().get("/auth/me").await.expect(200);
+    let loads = app.loads();
+    assert_eq!(code(app, &all, &two).await, "revoked");
+    assert_eq!(app.loads(), loads, "the dead cost no query");
+    me.get("/auth/me").await.expect(200);
+    let after = make(&me, json!({"name": "all", "scopes": []})).await;
+    assert_eq!(code(app, &after, &one).await, "valid");
+}
+
+async fn a_personal_token_that_calls_is_spared_only_if_it_asks(app: &TestApp) {
+    let tenant = app.tenant("One").await;
+    let (_, me) = person(app, "ada@example.com", &tenant, PublisherAdmin).await;
+    let token = make(&me, json!({"name": "caller", "inherit_user_permissions": true})).await;
+    let twin = make(&me, json!({"name": "twin", "inherit_user_permissions": true})).await;
+    let script = app.bearing(&token.secret);
+    let body = |keep: bool| json!({"reason": "r", "scope": {"publisher_id": tenant.id}, "include": ["personal"], "keep_caller": keep});
+    let revoked = script.post("/auth/emergency-revoke", body(true)).await.expect(200);
+    assert_eq!(revoked["revoked"]["personal"], 1);
+    assert_eq!(
+        (code(app, &token, &tenant).await.as_str(), code(app, &twin, &tenant).await.as_str()),
+        ("valid", "revoked")
+    );
+    script.post("/auth/emergency-revoke", body(false)).await.expect(200);
+    assert_eq!(code(app, &token, &tenant).await, "revoked");
+}
