@@ -6,7 +6,7 @@ use keywright_store::usage::{self, PlaceCount};
 use crate::authority::Authority;
 use crate::call::Call;
 use crate::fault::Fault;
-use crate::service_tokens;
+use crate::{limits, service_tokens};
 
 /// Countries, and networks, that are told.
 const MOST: u32 = 250;
@@ -31,6 +31,20 @@ pub async fn of_service_token(
     days: Option<u32>,
 ) -> Result<Locations, Fault> {
     service_tokens::get(authority, call, id).await?;
+    of_credential(authority, id, days).await
+}
+
+/// The same of one of the caller's own personal tokens.
+///
+/// # Errors
+/// [`Fault::UserRequired`]; [`Fault::NotFound`].
+pub async fn of_own_token(
+    authority: &Authority,
+    call: &Call,
+    id: CredentialId,
+    days: Option<u32>,
+) -> Result<Locations, Fault> {
+    limits::of_own_token(authority, call, id).await?;
     of_credential(authority, id, days).await
 }
 

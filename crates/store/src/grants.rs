@@ -8,7 +8,8 @@ mod token;
 use std::collections::HashMap;
 
 use keywright_core::{
-    CredentialId, CredentialKind, Epochs, Grant, PrincipalKind, PublisherId, SessionId, TokenHash, Wanted,
+    CredentialId, CredentialKind, Epochs, Grant, PrincipalKind, PublisherId, SessionId, TokenHash, UserId,
+    Wanted,
 };
 use keywright_verify::source::LoadedTokens;
 use keywright_verify::{GrantSource, Loaded, SourceError};
@@ -18,7 +19,7 @@ use uuid::Uuid;
 use self::personal::PersonalRow;
 use self::token::TokenRow;
 use crate::conn::{Conn, call, on};
-use crate::dialect::{Statement, statements};
+use crate::dialect::statements;
 use crate::engine::Engine;
 use crate::error::StoreError;
 use crate::external_identities;
@@ -112,7 +113,7 @@ statements! {
          WHERE p.id = 1"
     ];
     TOKEN_HASH = ["SELECT token_hash FROM service_tokens WHERE id = $1"];
-    PERSONAL_HASH = ["SELECT token_hash FROM personal_tokens WHERE id = $1"];
+    PERSONAL_HASH = ["SELECT token_hash FROM personal_tokens WHERE id = $1 AND user_id = $2"];
     SESSION = [
         "SELECT ", epoch_columns!(), ", s.id, s.epoch, s.expires_at, s.revoked_at, ", person_columns!("session"), " \
          FROM platform p LEFT JOIN sessions s ON s.id = $1 LEFT JOIN users u ON u.id = s.user_id \
@@ -219,32 +220,32 @@ pub async fn load(conn: Conn<'_>, wanted: &Wanted) -> Result<Option<Loaded>, Sto
 /// # Errors
 /// As any query.
 pub async fn of_service_token(mut conn: Conn<'_>, id: CredentialId) -> Result<Option<Grant>, StoreError> {
-    let Some(hash) = hash_of(conn.reborrow(), &TOKEN_HASH, id).await? else { return Ok(None) };
+    let hash = on!(conn.reborrow(), |c| sqlx::query_scalar::<DB, Vec<u8>>(TOKEN_HASH.text::<DB>())
+        .bind(id.0)
+        .fetch_optional(c))?;
+    let Some(hash) = hash_of(hash)? else { return Ok(None) };
     Ok(token(conn, &hash, None).await?.map(|loaded| loaded.grant))
 }
 
-/// The grant of a personal token with this id, for a publisher, or for the one that it acts in by itself.
+/// The grant of a user's personal token with this id, where it acts by itself.
 ///
 /// # Errors
 /// As any query.
 pub async fn of_personal_token(
     mut conn: Conn<'_>,
+    user: UserId,
     id: CredentialId,
-    publisher: Option<PublisherId>,
 ) -> Result<Option<Grant>, StoreError> {
-    let Some(hash) = hash_of(conn.reborrow(), &PERSONAL_HASH, id).await? else { return Ok(None) };
-    Ok(personal(conn, &hash, publisher).await?.map(|loaded| loaded.grant))
+    let hash = on!(conn.reborrow(), |c| sqlx::query_scalar::<DB, Vec<u8>>(PERSONAL_HASH.text::<DB>())
+        .bind(id.0)
+        .bind(user.0)
+        .fetch_optional(c))?;
+    let Some(hash) = hash_of(hash)? else { return Ok(None) };
+    Ok(personal(conn, &hash, None).await?.map(|loaded| loaded.grant))
 }
 
-async fn hash_of(
-    conn: Conn<'_>,
-    statement: &Statement,
-    id: CredentialId,
-) -> Result<Option<TokenHash>, StoreError> {
-    let hash = on!(conn, |c| sqlx::query_scalar::<DB, Vec<u8>>(statement.text::<DB>())
-        .bind(id.0)
-        .fetch_optional(c))?;
-    let hash = hash.map(|bytes| <[u8; 32]>::try_from(bytes).map(TokenHash::from_bytes)).transpose();
+fn hash_of(bytes: Option<Vec<u8>>) -> Result<Option<TokenHash>, StoreError> {
+    let hash = bytes.map(|bytes| <[u8; 32]>::try_from(bytes).map(TokenHash::from_bytes)).transpose();
     hash.map_err(|_| StoreError::corrupt("a token's hash has not 32 bytes"))
 }
 

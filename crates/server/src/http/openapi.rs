@@ -119,6 +119,8 @@ fn limits_and_places() -> OpenApiRouter<App> {
         .routes(routes!(auth::verify_batch::verify_batch))
         .routes(routes!(tokens::limit_state::limit_state))
         .routes(routes!(tokens::locations::locations))
+        .routes(routes!(tokens::limit_state::of_own))
+        .routes(routes!(tokens::locations::of_own))
 }
 
 fn service_token_routes() -> OpenApiRouter<App> {

@@ -81,5 +81,6 @@ mod traces;
 mod two_nodes;
 mod users;
 mod users_me_tokens;
+mod users_me_tokens_limits;
 mod users_me_tokens_policy;
 mod users_tokens;

@@ -1,4 +1,4 @@
-//! `GET /auth/tokens/{id}/limit-state`.
+//! `GET /auth/tokens/{id}/limit-state` and `GET /users/me/tokens/{id}/limit-state`.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -6,7 +6,7 @@ use keywright_api::verify::LimitStates;
 use keywright_authority::limits as use_cases;
 
 use crate::http::answer::Refused;
-use crate::http::gate::{Caller, TokensRead};
+use crate::http::gate::{Anyone, Caller, TokensRead};
 use crate::http::input::{NoQuery, PathId};
 use crate::http::{App, limits};
 
@@ -25,5 +25,24 @@ pub async fn limit_state(
     PathId(id): PathId,
 ) -> Result<Response, Refused> {
     let grant = use_cases::of_service_token(app.authority(), &caller.call, id).await?;
+    Ok(limits::states(&app, &grant).await)
+}
+
+/// How much of its limits one of the caller's own personal tokens has left. Asking takes nothing of them.
+#[utoipa::path(
+    get, path = "/users/me/tokens/{id}/limit-state", tag = "personal tokens",
+    operation_id = "get_personal_token_limit_state",
+    params(("id" = uuid::Uuid, Path, description = "The token")),
+    responses((status = 200, description = "What is left, in the publisher that it acts in by itself", body = LimitStates),
+        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
+        (status = "5XX", description = "Not available at the moment", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+)]
+pub async fn of_own(
+    State(app): State<App>,
+    caller: Caller<Anyone>,
+    _: NoQuery,
+    PathId(id): PathId,
+) -> Result<Response, Refused> {
+    let grant = use_cases::of_own_token(app.authority(), &caller.call, id).await?;
     Ok(limits::states(&app, &grant).await)
 }

@@ -1,4 +1,4 @@
-//! `GET /auth/tokens/{id}/locations`.
+//! `GET /auth/tokens/{id}/locations` and `GET /users/me/tokens/{id}/locations`.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -6,7 +6,7 @@ use keywright_api::location::{LocationQuery, Locations};
 use keywright_authority::locations as use_cases;
 
 use crate::http::answer::Refused;
-use crate::http::gate::{Caller, TokensRead};
+use crate::http::gate::{Anyone, Caller, TokensRead};
 use crate::http::input::{PathId, Query};
 use crate::http::{App, locations};
 
@@ -25,5 +25,24 @@ pub async fn locations(
     PathId(id): PathId,
 ) -> Result<Response, Refused> {
     let found = use_cases::of_service_token(app.authority(), &caller.call, id, query.days).await?;
+    Ok(locations::answer(id, found))
+}
+
+/// From where one of the caller's own personal tokens was used.
+#[utoipa::path(
+    get, path = "/users/me/tokens/{id}/locations", tag = "personal tokens",
+    operation_id = "get_personal_token_locations",
+    params(("id" = uuid::Uuid, Path, description = "The token"), LocationQuery),
+    responses((status = 200, description = "Countries and networks", body = Locations),
+        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
+        (status = "5XX", description = "Not available at the moment", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+)]
+pub async fn of_own(
+    State(app): State<App>,
+    caller: Caller<Anyone>,
+    Query(query): Query<LocationQuery>,
+    PathId(id): PathId,
+) -> Result<Response, Refused> {
+    let found = use_cases::of_own_token(app.authority(), &caller.call, id, query.days).await?;
     Ok(locations::answer(id, found))
 }
