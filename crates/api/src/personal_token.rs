@@ -145,7 +145,7 @@ pub struct Grantable {
 
 /// What was revoked with one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct TokensRevoked {
+pub struct PersonalTokensRevoked {
     /// How many tokens could be used before.
     pub revoked: u64,
 }

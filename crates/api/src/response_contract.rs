@@ -106,7 +106,7 @@ fn schema_and_serialisation_of_every_answer_agree() {
     agrees::<personal_token::PersonalToken>();
     agrees::<personal_token::CreatedPersonalToken>();
     agrees::<personal_token::GrantableScopes>();
-    agrees::<personal_token::TokensRevoked>();
+    agrees::<personal_token::PersonalTokensRevoked>();
     agrees::<problem::Problem>();
     agrees::<publisher::Publisher>();
     agrees::<publisher::PublisherSettings>();

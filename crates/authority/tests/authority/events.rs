@@ -114,7 +114,10 @@ async fn what_reaches_many_is_told_once() {
         let emergency = told(&world, 2).await.event;
         assert_eq!((emergency.id, emergency.type_.as_str()), (outcome.event_id, "emergency.revoked"));
         assert_eq!(json(emergency.details.as_ref())["kept_caller"], json!(admin.row.id));
-        assert_eq!(json(emergency.details.as_ref())["reached"], json!({"service": 1, "sessions": 0}));
+        assert_eq!(
+            json(emergency.details.as_ref())["reached"],
+            json!({"service": 1, "personal": 0, "sessions": 0})
+        );
 
         world.advance_seconds(500 * 86_400);
         let sweep = CleanUp { deactivate_only: false, older_than_days: 0 };

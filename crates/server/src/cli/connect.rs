@@ -49,6 +49,10 @@ async fn logged_in(globals: &Globals, caller: &Caller, output: &Output) -> Resul
     if !wanted || globals.token(&environment)?.is_some() {
         return Ok(None);
     }
+    // Who gives a token as a rule needs no home for logins.
+    if matches!(caller, Caller::Token) && !Credentials::have_a_place(&environment) {
+        return Ok(None);
+    }
     let mut credentials = Credentials::read(&environment)?;
     let Some(base) = login::server(globals, &credentials)? else { return Ok(None) };
     let token = login::token(&base, &mut credentials, output).await?;

@@ -46,6 +46,11 @@ impl Credentials {
         Self::read_from(place(environment)?)
     }
 
+    /// Whether there is a place where they would be.
+    pub(crate) fn have_a_place(environment: &Environment<'_>) -> bool {
+        place(environment).is_ok()
+    }
+
     fn read_from(path: PathBuf) -> Result<Self, Failure> {
         let wrong = |why: &dyn std::fmt::Display| Failure::Usage(format!("{}: {why}", path.display()));
         let metadata = match std::fs::metadata(&path) {

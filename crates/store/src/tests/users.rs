@@ -57,11 +57,20 @@ async fn by_id(store: &TestStore, number: u64) -> Option<UserRow> {
     read(store, async |conn| users::by_id(conn, user_id(number), None).await).await
 }
 
-const JOIN: Statement = Statement {
-    name: "test",
-    sqlite: "INSERT INTO memberships VALUES ($1, $2, $1, 1, 'operator', NULL, 'x', 0, 0, 1)",
-    postgres: "INSERT INTO memberships VALUES ($1, $2, $1, 1, 'operator', NULL, 'x', now(), now(), 1)",
-};
+macro_rules! join {
+    ($moment:literal) => {
+        concat!(
+            "INSERT INTO memberships (user_id, publisher_id, role_id, session_epoch, created_by_type, \
+             created_by_name, created_at, updated_at, version) VALUES ($1, $2, $1, 1, 'operator', 'x', ",
+            $moment,
+            ", ",
+            $moment,
+            ", 1)"
+        )
+    };
+}
+
+const JOIN: Statement = Statement { name: "test", sqlite: join!("0"), postgres: join!("now()") };
 
 async fn join(store: &TestStore, user: u64, publisher: u64) {
     change(store, async |conn| change_rows!(conn, JOIN; user_id(user).0, publisher_id(publisher).0)).await;

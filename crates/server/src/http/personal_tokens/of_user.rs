@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use keywright_api::page::{DEFAULT_LIMIT, Page};
-use keywright_api::personal_token::{PersonalToken, TokensRevoked};
+use keywright_api::personal_token::{PersonalToken, PersonalTokensRevoked};
 use keywright_api::personal_token_request::PersonalTokenQuery;
 use keywright_api::publisher_request::ReasonGiven;
 use keywright_api::request::FromFields;
@@ -103,7 +103,7 @@ pub async fn approve(
     post, path = "/users/{id}/tokens/revoke-all", tag = "personal tokens", operation_id = "revoke_user_tokens",
     params(("id" = uuid::Uuid, Path, description = "The user")),
     request_body = Option<ReasonGiven>,
-    responses((status = 200, description = "Revoked", body = TokensRevoked),
+    responses((status = 200, description = "Revoked", body = PersonalTokensRevoked),
         (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
         (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
 )]
@@ -117,5 +117,5 @@ pub async fn revoke_all(
     let request = ReasonGiven::from_body_or_empty(&body, &rules(&app))?;
     let revoked =
         personal_tokens::revoke_all_of_user(app.authority(), caller.call, user, request.reason).await?;
-    Ok(json_no_store(StatusCode::OK, &TokensRevoked { revoked }))
+    Ok(json_no_store(StatusCode::OK, &PersonalTokensRevoked { revoked }))
 }

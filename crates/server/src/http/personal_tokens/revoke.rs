@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
-use keywright_api::personal_token::TokensRevoked;
+use keywright_api::personal_token::PersonalTokensRevoked;
 use keywright_api::publisher_request::ReasonGiven;
 use keywright_api::request::FromFields;
 use keywright_api::service_token_request::RevokeQuery;
@@ -38,7 +38,7 @@ pub async fn revoke(
 #[utoipa::path(
     post, path = "/users/me/tokens/revoke-all", tag = "personal tokens", operation_id = "revoke_personal_tokens",
     request_body = Option<ReasonGiven>,
-    responses((status = 200, description = "Revoked", body = TokensRevoked),
+    responses((status = 200, description = "Revoked", body = PersonalTokensRevoked),
         (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
         (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
 )]
@@ -50,5 +50,5 @@ pub async fn revoke_all(
 ) -> Result<Response, Refused> {
     let request = ReasonGiven::from_body_or_empty(&body, &rules(&app))?;
     let revoked = personal_tokens::revoke_all(app.authority(), caller.call, request.reason).await?;
-    Ok(json_no_store(StatusCode::OK, &TokensRevoked { revoked }))
+    Ok(json_no_store(StatusCode::OK, &PersonalTokensRevoked { revoked }))
 }
