@@ -17,7 +17,6 @@ use crate::script::Request;
 use crate::sections::open_loop::paced;
 
 const CLIENTS: usize = 50;
-const EMAIL: &str = "soak@example.com";
 const PASSWORD: &str = "nine yellow kettles under the bridge";
 /// What 99 of 100 verifications may take meanwhile, in milliseconds.
 const P99_MILLIS: f64 = 5.0;
@@ -26,7 +25,9 @@ const P99_MILLIS: f64 = 5.0;
 pub(super) fn logins(stage: &Stage) -> Result<Vec<String>> {
     let settings = [("KEYWRIGHT_SERVER__PUBLIC_URL", "http://127.0.0.1")];
     let mut node = stage.node(Some(&stage.database()?), &settings)?;
-    create_user(&node)?;
+    for number in 0..CLIENTS {
+        create_user(&node, &email(number))?;
+    }
     let script = self_form(Arc::new(node.tokens.clone()));
     let time = stage.pick(Duration::from_secs(20), Duration::from_secs(3));
     let calm = paced(node.server.address, &script, time)?.percentile_micros(99.0) / 1_000.0;
@@ -43,8 +44,13 @@ pub(super) fn logins(stage: &Stage) -> Result<Vec<String>> {
     )])
 }
 
-fn create_user(node: &Node) -> Result<()> {
-    let mut command = node.setup.command(&["user", "create", "--email", EMAIL, "--platform-admin"]);
+/// Each client is a person of their own: of many attempts at one account all but a few are told to wait.
+fn email(number: usize) -> String {
+    format!("soak-{number}@example.com")
+}
+
+fn create_user(node: &Node, email: &str) -> Result<()> {
+    let mut command = node.setup.command(&["user", "create", "--email", email, "--platform-admin"]);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn()?;
     writeln!(child.stdin.take().context("no standard input")?, "{PASSWORD}")?;
     let done = child.wait()?;
@@ -63,11 +69,11 @@ impl Storm {
     fn start(address: SocketAddr) -> Self {
         let (over, logins, refused) = (Arc::default(), Arc::default(), Arc::default());
         let mut storm = Self { over, logins, refused, clients: Vec::new() };
-        for _ in 0..CLIENTS {
+        for number in 0..CLIENTS {
             let (over, logins, refused) =
                 (Arc::clone(&storm.over), Arc::clone(&storm.logins), Arc::clone(&storm.refused));
             storm.clients.push(std::thread::spawn(move || {
-                let body = json!({"email": EMAIL, "password": PASSWORD}).to_string();
+                let body = json!({"email": email(number), "password": PASSWORD}).to_string();
                 while !over.load(Ordering::Relaxed) {
                     match http::call(address, Request::post("/api/v1/auth/login", "", &body))?.status {
                         200 => logins.fetch_add(1, Ordering::Relaxed),
