@@ -24,6 +24,7 @@ mod nodes;
 mod nodes_gaps;
 mod passwords;
 mod people;
+mod personal_sequences;
 mod proxy;
 mod raw;
 mod refreshing;

@@ -15,7 +15,7 @@ fn user_id(number: u64) -> UserId {
     UserId::generate(NOW, entropy(number + 500))
 }
 
-async fn user(store: &Store, number: u64, platform_role: Option<&str>) -> UserId {
+pub(super) async fn user(store: &Store, number: u64, platform_role: Option<&str>) -> UserId {
     let id = user_id(number);
     let email = format!("u{number}@example.com");
     change(store, async |c| insert_user(c, id, &email, platform_role, at(number)).await).await;
@@ -23,7 +23,7 @@ async fn user(store: &Store, number: u64, platform_role: Option<&str>) -> UserId
     id
 }
 
-async fn join(store: &Store, user: UserId, role: &RoleRow, number: u64) {
+pub(super) async fn join(store: &Store, user: UserId, role: &RoleRow, number: u64) {
     let new = NewMembership {
         user_id: user,
         publisher_id: role.publisher_id,

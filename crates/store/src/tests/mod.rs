@@ -13,6 +13,7 @@ mod notifications;
 mod parity;
 mod partitions;
 mod people;
+mod personal_tokens;
 mod plans;
 mod pooler;
 mod records;
