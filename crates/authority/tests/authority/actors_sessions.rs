@@ -148,8 +148,9 @@ impl Loss {
         let holding = async |id| there.begin_change(&[], &[id]).await.unwrap();
         match self {
             Self::Removed => {
-                let mut tx = holding(user.0).await;
-                assert!(member_rows::remove(tx.conn(), publisher, user, 1).await.unwrap());
+                let mut tx = there.begin().await.unwrap();
+                let epoch = platform::next_epoch(tx.conn()).await.unwrap();
+                assert!(member_rows::remove(tx.conn(), publisher, user, epoch).await.unwrap());
                 tx
             }
             Self::RoleNarrowed => {
