@@ -2,7 +2,9 @@
 
 use std::net::IpAddr;
 
-use ipnet::{IpNet, Ipv4Net};
+use ipnet::IpNet;
+use keywright_core::Network;
+use keywright_core::allowlist::NetworkError;
 
 use super::{Fault, Raw, Settable, Shape};
 use crate::config::finding::printable;
@@ -10,34 +12,18 @@ use crate::config::setting::Setting;
 
 /// Networks of either family without host bits, never the whole of a family.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Networks(Vec<IpNet>);
+pub struct Networks(Vec<Network>);
 
 impl Networks {
     /// The networks.
-    pub fn as_slice(&self) -> &[IpNet] {
+    pub fn as_slice(&self) -> &[Network] {
         &self.0
     }
 
     /// Whether the address lies in one of them. An IPv4-mapped IPv6 address equals its IPv4.
     pub fn contains(&self, address: IpAddr) -> bool {
-        let address = address.to_canonical();
-        self.0.iter().any(|network| network.contains(&address))
+        self.0.iter().any(|network| network.contains(address))
     }
-}
-
-/// A CIDR, or a bare address for itself alone; an IPv4-mapped network becomes its IPv4. The address is read by
-/// the standard library: `ipnet` takes leading zeros, which others read as octal.
-fn network(text: &str) -> Option<IpNet> {
-    let network = match text.split_once('/') {
-        None => IpNet::from(text.parse::<IpAddr>().ok()?),
-        Some((_, prefix)) if !prefix.bytes().all(|byte| byte.is_ascii_digit()) => return None,
-        Some((address, prefix)) => IpNet::new(address.parse().ok()?, prefix.parse().ok()?).ok()?,
-    };
-    let mapped = match network {
-        IpNet::V6(v6) => v6.addr().to_ipv4_mapped().zip(v6.prefix_len().checked_sub(96)),
-        IpNet::V4(_) => None,
-    };
-    Some(mapped.and_then(|(address, prefix)| Ipv4Net::new(address, prefix).ok()).map_or(network, IpNet::V4))
 }
 
 impl Settable for Networks {
@@ -47,16 +33,19 @@ impl Settable for Networks {
         let mut networks = Vec::new();
         for (at, item) in raw.items(|c| c == ',').into_iter().enumerate() {
             let entry = at + 1;
-            let Some(network) = network(item) else {
-                return Err(Fault::new(format!("has no network as entry {entry}: {}", printable(item))));
-            };
-            if network.trunc() != network {
-                let fault = format!("has host bits in entry {entry}: {network}");
-                return Err(Fault::with_fix(fault, format!("give {}", network.trunc())));
+            match item.parse() {
+                Ok(network) => networks.push(network),
+                Err(NetworkError::Grammar) => {
+                    return Err(Fault::new(format!("has no network as entry {entry}: {}", printable(item))));
+                }
+                Err(NetworkError::HostBits(network)) => {
+                    let fault = format!("has host bits in entry {entry}: {}", printable(item));
+                    return Err(Fault::with_fix(fault, format!("give {network}")));
+                }
             }
-            networks.push(network);
         }
-        if IpNet::aggregate(&networks).iter().any(|network| network.prefix_len() == 0) {
+        let all: Vec<IpNet> = networks.iter().copied().map(IpNet::from).collect();
+        if IpNet::aggregate(&all).iter().any(|network| network.prefix_len() == 0) {
             return Err(Fault::with_fix(
                 "covers every address of a family: any client could then choose its own address",
                 "give the addresses of your proxies alone",
