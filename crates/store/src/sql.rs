@@ -8,6 +8,9 @@ use std::net::IpAddr;
 use keywright_core::Timestamp;
 use uuid::Uuid;
 
+use crate::conn::{Conn, on};
+use crate::error::StoreError;
+
 /// A part of a statement.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Part {
@@ -108,3 +111,24 @@ macro_rules! builder {
 }
 
 pub(crate) use builder;
+
+/// Most ids that one statement names.
+const MAX_IDS: usize = 1_000;
+
+/// Runs a statement about rows, in slices: `statement` ends where the list of their ids begins. Gives the number
+/// of rows that it changed.
+pub(crate) async fn change_each(
+    mut conn: Conn<'_>,
+    statement: &Sql,
+    ids: &[Uuid],
+) -> Result<u64, StoreError> {
+    let mut changed = 0;
+    for slice in ids.chunks(MAX_IDS) {
+        let mut sql = statement.clone();
+        sql.bind_list(slice.iter().copied());
+        changed += on!(conn.reborrow(), |c| async {
+            builder!(sql).build().persistent(false).execute(c).await.map(|done| done.rows_affected())
+        })?;
+    }
+    Ok(changed)
+}

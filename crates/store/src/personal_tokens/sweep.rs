@@ -8,7 +8,7 @@ use crate::conn::{Conn, change, on};
 use crate::dialect::statements;
 use crate::error::StoreError;
 use crate::sessions::Reach;
-use crate::sql::{Sql, builder};
+use crate::sql::{Sql, builder, change_each};
 use crate::types::{Time, to_i64, to_u64};
 
 statements! {
@@ -35,16 +35,6 @@ statements! {
     ];
 }
 
-/// Most ids that one statement names.
-const MAX_IDS: usize = 1_000;
-
-/// Runs a statement about a slice of ids, and gives the number of rows.
-async fn change_each(conn: Conn<'_>, sql: &Sql) -> Result<u64, StoreError> {
-    on!(conn, |c| async {
-        builder!(sql).build().persistent(false).execute(c).await.map(|done| done.rows_affected())
-    })
-}
-
 /// Marks at most `limit` tokens below the number of a reach that all of them lie in, which are revoked by that
 /// alone, as revoked in their own rows too; tells how many.
 ///
@@ -59,15 +49,11 @@ pub async fn mark_revoked_by_epoch(
     let ids = on!(conn.reborrow(), |c| sqlx::query_scalar::<DB, Uuid>(BELOW_EPOCH.text::<DB>())
         .bind(i64::from(limit))
         .fetch_all(c))?;
-    let mut marked = 0;
-    for slice in ids.chunks(MAX_IDS) {
-        let mut sql = Sql::new("UPDATE personal_tokens SET revoked_at = ");
-        sql.bind(now).text(", revoked_reason = ").bind(reason);
-        sql.text(", version = version + 1, updated_at = ").bind(now);
-        sql.text(" WHERE id IN ").bind_list(slice.iter().copied());
-        marked += change_each(conn.reborrow(), &sql).await?;
-    }
-    Ok(marked)
+    let mut sql = Sql::new("UPDATE personal_tokens SET revoked_at = ");
+    sql.bind(now).text(", revoked_reason = ").bind(reason);
+    sql.text(", version = version + 1, updated_at = ").bind(now);
+    sql.text(" WHERE id IN ");
+    change_each(conn, &sql, &ids).await
 }
 
 /// Lifts a token into another epoch, so that it survives an emergency; false when there is none.
@@ -119,12 +105,10 @@ pub async fn deactivate_expired(
         .bind(Time(expired_before))
         .bind(i64::from(limit))
         .fetch_all(c))?;
-    for slice in ids.chunks(MAX_IDS) {
-        let mut sql = Sql::new("UPDATE personal_tokens SET is_active = ");
-        sql.bind(false).text(", version = version + 1, updated_at = ").bind(now);
-        sql.text(" WHERE id IN ").bind_list(slice.iter().copied());
-        change_each(conn.reborrow(), &sql).await?;
-    }
+    let mut sql = Sql::new("UPDATE personal_tokens SET is_active = ");
+    sql.bind(false).text(", version = version + 1, updated_at = ").bind(now);
+    sql.text(" WHERE id IN ");
+    change_each(conn, &sql, &ids).await?;
     Ok(ids.into_iter().map(CredentialId).collect())
 }
 
@@ -143,15 +127,10 @@ pub async fn delete_dead(
         .bind(Time(dead_before))
         .bind(i64::from(limit))
         .fetch_all(c))?;
-    for slice in ids.chunks(MAX_IDS) {
-        for text in [
-            "DELETE FROM credential_usage WHERE credential_id IN ",
-            "DELETE FROM personal_tokens WHERE id IN ",
-        ] {
-            let mut sql = Sql::new(text);
-            sql.bind_list(slice.iter().copied());
-            change_each(conn.reborrow(), &sql).await?;
-        }
+    for text in
+        ["DELETE FROM credential_usage WHERE credential_id IN ", "DELETE FROM personal_tokens WHERE id IN "]
+    {
+        change_each(conn.reborrow(), &Sql::new(text), &ids).await?;
     }
     Ok(ids.into_iter().map(CredentialId).collect())
 }

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::conn::{Conn, change, on};
 use crate::dialect::statements;
 use crate::error::StoreError;
-use crate::sql::{Sql, builder};
+use crate::sql::{Sql, change_each};
 use crate::types::{Time, to_i64, to_u64};
 
 statements! {
@@ -26,16 +26,6 @@ statements! {
     SET_EPOCH = ["UPDATE service_tokens SET epoch = $2 WHERE id = $1"];
 }
 
-/// Most ids that one statement names.
-const MAX_IDS: usize = 1_000;
-
-/// Runs a statement about a slice of ids, and gives the number of rows.
-async fn change_each(conn: Conn<'_>, sql: &Sql) -> Result<u64, StoreError> {
-    on!(conn, |c| async {
-        builder!(sql).build().persistent(false).execute(c).await.map(|done| done.rows_affected())
-    })
-}
-
 /// Switches off usable tokens whose life, or grace, ended at or before `expired_before`.
 ///
 /// # Errors
@@ -50,12 +40,10 @@ pub async fn deactivate_expired(
         .bind(Time(expired_before))
         .bind(i64::from(limit))
         .fetch_all(c))?;
-    for slice in ids.chunks(MAX_IDS) {
-        let mut sql = Sql::new("UPDATE service_tokens SET is_active = ");
-        sql.bind(false).text(", version = version + 1, updated_at = ").bind(now);
-        sql.text(" WHERE id IN ").bind_list(slice.iter().copied());
-        change_each(conn.reborrow(), &sql).await?;
-    }
+    let mut sql = Sql::new("UPDATE service_tokens SET is_active = ");
+    sql.bind(false).text(", version = version + 1, updated_at = ").bind(now);
+    sql.text(" WHERE id IN ");
+    change_each(conn, &sql, &ids).await?;
     Ok(ids.into_iter().map(CredentialId).collect())
 }
 
@@ -72,15 +60,10 @@ pub async fn delete_dead(
         .bind(Time(dead_before))
         .bind(i64::from(limit))
         .fetch_all(c))?;
-    for slice in ids.chunks(MAX_IDS) {
-        for text in [
-            "DELETE FROM credential_usage WHERE credential_id IN ",
-            "DELETE FROM service_tokens WHERE id IN ",
-        ] {
-            let mut sql = Sql::new(text);
-            sql.bind_list(slice.iter().copied());
-            change_each(conn.reborrow(), &sql).await?;
-        }
+    for text in
+        ["DELETE FROM credential_usage WHERE credential_id IN ", "DELETE FROM service_tokens WHERE id IN "]
+    {
+        change_each(conn.reborrow(), &Sql::new(text), &ids).await?;
     }
     Ok(ids.into_iter().map(CredentialId).collect())
 }
@@ -107,20 +90,16 @@ pub async fn mark_revoked_by_epoch(
 
 /// Marks these tokens as revoked; tells how many.
 pub(super) async fn mark_each(
-    mut conn: Conn<'_>,
+    conn: Conn<'_>,
     ids: &[Uuid],
     now: Timestamp,
     reason: Option<&str>,
 ) -> Result<u64, StoreError> {
-    let mut marked = 0;
-    for slice in ids.chunks(MAX_IDS) {
-        let mut sql = Sql::new("UPDATE service_tokens SET revoked_at = ");
-        sql.bind(now).text(", revoked_reason = ").bind(reason);
-        sql.text(", version = version + 1, updated_at = ").bind(now);
-        sql.text(" WHERE id IN ").bind_list(slice.iter().copied());
-        marked += change_each(conn.reborrow(), &sql).await?;
-    }
-    Ok(marked)
+    let mut sql = Sql::new("UPDATE service_tokens SET revoked_at = ");
+    sql.bind(now).text(", revoked_reason = ").bind(reason);
+    sql.text(", version = version + 1, updated_at = ").bind(now);
+    sql.text(" WHERE id IN ");
+    change_each(conn, &sql, ids).await
 }
 
 /// How many tokens of an epoch below `epoch` are not marked yet.

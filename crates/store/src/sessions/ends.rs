@@ -7,7 +7,7 @@ use super::session_reaches;
 use crate::conn::{Conn, change, on};
 use crate::dialect::statements;
 use crate::error::StoreError;
-use crate::sql::{Sql, builder};
+use crate::sql::{Sql, change_each};
 use crate::types::{Time, to_i64};
 
 statements! {
@@ -35,9 +35,6 @@ statements! {
          ORDER BY id LIMIT $2"
     ] + "FOR UPDATE SKIP LOCKED";
 }
-
-/// Most ids that one statement names.
-const MAX_IDS: usize = 1_000;
 
 /// Ends a session; false when it was ended already.
 ///
@@ -102,13 +99,6 @@ pub async fn set_epoch(conn: Conn<'_>, id: SessionId, epoch: u64) -> Result<bool
     Ok(done == 1)
 }
 
-/// Runs a statement about a slice of ids, and gives the number of rows.
-async fn change_each(conn: Conn<'_>, sql: &Sql) -> Result<u64, StoreError> {
-    on!(conn, |c| async {
-        builder!(sql).build().persistent(false).execute(c).await.map(|done| done.rows_affected())
-    })
-}
-
 /// Marks at most `limit` sessions below the number of a reach that they lie in, which are revoked by that
 /// alone, as revoked in their own rows too; tells how many.
 ///
@@ -123,14 +113,10 @@ pub async fn mark_revoked_by_epoch(
     let ids = on!(conn.reborrow(), |c| sqlx::query_scalar::<DB, Uuid>(BELOW_EPOCH.text::<DB>())
         .bind(i64::from(limit))
         .fetch_all(c))?;
-    let mut marked = 0;
-    for slice in ids.chunks(MAX_IDS) {
-        let mut sql = Sql::new("UPDATE sessions SET revoked_at = ");
-        sql.bind(now).text(", revoked_reason = ").bind(reason);
-        sql.text(" WHERE id IN ").bind_list(slice.iter().copied());
-        marked += change_each(conn.reborrow(), &sql).await?;
-    }
-    Ok(marked)
+    let mut sql = Sql::new("UPDATE sessions SET revoked_at = ");
+    sql.bind(now).text(", revoked_reason = ").bind(reason);
+    sql.text(" WHERE id IN ");
+    change_each(conn, &sql, &ids).await
 }
 
 /// Removes at most `limit` sessions that ended at or before `ended_before`, with their refresh tokens; tells
@@ -147,12 +133,8 @@ pub async fn delete_ended(
         .bind(Time(ended_before))
         .bind(i64::from(limit))
         .fetch_all(c))?;
-    for slice in ids.chunks(MAX_IDS) {
-        for text in ["DELETE FROM refresh_tokens WHERE session_id IN ", "DELETE FROM sessions WHERE id IN "] {
-            let mut sql = Sql::new(text);
-            sql.bind_list(slice.iter().copied());
-            change_each(conn.reborrow(), &sql).await?;
-        }
+    for text in ["DELETE FROM refresh_tokens WHERE session_id IN ", "DELETE FROM sessions WHERE id IN "] {
+        change_each(conn.reborrow(), &Sql::new(text), &ids).await?;
     }
     Ok(ids.len() as u64)
 }
