@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use keywright_core::Timestamp;
 use keywright_store::{
-    idempotency, leases, personal_tokens, platform, service_tokens, sessions as store_sessions,
+    Conn, StoreError, idempotency, leases, personal_tokens, platform, service_tokens,
+    sessions as store_sessions,
 };
 use keywright_verify::clock::boot_micros;
 use parking_lot::Mutex;
@@ -195,60 +196,8 @@ impl Job {
 /// # Errors
 /// As the store.
 pub async fn mark(authority: &Authority) -> Result<u64, Fault> {
-    let tokens = mark_tokens(authority).await? + mark_tokens_of_accounts(authority).await?;
-    Ok(tokens + mark_sessions(authority).await? + mark_personal(authority).await?)
-}
-
-async fn mark_tokens_of_accounts(authority: &Authority) -> Result<u64, Fault> {
-    let mut marked = 0;
-    loop {
-        let (mut tx, now) = (authority.store().begin().await?, authority.now());
-        let reason = Some(WITH_ACCOUNT);
-        let done = service_tokens::mark_revoked_with_account(tx.conn(), now, reason, SLICE).await?;
-        if done == 0 {
-            tx.rollback().await;
-            return Ok(marked);
-        }
-        tx.commit().await?;
-        marked += done;
-        if done < u64::from(SLICE) {
-            return Ok(marked);
-        }
-    }
-}
-
-async fn mark_personal(authority: &Authority) -> Result<u64, Fault> {
-    let mut marked = 0;
-    loop {
-        let (mut tx, now) = (authority.store().begin().await?, authority.now());
-        let done = personal_tokens::mark_revoked_by_epoch(tx.conn(), now, Some(ALL_REVOKED), SLICE).await?;
-        if done == 0 {
-            tx.rollback().await;
-            return Ok(marked);
-        }
-        tx.commit().await?;
-        marked += done;
-        if done < u64::from(SLICE) {
-            return Ok(marked);
-        }
-    }
-}
-
-async fn mark_sessions(authority: &Authority) -> Result<u64, Fault> {
-    let mut marked = 0;
-    loop {
-        let (mut tx, now) = (authority.store().begin().await?, authority.now());
-        let done = store_sessions::mark_revoked_by_epoch(tx.conn(), now, Some(ALL_ENDED), SLICE).await?;
-        if done == 0 {
-            tx.rollback().await;
-            return Ok(marked);
-        }
-        tx.commit().await?;
-        marked += done;
-        if done < u64::from(SLICE) {
-            return Ok(marked);
-        }
-    }
+    let tokens = mark_tokens(authority).await? + Revoked::TokensOfAccounts.mark(authority).await?;
+    Ok(tokens + Revoked::Sessions.mark(authority).await? + Revoked::PersonalTokens.mark(authority).await?)
 }
 
 async fn mark_tokens(authority: &Authority) -> Result<u64, Fault> {
@@ -256,18 +205,48 @@ async fn mark_tokens(authority: &Authority) -> Result<u64, Fault> {
     let epoch = platform::epochs(reader.conn()).await?.service;
     let left = service_tokens::count_below_epoch(reader.conn(), epoch).await?;
     drop(reader);
-    if left == 0 {
-        return Ok(0);
+    if left == 0 { Ok(0) } else { Revoked::TokensBelow(epoch).mark(authority).await }
+}
+
+/// Rows that a raised number revoked.
+#[derive(Clone, Copy)]
+enum Revoked {
+    TokensBelow(u64),
+    TokensOfAccounts,
+    Sessions,
+    PersonalTokens,
+}
+
+impl Revoked {
+    async fn mark(self, authority: &Authority) -> Result<u64, Fault> {
+        let mut marked = 0;
+        loop {
+            let (mut tx, now) = (authority.store().begin().await?, authority.now());
+            let done = self.mark_slice(tx.conn(), now).await?;
+            if done == 0 {
+                tx.rollback().await;
+                return Ok(marked);
+            }
+            tx.commit().await?;
+            marked += done;
+            if done < u64::from(SLICE) {
+                return Ok(marked);
+            }
+        }
     }
-    let mut marked = 0;
-    loop {
-        let (mut tx, now) = (authority.store().begin().await?, authority.now());
-        let done =
-            service_tokens::mark_revoked_by_epoch(tx.conn(), epoch, now, Some(EMERGENCY), SLICE).await?;
-        tx.commit().await?;
-        marked += done;
-        if done < u64::from(SLICE) {
-            return Ok(marked);
+
+    async fn mark_slice(self, conn: Conn<'_>, now: Timestamp) -> Result<u64, StoreError> {
+        match self {
+            Self::TokensBelow(epoch) => {
+                service_tokens::mark_revoked_by_epoch(conn, epoch, now, Some(EMERGENCY), SLICE).await
+            }
+            Self::TokensOfAccounts => {
+                service_tokens::mark_revoked_with_account(conn, now, Some(WITH_ACCOUNT), SLICE).await
+            }
+            Self::Sessions => store_sessions::mark_revoked_by_epoch(conn, now, Some(ALL_ENDED), SLICE).await,
+            Self::PersonalTokens => {
+                personal_tokens::mark_revoked_by_epoch(conn, now, Some(ALL_REVOKED), SLICE).await
+            }
         }
     }
 }
