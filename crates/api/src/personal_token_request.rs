@@ -9,7 +9,7 @@ use crate::{
     problem::FieldCode,
     request::{Fields, Format, FromFields, Refused},
     service_token::TokenStatus,
-    service_token_request::{Expiry, MAX_DAYS, MAX_EXPIRY_DAYS, MAX_NAME},
+    service_token_request::{Expiry, MAX_DAYS, MAX_EXPIRY_DAYS, MAX_NAME, one_end},
 };
 use serde::Serialize;
 use utoipa::{
@@ -76,20 +76,13 @@ pub struct CreatePersonalToken {
 impl CreatePersonalToken {
     /// How long the token shall live.
     pub fn expiry(&self) -> Expiry<'_> {
-        match (&self.expires_at, self.expires_in_days) {
-            (Patch::Value(moment), _) => Expiry::At(moment),
-            (_, Patch::Value(days)) => Expiry::InDays(days),
-            (Patch::Null, _) | (_, Patch::Null) => Expiry::Never,
-            (Patch::Absent, Patch::Absent) => Expiry::Default,
-        }
+        Expiry::of(&self.expires_at, self.expires_in_days)
     }
 }
 
 impl FromFields for CreatePersonalToken {
     fn from_fields(mut fields: Fields<'_>) -> Result<Self, Refused> {
-        if fields.has("expires_at") && fields.has("expires_in_days") {
-            fields.fault("expires_in_days", FieldCode::Conflict, "say either this or expires_at");
-        }
+        one_end(&mut fields);
         let name = fields.required("name", text(1, MAX_NAME).of(Format::Name));
         let (scopes, inherit_user_permissions) = rights(&mut fields, true);
         let publisher_ids = publishers(&mut fields);

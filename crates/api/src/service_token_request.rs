@@ -106,25 +106,34 @@ pub enum Expiry<'a> {
     InDays(u32),
 }
 
-impl CreateServiceToken {
-    /// How long the token shall live.
-    pub fn expiry(&self) -> Expiry<'_> {
-        match (&self.expires_at, self.expires_in_days) {
-            (Patch::Value(moment), _) => Expiry::At(moment),
-            (_, Patch::Value(days)) => Expiry::InDays(days),
-            (Patch::Null, _) | (_, Patch::Null) => Expiry::Never,
-            (Patch::Absent, Patch::Absent) => Expiry::Default,
+impl<'a> Expiry<'a> {
+    /// What `expires_at` and `expires_in_days` say together.
+    pub(crate) fn of(expires_at: &'a Patch<Time>, expires_in_days: Patch<u32>) -> Self {
+        match (expires_at, expires_in_days) {
+            (Patch::Value(moment), _) => Self::At(moment),
+            (_, Patch::Value(days)) => Self::InDays(days),
+            (Patch::Null, _) | (_, Patch::Null) => Self::Never,
+            (Patch::Absent, Patch::Absent) => Self::Default,
         }
     }
 }
 
+/// A life has one end: `expires_at` or `expires_in_days`.
+pub(crate) fn one_end(fields: &mut Fields<'_>) {
+    if fields.has("expires_at") && fields.has("expires_in_days") {
+        fields.fault("expires_in_days", FieldCode::Conflict, "say either this or expires_at");
+    }
+}
+
 impl CreateServiceToken {
+    /// How long the token shall live.
+    pub fn expiry(&self) -> Expiry<'_> {
+        Expiry::of(&self.expires_at, self.expires_in_days)
+    }
+
     /// What all tokens have in common; `None` of a bad one.
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
-        if fields.has("expires_at") && fields.has("expires_in_days") {
-            let detail = "say either this or expires_at";
-            fields.fault("expires_in_days", FieldCode::Conflict, detail);
-        }
+        one_end(fields);
         let token_name = fields.required("token_name", text(1, MAX_NAME).of(Format::Name));
         let token = Self {
             token_name: String::new(),
