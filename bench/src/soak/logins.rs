@@ -75,11 +75,15 @@ impl Storm {
             storm.clients.push(std::thread::spawn(move || {
                 let body = json!({"email": email(number), "password": PASSWORD}).to_string();
                 while !over.load(Ordering::Relaxed) {
-                    match http::call(address, Request::post("/api/v1/auth/login", "", &body))?.status {
+                    let answer = http::call(address, Request::post("/api/v1/auth/login", "", &body))?;
+                    match answer.status {
                         200 => logins.fetch_add(1, Ordering::Relaxed),
                         // The queue of those who wait for their password to be checked is bounded.
                         503 => refused.fetch_add(1, Ordering::Relaxed),
-                        status => bail!("a login was answered with {status}"),
+                        status => bail!(
+                            "a login was answered with {status}: {}",
+                            String::from_utf8_lossy(&answer.body)
+                        ),
                     };
                 }
                 Ok(())

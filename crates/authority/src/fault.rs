@@ -126,6 +126,11 @@ impl Fault {
     pub fn field(field: &str, detail: impl Into<String>) -> Self {
         Self::Invalid(vec![FieldFault { field: field.to_owned(), detail: detail.into() }])
     }
+
+    /// Whether it is a fault of ours rather than of what was asked for.
+    pub const fn is_ours(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::OutcomeUnknown(_) | Self::Internal(_))
+    }
 }
 
 impl From<StoreError> for Fault {

@@ -18,7 +18,11 @@ statements! {
          RETURNING failures, blocked_until"
     ];
     BLOCK = ["UPDATE login_throttles SET blocked_until = $2 WHERE key_hash = $1"];
-    TAKE_BACK = ["UPDATE login_throttles SET failures = failures - 1 WHERE key_hash = $1 AND failures > 0"];
+    TAKE_BACK = [
+        "UPDATE login_throttles SET failures = failures - 1, \
+         blocked_until = CASE WHEN blocked_until = $2 THEN $3 ELSE blocked_until END \
+         WHERE key_hash = $1 AND failures > 0"
+    ];
     FORGET = ["DELETE FROM login_throttles WHERE key_hash = $1"];
     DELETE_QUIET = ["DELETE FROM login_throttles WHERE blocked_until < $1"];
 }
@@ -77,12 +81,18 @@ pub async fn block(conn: Conn<'_>, key: &[u8], until: Timestamp) -> Result<(), S
     Ok(())
 }
 
-/// One attempt was none to be counted.
+/// One attempt was none to be counted: nobody waits for it any more. Whoever was counted since has put another
+/// moment in the place of `blocked_until`, and that one stays.
 ///
 /// # Errors
 /// As any query.
-pub async fn take_back(conn: Conn<'_>, key: &[u8]) -> Result<(), StoreError> {
-    change!(conn, TAKE_BACK; key)?;
+pub async fn take_back(
+    conn: Conn<'_>,
+    key: &[u8],
+    blocked_until: Timestamp,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    change!(conn, TAKE_BACK; key, Time(blocked_until), Time(now))?;
     Ok(())
 }
 

@@ -72,7 +72,8 @@ pub(super) async fn re_authenticate(
         (user, users::password_hash(reader.conn(), id).await?)
     };
     let counted = throttle::count(authority, &user.email.folded(), call.ip_address).await?;
-    let right = authority.passwords().verify(PlainPassword::presented(password), kept.as_ref()).await?;
+    let right = authority.passwords().verify(PlainPassword::presented(password), kept.as_ref()).await;
+    let right = throttle::fairly(authority, &counted, right).await?;
     let Some(kept) = kept.filter(|_| right) else { return Err(Fault::field(field, "is not your password")) };
     throttle::forgive_at_once(authority, &counted).await?;
     Ok((user, kept))

@@ -64,8 +64,19 @@ async fn carry_out(
     ready(authority).await?;
     let folded = email.as_ref().map_or_else(|| wanted.email.to_lowercase(), EmailAddress::folded);
     let counted = throttle::count(authority, &folded, visitor.ip_address).await?;
+    let outcome = try_it(authority, visitor, (email.as_ref(), &wanted), counted, who).await;
+    throttle::fairly(authority, &counted, outcome).await
+}
+
+async fn try_it(
+    authority: &Authority,
+    visitor: &Visitor,
+    (email, wanted): (Option<&EmailAddress>, &Login),
+    counted: Counted,
+    who: &mut Option<Who>,
+) -> Result<Tokens, Fault> {
     for _ in 0..MAX_TRIES {
-        let known = prove(authority, (email.as_ref(), &wanted.password), counted, who).await?;
+        let known = prove(authority, (email, &wanted.password), counted, who).await?;
         let publisher = choose(authority, &known.user, wanted.publisher).await?;
         if let Some(who) = who.as_mut() {
             who.publisher = publisher;
@@ -101,8 +112,9 @@ async fn prove(
     let right = authority.passwords().verify(again(), kept).await?;
     let (Some(found), true) = (found, right) else { return Err(Fault::InvalidCredentials) };
     let Some(kept) = found.password_hash else { return Err(Fault::InvalidCredentials) };
+    // Where there is no room for it now, a later login does it.
     let rehashed =
-        if passwords::needs_rehash(&kept) { Some(authority.passwords().hash(again()).await?) } else { None };
+        if passwords::needs_rehash(&kept) { authority.passwords().hash(again()).await.ok() } else { None };
     Ok(Known { user: found.user, kept, rehashed, counted })
 }
 

@@ -8,7 +8,8 @@
 use std::net::IpAddr;
 
 use keywright_core::{Timestamp, address};
-use keywright_store::{login_networks, login_throttles};
+use keywright_store::{Tx, login_networks, login_throttles};
+use tracing::warn;
 
 use crate::authority::Authority;
 use crate::fault::Fault;
@@ -25,8 +26,22 @@ pub(super) const FORGOTTEN_AFTER_SECONDS: i64 = 24 * 3_600;
 /// What an attempt was counted under.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Counted {
-    account: [u8; 32],
-    network: [u8; 32],
+    account: Mark,
+    network: Mark,
+}
+
+/// One of its counts.
+#[derive(Clone, Copy, Debug)]
+struct Mark {
+    key: [u8; 32],
+    /// Until when the next attempt has to wait because of this one.
+    blocked_until: Timestamp,
+}
+
+impl Mark {
+    async fn take_back(&self, tx: &mut Tx, now: Timestamp) -> Result<(), Fault> {
+        Ok(login_throttles::take_back(tx.conn(), &self.key, self.blocked_until, now).await?)
+    }
 }
 
 /// How long to wait after so many failures, in seconds: 1, 2, 4, … up to 15 minutes.
@@ -56,46 +71,76 @@ pub(crate) async fn count(
     };
     let from = network.map_or_else(String::new, |network| network.to_string());
     let keys = authority.keys();
-    let counted = Counted {
-        account: keys.throttle_key(&[
-            b"account",
-            email_folded.as_bytes(),
-            if known { from.as_bytes() } else { b"strangers" },
-        ]),
-        network: keys.throttle_key(&[b"network", from.as_bytes()]),
+    let account = keys.throttle_key(&[
+        b"account",
+        email_folded.as_bytes(),
+        if known { from.as_bytes() } else { b"strangers" },
+    ]);
+    let network = keys.throttle_key(&[b"network", from.as_bytes()]);
+    let both = async {
+        // In one order, so that two attempts never wait for each other.
+        let account = count_one(&mut tx, account, FREE_OF_ACCOUNT, now).await?;
+        let network = count_one(&mut tx, network, FREE_OF_NETWORK, now).await?;
+        Ok(Counted { account, network })
     };
-    let quiet = now.plus_seconds(-FORGOTTEN_AFTER_SECONDS);
-    // In one order, so that two attempts never wait for each other.
-    for (key, free) in [(&counted.account, FREE_OF_ACCOUNT), (&counted.network, FREE_OF_NETWORK)] {
-        let (failures, blocked_until) = login_throttles::count(tx.conn(), key, now, quiet).await?;
-        if blocked_until > now {
-            tx.rollback().await;
-            let micros = u64::try_from(blocked_until.micros_since(now)).unwrap_or(0);
-            return Err(Fault::TooManyAttempts { retry_after_seconds: micros.div_ceil(1_000_000) });
+    match both.await {
+        Ok(counted) => {
+            tx.commit().await?;
+            Ok(counted)
         }
-        let wait = i64::try_from(wait_seconds(failures, free)).unwrap_or(i64::MAX);
-        login_throttles::block(tx.conn(), key, now.plus_seconds(wait)).await?;
+        Err(fault) => {
+            tx.rollback().await;
+            Err(fault)
+        }
     }
-    tx.commit().await?;
-    Ok(counted)
+}
+
+async fn count_one(tx: &mut Tx, key: [u8; 32], free: u64, now: Timestamp) -> Result<Mark, Fault> {
+    let quiet = now.plus_seconds(-FORGOTTEN_AFTER_SECONDS);
+    let (failures, blocked_until) = login_throttles::count(tx.conn(), &key, now, quiet).await?;
+    // Attempts that need not wait for each other do not, whichever of them read the clock first.
+    if wait_seconds(failures.saturating_sub(1), free) > 0 && blocked_until > now {
+        let micros = u64::try_from(blocked_until.micros_since(now)).unwrap_or(0);
+        return Err(Fault::TooManyAttempts { retry_after_seconds: micros.div_ceil(1_000_000) });
+    }
+    let wait = i64::try_from(wait_seconds(failures, free)).unwrap_or(i64::MAX);
+    let blocked_until = now.plus_seconds(wait);
+    login_throttles::block(tx.conn(), &key, blocked_until).await?;
+    Ok(Mark { key, blocked_until })
 }
 
 /// The password was right: the account's failures are forgotten, and the network had none.
-pub(super) async fn forgive(
-    tx: &mut keywright_store::Tx,
-    counted: &Counted,
-    now: Timestamp,
-) -> Result<(), Fault> {
-    login_throttles::forget(tx.conn(), &counted.account).await?;
-    login_throttles::take_back(tx.conn(), &counted.network).await?;
-    login_throttles::block(tx.conn(), &counted.network, now).await?;
-    Ok(())
+pub(super) async fn forgive(tx: &mut Tx, counted: &Counted, now: Timestamp) -> Result<(), Fault> {
+    login_throttles::forget(tx.conn(), &counted.account.key).await?;
+    counted.network.take_back(tx, now).await
 }
 
 /// The same in a transaction of its own.
 pub(crate) async fn forgive_at_once(authority: &Authority, counted: &Counted) -> Result<(), Fault> {
     let mut tx = authority.store().begin().await?;
     forgive(&mut tx, counted, authority.now()).await?;
+    Ok(tx.commit().await?)
+}
+
+/// An attempt that failed by a fault of ours is not held against anybody: nobody learned from it whether the
+/// password was right.
+pub(crate) async fn fairly<T>(
+    authority: &Authority,
+    counted: &Counted,
+    outcome: Result<T, Fault>,
+) -> Result<T, Fault> {
+    if outcome.as_ref().is_err_and(Fault::is_ours)
+        && let Err(error) = take_back(authority, counted).await
+    {
+        warn!(%error, "an attempt that we failed stays counted");
+    }
+    outcome
+}
+
+async fn take_back(authority: &Authority, counted: &Counted) -> Result<(), Fault> {
+    let (mut tx, now) = (authority.store().begin().await?, authority.now());
+    counted.account.take_back(&mut tx, now).await?;
+    counted.network.take_back(&mut tx, now).await?;
     Ok(tx.commit().await?)
 }
 

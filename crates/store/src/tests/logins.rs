@@ -66,8 +66,16 @@ async fn attempts_are_counted_until_they_are_forgotten_or_long_ago() {
         let throttle = by_key().await.unwrap();
         assert_eq!((throttle.failures, throttle.began_at, throttle.blocked_until), (2, NOW, until));
 
-        change(&store, async |c| login_throttles::take_back(c, &key).await).await;
-        assert_eq!(by_key().await.unwrap().failures, 1);
+        // Somebody was counted since: who is taken back opens the door for nobody else.
+        let take_back = async |own, now| {
+            change(&store, async |c| login_throttles::take_back(c, &key, own, now).await).await;
+            by_key().await.map(|throttle| (throttle.failures, throttle.blocked_until)).unwrap()
+        };
+        assert_eq!(take_back(NOW, NOW.plus_seconds(2)).await, (1, until));
+        assert_eq!(take_back(until, NOW.plus_seconds(2)).await, (0, NOW.plus_seconds(2)));
+        assert_eq!(take_back(until, NOW).await, (0, NOW.plus_seconds(2)));
+        change(&store, async |c| login_throttles::block(c, &key, until).await).await;
+        assert_eq!(count(NOW.plus_seconds(3), quiet).await, (1, until));
         // Quiet for long enough: it begins anew.
         let later = until.plus_seconds(DAY);
         assert_eq!(count(later, later.plus_seconds(-DAY)).await, (2, until));
