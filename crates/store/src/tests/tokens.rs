@@ -6,9 +6,10 @@ use keywright_core::{
 use serde_json::json;
 
 use super::{DAY, NOW, by_id, change, credential_id, hash, insert, name, new_token, read};
+use crate::conn::call;
 use crate::service_tokens::{self, Changes, ListFilter, ServiceTokenRow};
 use crate::testing::test_stores;
-use crate::{StoreError, grants};
+use crate::{Conn, StoreError, grants};
 
 #[tokio::test]
 async fn a_token_is_read_back_as_it_was_written() {
@@ -161,6 +162,40 @@ async fn several_grants_are_asked_for_at_once_and_given_in_order() {
         assert!(loaded.into_iter().flatten().all(|loaded| loaded.epochs.counter == 1));
         let nobody = read(&store, async |c| grants::load_tokens(c, &[hash(8), hash(9)]).await).await;
         assert_eq!(nobody.iter().map(Option::is_some).collect::<Vec<_>>(), [false, false]);
+    }
+}
+
+/// Planning takes longer than answering, and would be done for each question about a few.
+#[tokio::test]
+async fn a_question_about_few_tokens_is_not_planned_anew_each_time() {
+    const MANY: &str = "INSERT INTO service_tokens (id, token_name, name_folded, token_hash, token_hint, permissions, \
+        metadata, is_active, epoch, created_by_type, created_by_name, created_at, updated_at, version) \
+        SELECT gen_random_uuid(), n, n, sha256(n::bytea), 'hint', '[]', '{}', true, 1, 'operator', 'x', now(), now(), 1 \
+        FROM (SELECT 'many' || i AS n FROM generate_series(1, 3000) i) many; ANALYZE service_tokens";
+    const GENERIC: &str = "SELECT COALESCE(SUM(generic_plans), 0)::BIGINT FROM pg_prepared_statements \
+        WHERE statement LIKE 'SELECT t.token_hash, %'";
+    for store in test_stores().await {
+        let mut reader = store.read().await.unwrap();
+        let Conn::Postgres(link) = reader.conn() else { continue };
+        let version =
+            call!(link, |c| sqlx::query_scalar::<_, String>("SHOW server_version_num").fetch_one(c));
+        if version.unwrap().parse::<u32>().unwrap() < 140_000 {
+            continue;
+        }
+        drop(reader);
+        change(&store, async |conn| match conn {
+            Conn::Postgres(link) => call!(link, |c| sqlx::raw_sql(MANY).execute(c)).map(drop),
+            Conn::Sqlite(_) => unreachable!(),
+        })
+        .await;
+        let mut reader = store.read().await.unwrap();
+        // PostgreSQL plans the first five in any case.
+        for number in 1..=10 {
+            grants::load_tokens(reader.conn(), &[hash(number)]).await.unwrap();
+        }
+        let Conn::Postgres(link) = reader.conn() else { unreachable!() };
+        let generic = call!(link, |c| sqlx::query_scalar::<_, i64>(GENERIC).fetch_one(c)).unwrap();
+        assert_eq!(generic, 5);
     }
 }
 
