@@ -11,6 +11,7 @@ use keywright_store::{Engine, Store};
 use keywright_verify::{Clock, Verifier};
 use tokio::sync::{Notify, Semaphore};
 
+use crate::connector::Connector;
 use crate::entropy;
 use crate::idempotency::Running;
 use crate::jobs::{EventKeeper, JobBoard};
@@ -37,6 +38,8 @@ pub struct Settings {
     pub stale_grace: Duration,
     /// The ways by which mail leaves.
     pub post: Option<Post>,
+    /// Calls addresses that users configure.
+    pub connector: Connector,
     /// The tokens that are signed here.
     pub jwt: JwtSettings,
     /// Sessions.
@@ -231,6 +234,11 @@ impl Authority {
     /// The ways by which mail leaves; none as long as none are configured.
     pub fn post(&self) -> Option<&Post> {
         self.inner.settings.post.as_ref()
+    }
+
+    /// Calls addresses that users configure.
+    pub fn connector(&self) -> &Connector {
+        &self.inner.settings.connector
     }
 
     /// What this node knows of its mail.

@@ -13,6 +13,7 @@ pub mod bootstrap;
 mod call;
 pub mod change;
 pub mod cicd;
+pub mod connector;
 pub mod emergency;
 pub mod entropy;
 pub mod external_identities;

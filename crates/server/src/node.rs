@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, anyhow, bail};
 use keywright_api::system::JournalMode;
 use keywright_authority::audit::chain;
+use keywright_authority::connector::Connector;
 use keywright_authority::mail::{self, MailSettings, Post};
 use keywright_authority::{Authority, JwtSettings, Keys, SessionSettings, Settings, entropy, jobs};
 use keywright_core::{NodeId, SigningAlgorithm};
@@ -201,6 +202,7 @@ impl Node {
                 session_days: config.sessions.session_days,
             },
             post: post(config, &part)?,
+            connector: Connector::new(config.notifications.allowed_networks.as_slice())?,
         };
         let authority = Authority::new(store.clone(), verifier, keys, node, settings);
         let mut tasks = vec![tokio::spawn(mover::run(journal.clone(), Arc::new(store)))];

@@ -4,6 +4,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
+use keywright_authority::connector::Connector;
 use keywright_authority::service_tokens::{self, Create, Expiry, Holder, Target, Update};
 use keywright_authority::{Authority, Call, Fault, JwtSettings, Keys, SessionSettings, Settings, entropy};
 use keywright_core::decision::code_of;
@@ -50,6 +51,7 @@ pub(crate) fn settings() -> Settings {
         sessions: SessionSettings::default(),
         stale_grace: Duration::from_mins(1),
         post: None,
+        connector: Connector::new(&["127.0.0.0/8".parse().unwrap()]).unwrap(),
     }
 }
 

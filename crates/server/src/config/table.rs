@@ -146,6 +146,13 @@ settings! {
         folder: Option<PathBuf> = "", example("./data/mail");
     }
 
+    /// Calls to addresses that users configure: notification channels and event subscriptions.
+    notifications: Notifications {
+        /// Networks that may be called although they are not public, as CIDRs; on this machine without TLS too.
+        /// Default: none.
+        allowed_networks: Networks = "", example("10.20.0.0/16");
+    }
+
     /// The JSON web tokens that this server signs. Their issuer is `server.public_url`.
     jwt: Jwt {
         /// How new keys sign: `EdDSA`, `ES256` or `RS256`. Another one takes effect with the next key.

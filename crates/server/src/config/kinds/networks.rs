@@ -47,8 +47,8 @@ impl Settable for Networks {
         let all: Vec<IpNet> = networks.iter().copied().map(IpNet::from).collect();
         if IpNet::aggregate(&all).iter().any(|network| network.prefix_len() == 0) {
             return Err(Fault::with_fix(
-                "covers every address of a family: any client could then choose its own address",
-                "give the addresses of your proxies alone",
+                "covers every address of a family, and so would make no difference between any two",
+                "give the networks that you mean, and no others",
             ));
         }
         Ok(Self(networks))
