@@ -5,6 +5,13 @@ mod answer;
 mod bare;
 mod compare;
 mod context;
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "a simulation reckons in floats, with small numbers"
+)]
+mod detectors;
 mod histogram;
 mod http;
 mod keywright;
@@ -63,6 +70,21 @@ enum Command {
         #[arg(long)]
         program: Option<PathBuf>,
     },
+    /// Lets the anomaly detectors look at labelled synthetic traffic, and prints how good they are.
+    Detectors {
+        /// The seed of the traffic. Those below 100 were used to tune the detectors.
+        #[arg(long, default_value_t = 100)]
+        seed: u64,
+        /// Seeds, one after the other.
+        #[arg(long, default_value_t = 3)]
+        runs: u64,
+        /// Credentials of each.
+        #[arg(long, default_value_t = 1_000)]
+        credentials: usize,
+        /// low, normal or high.
+        #[arg(long, default_value = "normal", value_parser = ["low", "normal", "high"])]
+        sensitivity: String,
+    },
     /// Serves a constant answer by axum, on a port that it prints.
     Bare { bytes: usize },
     /// Serves a constant answer by one hyper listener for each core.
@@ -85,6 +107,10 @@ fn main() -> Result<()> {
     match Arguments::parse().command {
         Command::Run { sections, quick, program, out } => run(&sections, quick, program, out),
         Command::Soak { cases, quick, program } => soak::run(&cases, quick, &program_under_test(program)?),
+        Command::Detectors { seed, runs, credentials, sensitivity } => {
+            detectors::print(seed, runs, credentials, &sensitivity);
+            Ok(())
+        }
         Command::Bare { bytes } => bare::axum(bare::answer(bytes)),
         Command::Edge { bytes } => bare::thread_per_core(&bare::answer(bytes)),
         Command::Load { address, token, connections, threads, seconds } => {

@@ -5,6 +5,7 @@
 
 pub mod address;
 pub mod allowlist;
+pub mod anomalies;
 pub mod decision;
 pub mod email;
 pub mod grant;
