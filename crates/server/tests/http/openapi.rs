@@ -70,6 +70,38 @@ async fn every_method_of_a_path_is_in_the_document() {
     app.stop().await;
 }
 
+/// Each type of the wire, by its own name and by the one that the document calls it.
+fn wire_types(folder: &Path, found: &mut Vec<String>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            wire_types(&path, found);
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        let named = |line: &str, before: &str| {
+            let name = line.trim_start().strip_prefix(before)?;
+            let end = name.find(|c: char| !c.is_alphanumeric()).unwrap_or(name.len());
+            // A macro names its types where it is used.
+            (end > 0).then(|| name[..end].to_owned())
+        };
+        let kinds = ["pub struct ", "pub enum ", "#[schema(as = "];
+        found.extend(text.lines().flat_map(|line| kinds.iter().filter_map(move |kind| named(line, kind))));
+    }
+}
+
+/// The document has one schema for each name: of two types that bear it only one would be told.
+#[test]
+fn no_two_wire_types_have_one_name() {
+    let mut found = Vec::new();
+    wire_types(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../api/src"), &mut found);
+    assert!(found.len() > 100, "{}", found.len());
+    let mut seen = BTreeSet::new();
+    let twice: Vec<_> = found.into_iter().filter(|name| !seen.insert(name.clone())).collect();
+    // A problem on its way is a box around the document of one, which bears its name.
+    assert_eq!(twice, ["Problem"]);
+}
+
 #[test]
 fn every_operation_is_named_and_told_in_words() {
     let mut seen = BTreeSet::new();
