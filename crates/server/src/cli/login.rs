@@ -134,7 +134,8 @@ fn asked(what: &str) -> Result<String, Failure> {
     Ok(terminal.read_line()?.trim().to_owned())
 }
 
-/// From a terminal without showing it, else from standard input.
+/// From a terminal without showing it, which takes `console` (the progress bars of `indicatif` stand on it anyway),
+/// else from standard input.
 fn password() -> Result<Zeroizing<String>, Failure> {
     if !std::io::stdin().is_terminal() {
         return read_secret("password", "keywright login --email ada@example.com < password.txt");
