@@ -26,7 +26,7 @@ pub use rotate::rotate;
 pub use update::{Rights, Update, update};
 
 use keywright_core::{CredentialName, Epochs, PlainToken, PublisherId, Status, Timestamp, UserId};
-use keywright_store::personal_tokens::{self, NewPersonalToken, PersonalTokenRow};
+use keywright_store::personal_tokens::{self, ListFilter, NewPersonalToken, PersonalTokenRow};
 use keywright_store::{Conn, platform};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -68,6 +68,17 @@ impl PersonalToken {
     async fn of(mut conn: Conn<'_>, owner: &mut Owner, row: PersonalTokenRow) -> Result<Self, Fault> {
         let mut all = Self::of_all(conn.reborrow(), owner, vec![row]).await?;
         all.pop().ok_or(Fault::NotFound)
+    }
+
+    /// A page of tokens. Which status one has depends on what the publishers say that it is for.
+    async fn listed(mut conn: Conn<'_>, owner: &mut Owner, filter: ListFilter) -> Result<Vec<Self>, Fault> {
+        let mut filter = filter;
+        if filter.status.is_some() {
+            owner.learn_all(conn.reborrow(), filter.user).await?;
+            filter.places = owner.places();
+        }
+        let rows = personal_tokens::list(conn.reborrow(), &filter).await?;
+        Self::of_all(conn, owner, rows).await
     }
 
     async fn of_all(

@@ -2,7 +2,7 @@
 //! what is for it, and nothing reaches beyond it: a token that is for others too is taken out of it.
 
 use keywright_core::{CredentialId, Epochs, PublisherId, UserId};
-use keywright_store::personal_tokens::{self, ListFilter, PersonalTokenRow, Place, Terms};
+use keywright_store::personal_tokens::{self, ListFilter, PersonalTokenRow, Terms};
 use keywright_store::sessions::Reach;
 use keywright_store::{memberships, platform, users};
 
@@ -58,20 +58,19 @@ pub async fn list_of_user(
     authority: &Authority,
     call: &Call,
     user: UserId,
-    filter: impl FnOnce(UserId, Vec<Place>) -> ListFilter,
+    filter: impl FnOnce(UserId) -> ListFilter,
 ) -> Result<(Vec<PersonalToken>, Epochs), Fault> {
     call.require(READ)?;
     let within = call.within();
     let mut reader = authority.store().read().await?;
     let epochs = platform::epochs(reader.conn()).await?;
     let mut owner = Owner::read(reader.conn(), user, within).await?;
-    let filter = ListFilter { within, ..filter(user, owner.places()) };
+    let filter = ListFilter { within, ..filter(user) };
     // Which other publishers a token is for is not theirs to know, by a filter neither.
     if within.is_some() && filter.publisher.is_some_and(|publisher| Some(publisher) != within) {
         return Ok((Vec::new(), epochs));
     }
-    let rows = personal_tokens::list(reader.conn(), &filter).await?;
-    let tokens = PersonalToken::of_all(reader.conn(), &mut owner, rows).await?;
+    let tokens = PersonalToken::listed(reader.conn(), &mut owner, filter).await?;
     Ok((tokens.into_iter().map(|token| token.within(within)).collect(), epochs))
 }
 

@@ -5,7 +5,7 @@ use keywright_core::{
 };
 use keywright_store::memberships::Scope;
 use keywright_store::personal_tokens::{Approval as Given, PersonalTokenRow, Place};
-use keywright_store::{Conn, memberships, publishers, users};
+use keywright_store::{Conn, memberships, personal_tokens, publishers, users};
 use serde::{Deserialize, Serialize};
 
 use super::{WRITE, in_person};
@@ -92,6 +92,16 @@ impl Owner {
         Ok(())
     }
 
+    /// The same of whatever their tokens name.
+    pub(super) async fn learn_all(&mut self, mut conn: Conn<'_>, user: UserId) -> Result<(), Fault> {
+        if self.of_platform.is_none() {
+            return Ok(());
+        }
+        let named: Vec<_> =
+            personal_tokens::named_publishers(conn.reborrow(), user).await?.into_iter().collect();
+        self.learn(conn, &named).await
+    }
+
     /// What they may do in a publisher; none where they have no part in it.
     pub(super) fn scope(&self, publisher: PublisherId) -> Option<&Scope> {
         self.scopes.iter().find(|scope| scope.publisher == publisher)
@@ -102,13 +112,14 @@ impl Owner {
         self.of_platform.as_ref()
     }
 
-    /// Where tokens of theirs may be used.
+    /// Where tokens of theirs may be used, as far as was learnt.
     pub(super) fn places(&self) -> Vec<Place> {
-        let place = |scope: &Scope| Place {
+        let place = |(number, scope): (usize, &Scope)| Place {
             publisher: scope.publisher,
             needs_approval: scope.personal_tokens.require_approval,
+            if_named: number >= self.joined,
         };
-        self.scopes[..self.joined].iter().map(place).collect()
+        self.scopes.iter().enumerate().map(place).collect()
     }
 
     /// What the publishers that a token is for say of it.

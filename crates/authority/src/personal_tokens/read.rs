@@ -2,7 +2,7 @@
 
 use keywright_core::{CredentialId, Epochs, UserId, Wanted};
 use keywright_store::memberships::{self, UserPublisher};
-use keywright_store::personal_tokens::{self, ListFilter, PersonalTokenRow, Place};
+use keywright_store::personal_tokens::{self, ListFilter, PersonalTokenRow};
 use keywright_store::platform;
 use keywright_store::security_events::{self, EventFilter, SecurityEventRow};
 use keywright_store::users::{self, UserRow};
@@ -38,14 +38,13 @@ pub async fn get(
 pub async fn list(
     authority: &Authority,
     call: &Call,
-    filter: impl FnOnce(UserId, Vec<Place>) -> ListFilter,
+    filter: impl FnOnce(UserId) -> ListFilter,
 ) -> Result<(Vec<PersonalToken>, Epochs), Fault> {
     let user = in_person(call)?;
     let mut reader = authority.store().read().await?;
     let epochs = platform::epochs(reader.conn()).await?;
     let mut owner = Owner::read(reader.conn(), user, None).await?;
-    let rows = personal_tokens::list(reader.conn(), &filter(user, owner.places())).await?;
-    Ok((PersonalToken::of_all(reader.conn(), &mut owner, rows).await?, epochs))
+    Ok((PersonalToken::listed(reader.conn(), &mut owner, filter(user)).await?, epochs))
 }
 
 /// How one of the caller's own tokens was used in the last `days` days.

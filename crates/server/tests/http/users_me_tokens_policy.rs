@@ -1,6 +1,6 @@
 //! What publishers say of personal tokens: whether there may be any, how long they live, and who approves them.
 
-use keywright_core::BuiltInRole::{PublisherAdmin, PublisherEditor};
+use keywright_core::BuiltInRole::{PlatformAdmin, PublisherAdmin, PublisherEditor};
 use serde_json::{Value, json};
 
 use crate::harness::logins::Tenant;
@@ -14,6 +14,7 @@ on_both_engines![
     what_widens_is_approved_anew,
     a_put_replaces_and_takes_what_is_only_shown,
     lists_agree_with_what_is_shown,
+    lists_of_a_platform_administrator_agree_with_what_is_shown,
     expired_ones_are_swept_up,
 ];
 
@@ -245,6 +246,41 @@ async fn lists_agree_with_what_is_shown(app: &TestApp) {
         cursor = format!("&cursor={next}");
     }
     assert_eq!(pages.len(), 8);
+}
+
+/// Who acts by a role of the platform belongs to no publisher, and may name any.
+async fn lists_of_a_platform_administrator_agree_with_what_is_shown(app: &TestApp) {
+    let [one, two] = [app.tenant("One").await, app.tenant("Two").await];
+    let root = app.person("root@example.com", Some(PlatformAdmin)).await;
+    let me = app.bearing(&app.login(&root).await.access);
+    let (_, boss) = person(app, "boss@example.com", &one, PublisherAdmin).await;
+    policy(app, &one, json!({"require_approval": true})).await;
+    let token = async |name: &str, publishers: Value| {
+        make(&me, json!({"name": name, "scopes": [], "publisher_ids": publishers})).await
+    };
+    token("waits", json!([one.id])).await;
+    let approved = token("approved", json!([one.id])).await;
+    token("elsewhere too", json!([one.id, two.id])).await;
+    token("everywhere", Value::Null).await;
+    boss.post(&format!("/users/{}/tokens/{}/approve", root.id, approved.id), json!({}))
+        .await
+        .refused(404, "not_found");
+    let acting = me.with("x-publisher-id", &one.id.to_string());
+    acting.post(&format!("{}/approve", path(&approved)), json!({})).await.expect(200);
+    let of = async |tokens: &str, caller: &Caller| {
+        let mut found = Vec::new();
+        for status in ["active", "inactive"] {
+            let listed = caller.get(&format!("{tokens}?status={status}")).await.expect(200);
+            for token in listed["items"].as_array().unwrap() {
+                assert_eq!(token["status"], status, "{token}");
+                found.push(token["name"].as_str().unwrap().to_owned());
+            }
+        }
+        found
+    };
+    let expected = ["everywhere", "elsewhere too", "approved", "waits"];
+    assert_eq!(of("/users/me/tokens", &me).await, expected);
+    assert_eq!(of(&format!("/users/{}/tokens", root.id), &app.admin()).await, expected);
 }
 
 async fn expired_ones_are_swept_up(app: &TestApp) {

@@ -17,6 +17,8 @@ pub struct Place {
     pub publisher: PublisherId,
     /// Whether tokens must be approved there.
     pub needs_approval: bool,
+    /// Whether only tokens that name it may be: their owner is no member, but acts by a role of the platform.
+    pub if_named: bool,
 }
 
 /// Which tokens of a user to list, newest first.
@@ -54,6 +56,14 @@ pub(super) fn push_is_for(sql: &mut Sql, publisher: PublisherId) {
     sql.text(") AND CAST(t.excluded_publisher_ids AS TEXT) NOT LIKE ").bind(pattern.as_str());
 }
 
+/// That a token may be used in a place, as far as that is the token's own.
+fn push_is_in(sql: &mut Sql, place: Place) {
+    push_is_for(sql, place.publisher);
+    if place.if_named {
+        sql.text(" AND t.publisher_ids IS NOT NULL");
+    }
+}
+
 const IN_REACH: &str = " AND t.revoked_at IS NULL AND t.epoch >= p.personal_epoch AND t.epoch >= u.personal_epoch \
      AND t.epoch >= COALESCE(q.personal_epoch, 0) AND t.epoch >= COALESCE(m.personal_epoch, 0) \
      AND t.epoch >= COALESCE(f.personal_epoch, 0)";
@@ -72,13 +82,13 @@ fn push_awaiting(sql: &mut Sql, places: &[Place]) {
     sql.text("((1 = 0");
     for place in places {
         sql.text(" OR (");
-        push_is_for(sql, place.publisher);
+        push_is_in(sql, *place);
         sql.text(")");
     }
     sql.text(") AND NOT (1 = 0");
     for place in places {
         sql.text(" OR (");
-        push_is_for(sql, place.publisher);
+        push_is_in(sql, *place);
         if place.needs_approval {
             sql.text(
                 " AND EXISTS (SELECT 1 FROM personal_token_approvals y \

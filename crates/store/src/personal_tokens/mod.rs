@@ -6,6 +6,8 @@ mod list;
 mod row;
 pub(crate) mod sweep;
 
+use std::collections::BTreeSet;
+
 use keywright_core::{CredentialId, CredentialName, PublisherId, Timestamp, UserId};
 use sqlx::types::Json;
 use uuid::Uuid;
@@ -78,6 +80,10 @@ statements! {
     OF_USER = [one_token!()];
     OF_USER_FOR_CHANGE = [one_token!()] + "FOR UPDATE OF t";
     LIVE_BY_NAME = [token_rows!(), "$1 AND t.name = $2 AND t.revoked_at IS NULL"];
+    NAMED_PUBLISHERS = [
+        "SELECT publisher_ids FROM personal_tokens WHERE user_id = $1 AND revoked_at IS NULL \
+         AND publisher_ids IS NOT NULL"
+    ];
     IDS_OF_LINEAGE = ["SELECT id FROM personal_tokens WHERE user_id = $1 AND lineage_id = $2 AND revoked_at IS NULL"];
     UPDATE = [
         "UPDATE personal_tokens SET name = $3, name_folded = $4, scopes = $5, inherit_user_permissions = $6, \
@@ -162,6 +168,18 @@ pub async fn live_by_name(
         .bind(name)
         .fetch_optional(c))?;
     row.map(TryInto::try_into).transpose()
+}
+
+/// The publishers that tokens of a user name which are not revoked.
+///
+/// # Errors
+/// As any query.
+pub async fn named_publishers(conn: Conn<'_>, user: UserId) -> Result<BTreeSet<PublisherId>, StoreError> {
+    let lists =
+        on!(conn, |c| sqlx::query_scalar::<DB, Json<Vec<PublisherId>>>(NAMED_PUBLISHERS.text::<DB>())
+            .bind(user.0)
+            .fetch_all(c))?;
+    Ok(lists.into_iter().flat_map(|list| list.0).collect())
 }
 
 /// The tokens of one line of rotations that are not revoked.

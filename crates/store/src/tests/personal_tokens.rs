@@ -234,8 +234,8 @@ async fn lists_say_what_rows_and_approvals_say() {
         };
         assert!(approve().await && !approve().await);
         let places = vec![
-            Place { publisher: one.id, needs_approval: true },
-            Place { publisher: two.id, needs_approval: false },
+            Place { publisher: one.id, needs_approval: true, if_named: false },
+            Place { publisher: two.id, needs_approval: false, if_named: false },
         ];
         let list = async |filter: ListFilter| -> Vec<CredentialId> {
             let filter = ListFilter { places: places.clone(), ..filter };
@@ -247,6 +247,15 @@ async fn lists_say_what_rows_and_approvals_say() {
         assert_eq!(list(filter(ada)).await, ids(&[4, 3, 2, 1]));
         assert_eq!(status(Status::Active).await, ids(&[4, 3, 2]));
         assert_eq!(status(Status::Inactive).await, ids(&[1]));
+        // Of somebody who belongs to neither, only tokens that name one are for it.
+        let named = [one.id, two.id]
+            .map(|publisher| Place { publisher, needs_approval: true, if_named: true })
+            .to_vec();
+        let waiting = ListFilter { status: Some(Status::Inactive), places: named, ..filter(ada) };
+        let waiting = read(&store, async |c| personal_tokens::list(c, &waiting).await).await;
+        assert_eq!(waiting.iter().map(|row| row.id).collect::<Vec<_>>(), ids(&[3, 1]));
+        let publishers = read(&store, async |c| personal_tokens::named_publishers(c, ada).await).await;
+        assert_eq!(publishers.into_iter().collect::<Vec<_>>(), [one.id, two.id]);
         for none in [Status::Superseded, Status::Expired, Status::Revoked] {
             assert!(status(none).await.is_empty());
         }

@@ -10,7 +10,7 @@ use keywright_api::personal_token_request::PersonalTokenQuery;
 use keywright_api::problem::Problem;
 use keywright_authority::personal_tokens;
 use keywright_core::{CredentialId, Epochs, PublisherId, Status, Timestamp, UserId};
-use keywright_store::personal_tokens::{ListFilter, Place};
+use keywright_store::personal_tokens::ListFilter;
 
 use crate::http::answer::{Refused, json_no_store};
 use crate::http::cursor::{Cursor, page};
@@ -36,13 +36,13 @@ pub async fn list(
     Ok(listed(found, limit, now))
 }
 
-/// What the query asks for, once it is known whose tokens and where they may be used.
+/// What the query asks for, once it is known whose tokens.
 pub(super) fn filter(
     query: PersonalTokenQuery,
     now: Timestamp,
-) -> Result<impl FnOnce(UserId, Vec<Place>) -> ListFilter, Problem> {
+) -> Result<impl FnOnce(UserId) -> ListFilter, Problem> {
     let after = query.cursor.as_deref().map(Cursor::decode).transpose()?;
-    Ok(move |user, places| ListFilter {
+    Ok(move |user| ListFilter {
         user,
         within: None,
         status: query.status.and_then(|status| Status::parse(status.as_str())),
@@ -54,7 +54,7 @@ pub(super) fn filter(
         after: after.map(|cursor| (cursor.at, CredentialId(cursor.id))),
         limit: query.limit.unwrap_or(DEFAULT_LIMIT) + 1,
         now,
-        places,
+        places: Vec::new(),
     })
 }
 
