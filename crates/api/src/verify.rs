@@ -240,6 +240,20 @@ pub struct LimitStates {
     pub shared: bool,
 }
 
+/// How much of the limits of a service account is left, for all of its tokens together.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AccountLimitStates {
+    /// The account.
+    pub service_account_id: Uuid,
+    /// The tightest limit; null is unlimited.
+    #[schema(required = true)]
+    pub rate_limit: Option<RateLimit>,
+    /// Each limit that applies to all of its tokens; a token may have limits of its own beside them.
+    pub limits: Vec<ReachedLimit>,
+    /// Whether all nodes count together; otherwise each counts what it sees itself.
+    pub shared: bool,
+}
+
 /// One of the limits that apply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ReachedLimit {

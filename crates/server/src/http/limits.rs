@@ -3,8 +3,10 @@
 use axum::response::Response;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use keywright_api::WireEnum;
-use keywright_api::verify::{LimitReach, LimitStates, RateLimit, RateWindow, ReachedLimit};
-use keywright_core::{Budget, Grant};
+use keywright_api::verify::{
+    AccountLimitStates, LimitReach, LimitStates, RateLimit, RateWindow, ReachedLimit,
+};
+use keywright_core::{Budget, Grant, ServiceAccountId};
 use keywright_verify::{LimitState, Taken};
 
 use super::App;
@@ -29,20 +31,36 @@ pub fn put(headers: &mut HeaderMap, taken: &Taken) {
 
 /// How much of its limits a credential has left.
 pub async fn states(app: &App, grant: &Grant) -> Response {
-    let (limiter, now) = (app.limiter(), app.authority().now());
     let budgets = grant.bounds.as_deref().map(|bounds| &*bounds.budgets).unwrap_or_default();
-    let states = limiter.states(budgets, now).await;
+    let (rate_limit, limits) = left(app, budgets, |budget| reach(grant, budget)).await;
+    let shared = !app.limiter().counts_here();
+    let credential_id = grant.credential_id.0;
+    json_no_store(StatusCode::OK, &LimitStates { credential_id, rate_limit, limits, shared })
+}
+
+/// How much is left of what all tokens of an account take from.
+pub async fn states_of_account(app: &App, id: ServiceAccountId, budgets: &[Budget]) -> Response {
+    let reach = |budget: &Budget| {
+        if budget.key == id.0 { LimitReach::ServiceAccount } else { LimitReach::Publisher }
+    };
+    let (rate_limit, limits) = left(app, budgets, reach).await;
+    let (service_account_id, shared) = (id.0, !app.limiter().counts_here());
+    json_no_store(StatusCode::OK, &AccountLimitStates { service_account_id, rate_limit, limits, shared })
+}
+
+/// The tightest of these budgets, and each of them.
+async fn left(
+    app: &App,
+    budgets: &[Budget],
+    reach: impl Fn(&Budget) -> LimitReach,
+) -> (Option<RateLimit>, Vec<ReachedLimit>) {
+    let states = app.limiter().states(budgets, app.authority().now()).await;
     let reached = |(state, budget): (&LimitState, &Budget)| {
         let RateLimit { window, limit, remaining, reset_seconds } = self::state(state);
-        ReachedLimit { of: reach(grant, budget), window, limit, remaining, reset_seconds }
+        ReachedLimit { of: reach(budget), window, limit, remaining, reset_seconds }
     };
-    let body = LimitStates {
-        credential_id: grant.credential_id.0,
-        rate_limit: LimitState::tightest(&states).map(|tightest| state(&tightest)),
-        limits: states.iter().zip(budgets).map(reached).collect(),
-        shared: !limiter.counts_here(),
-    };
-    json_no_store(StatusCode::OK, &body)
+    let tightest = LimitState::tightest(&states).map(|tightest| state(&tightest));
+    (tightest, states.iter().zip(budgets).map(reached).collect())
 }
 
 fn reach(grant: &Grant, budget: &Budget) -> LimitReach {

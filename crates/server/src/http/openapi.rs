@@ -149,6 +149,7 @@ fn service_account_routes() -> OpenApiRouter<App> {
         .routes(routes!(service_accounts::bounds::get_limits, service_accounts::bounds::replace_limits))
         .routes(routes!(service_accounts::bounds::get_allowlist, service_accounts::bounds::replace_allowlist))
         .routes(routes!(service_accounts::usage::usage))
+        .routes(routes!(service_accounts::limit_state::limit_state))
         .routes(routes!(service_accounts::security_events::list))
         .routes(routes!(service_accounts::tokens::read::list, service_accounts::tokens::create::create))
         .routes(routes!(service_accounts::tokens::all::rotate))

@@ -105,6 +105,7 @@ const PERMISSIONS: &[(&str, &str)] = &[
     ("get_service_account_rate_limits", "service_accounts:read"),
     ("get_service_account_ip_allowlist", "service_accounts:read"),
     ("get_service_account_usage", "service_accounts:read"),
+    ("get_service_account_limit_state", "service_accounts:read"),
     ("list_service_account_security_events", "service_accounts:read"),
     ("list_service_account_tokens", "service_accounts:read"),
     ("get_service_account_token", "service_accounts:read"),

@@ -18,6 +18,7 @@ on_both_engines![
     a_life_without_end_is_given_at_platform_level_alone,
     a_token_that_stands_alone_has_bounds_too,
     usage_is_told_of_the_account_and_of_each_token,
+    what_is_left_of_the_limits_of_an_account_is_told_of_all_its_tokens_together,
 ];
 
 fn path(account: &Value) -> String {
@@ -379,4 +380,33 @@ async fn usage_is_told_of_the_account_and_of_each_token(app: &TestApp) {
     assert_eq!(each.len(), 2);
     assert_eq!(told(each[0]), (json!("busy"), json!(3), json!(0)));
     assert_eq!(told(each[1]), (json!("idle"), json!(1), json!(1)));
+}
+
+async fn what_is_left_of_the_limits_of_an_account_is_told_of_all_its_tokens_together(app: &TestApp) {
+    let publisher = app.publisher("Songs").await;
+    let limits = json!({"rate_limits": {"per_hour": 10}});
+    app.admin().patch(&format!("/publishers/{}/settings", id(&publisher)), limits).await.expect(200);
+    let more = json!({"publisher_id": publisher["id"], "rate_limits": {"per_minute": 3}});
+    let account = app.account(with(body("a", &[]), more)).await;
+    let [one, other] = [
+        app.token_of(&account, json!({"token_name": "one", "rate_limits": {"per_minute": 1}})).await,
+        app.token_of(&account, json!({"token_name": "other"})).await,
+    ];
+    for token in [&one, &other] {
+        app.verify(&token.secret).await.decided("valid");
+    }
+    let told = |state: &Value| ["of", "window", "limit", "remaining"].map(|name| state[name].clone());
+    for _ in 0..2 {
+        let state = app.admin().get(&format!("{}/limit-state", path(&account))).await.expect(200);
+        assert_eq!((&state["service_account_id"], &state["shared"]), (&account["id"], &json!(false)));
+        // What one token has for itself is not told.
+        let limits: Vec<_> = state["limits"].as_array().unwrap().iter().map(told).collect();
+        let of_account = [json!("service_account"), json!("minute"), json!(3), json!(1)];
+        let of_publisher = [json!("publisher"), json!("hour"), json!(10), json!(8)];
+        assert_eq!(limits, [of_account, of_publisher]);
+        assert_eq!(state["rate_limit"]["window"], "minute");
+    }
+    let unlimited = app.account(body("b", &[])).await;
+    let state = app.admin().get(&format!("{}/limit-state", path(&unlimited))).await.expect(200);
+    assert_eq!((&state["rate_limit"], &state["limits"]), (&Value::Null, &json!([])));
 }

@@ -5,6 +5,7 @@ pub mod create;
 pub mod delete;
 pub mod disable;
 pub mod get;
+pub mod limit_state;
 pub mod list;
 pub mod security_events;
 pub mod tokens;
