@@ -42,6 +42,9 @@ statements! {
     ];
 }
 
+/// The member of an event's details that names the event that it is a copy of, in the trail of another publisher.
+pub const COPY_OF: &str = "copy_of";
+
 /// An event to insert.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewSecurityEvent {
@@ -191,6 +194,9 @@ pub struct EventFilter {
     pub type_: Option<String>,
     /// From this address.
     pub ip_address: Option<IpAddr>,
+    /// Each change once, and not again as a copy in the trail of another publisher. For events of ours: what a
+    /// pipeline tells has details of its own.
+    pub without_copies: bool,
     /// In this order.
     pub order: SortOrder,
     /// After this one in the list.
@@ -229,6 +235,9 @@ pub async fn list(conn: Conn<'_>, filter: &EventFilter) -> Result<Vec<SecurityEv
         sql.text(" UNION ALL SELECT id FROM service_tokens WHERE service_account_id = ")
             .bind(account)
             .text(")");
+    }
+    if filter.without_copies {
+        sql.text(" AND COALESCE(details, '') NOT LIKE ").bind(format!("%\"{COPY_OF}\":%").as_str());
     }
     push_order(&mut sql, filter.order, filter.after, filter.limit);
     let raw = on!(conn, |c| async { builder!(sql).build_query_as::<RawEvent>().fetch_all(c).await })?;

@@ -1,12 +1,13 @@
 //! Security events being written.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use keywright_core::EventId;
 use keywright_store::security_events::{self, NewSecurityEvent};
 use keywright_store::service_tokens::ServiceTokenRow;
 use keywright_store::{Conn, StoreError};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use crate::authority::Authority;
@@ -46,6 +47,7 @@ pub struct Event<'a> {
     visitor: Option<&'a Visitor>,
     subject: Subject,
     publisher: Option<PublisherId>,
+    others: BTreeSet<PublisherId>,
     reason: Option<&'a str>,
     before: Option<Value>,
     after: Option<Value>,
@@ -68,6 +70,7 @@ impl<'a> Event<'a> {
             visitor: None,
             subject,
             publisher: None,
+            others: BTreeSet::new(),
             reason: None,
             before: None,
             after: None,
@@ -79,6 +82,14 @@ impl<'a> Event<'a> {
     #[must_use]
     pub fn publisher(mut self, publisher: Option<PublisherId>) -> Self {
         self.publisher = publisher;
+        self
+    }
+
+    /// Publishers that it concerns too. Each has a copy in its own trail, which names the event that it is a copy
+    /// of, and none of the other publishers.
+    #[must_use]
+    pub fn also(mut self, publishers: impl IntoIterator<Item = PublisherId>) -> Self {
+        self.others.extend(publishers);
         self
     }
 
@@ -121,10 +132,24 @@ impl<'a> Event<'a> {
     ///
     /// # Errors
     /// As the store.
-    pub async fn write(self, authority: &Authority, conn: Conn<'_>) -> Result<EventId, StoreError> {
+    pub async fn write(self, authority: &Authority, mut conn: Conn<'_>) -> Result<EventId, StoreError> {
+        let others = self.others.clone();
+        let details = self.details.as_ref().and_then(Value::as_object).cloned().unwrap_or_default();
+        let event = self.told(authority);
+        security_events::insert(conn.reborrow(), &event).await?;
+        for publisher in others.into_iter().filter(|other| Some(other.0) != event.publisher_id) {
+            let details = Some(copied(details.clone(), event.id));
+            let id = authority.new_event_id();
+            let copy = NewSecurityEvent { id, publisher_id: Some(publisher.0), details, ..event.clone() };
+            security_events::insert(conn.reborrow(), &copy).await?;
+        }
+        Ok(event.id)
+    }
+
+    fn told(self, authority: &Authority) -> NewSecurityEvent {
         let id = authority.new_event_id();
         let text = |value: Option<Value>| value.map(|value| value.to_string());
-        let event = NewSecurityEvent {
+        NewSecurityEvent {
             id,
             occurred_at: authority.now(),
             type_: self.kind.into_owned(),
@@ -150,10 +175,14 @@ impl<'a> Event<'a> {
             after: text(self.after),
             details: text(self.details),
             node_id: Some(authority.node()),
-        };
-        security_events::insert(conn, &event).await?;
-        Ok(id)
+        }
     }
+}
+
+/// The details of a copy.
+fn copied(mut details: Map<String, Value>, of: EventId) -> String {
+    details.insert(security_events::COPY_OF.to_owned(), json!(of));
+    Value::Object(details).to_string()
 }
 
 /// An object as events tell it: what decides, never a secret. Counters are no part of a change.

@@ -8,8 +8,7 @@ use uuid::Uuid;
 
 use super::owner::Owner;
 use super::terms::{Askeds, end_of_life};
-use super::{PersonalToken, WRITE, concerned, free_name, in_person, mint, subject};
-use crate::audit::Event;
+use super::{PersonalToken, WRITE, event, free_name, in_person, mint};
 use crate::authority::Authority;
 use crate::call::{Call, needs};
 use crate::change::{Change, Invalidation};
@@ -118,9 +117,8 @@ async fn make(
         created_at: now,
     });
     let row = personal_tokens::insert(tx.conn(), &row).await?;
-    let event = Event::new("personal_token.created", grantor.actor.clone(), Some(call), subject(&row));
-    event.publisher(concerned(call, &row)).after(&row).write(authority, tx.conn()).await?;
     let token = PersonalToken::of(tx.conn(), &mut owner, row).await?;
+    event("personal_token.created", grantor, call, None, &token).write(authority, tx.conn()).await?;
     if let Some(held) = held {
         held.keep(tx.conn(), &call.actor, &token, &secret, now).await?;
     }

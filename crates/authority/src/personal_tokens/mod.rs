@@ -32,9 +32,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use self::owner::Owner;
-use crate::audit::{Snapshot, Subject};
+use crate::audit::{Event, Snapshot, Subject};
 use crate::authority::Authority;
-use crate::call::Call;
+use crate::call::{Call, Grantor};
 use crate::fault::Fault;
 use crate::{entropy, jobs, sessions};
 
@@ -62,6 +62,11 @@ impl PersonalToken {
 
     fn awaits_approval(&self) -> bool {
         !self.publishers.is_empty() && self.publishers.iter().all(|word| word.approval == Approval::Pending)
+    }
+
+    /// The publishers that it is for, as far as whoever asks may know.
+    fn reached(&self) -> impl Iterator<Item = PublisherId> {
+        self.publishers.iter().map(|word| word.publisher)
     }
 
     /// One token, as its owner sees it.
@@ -105,13 +110,24 @@ fn subject(row: &PersonalTokenRow) -> Subject {
     Subject { kind: "personal_token", id: Some(row.id.0), name: None }
 }
 
-/// The publisher that a change of a token concerns: the only one that it is for, else the one that the caller acts
-/// for.
-fn concerned(call: &Call, row: &PersonalTokenRow) -> Option<PublisherId> {
-    row.terms.home().or(call.publisher)
+/// An event of a token, as it was before and is now: in the trail of the only publisher that it is for, else of the
+/// one that the caller acts for, and in those of all others that it reaches or reached.
+fn event<'a>(
+    kind: &'static str,
+    grantor: &Grantor,
+    call: &'a Call,
+    before: Option<&PersonalToken>,
+    now: &PersonalToken,
+) -> Event<'a> {
+    let event = Event::new(kind, grantor.actor.clone(), Some(call), subject(&now.row));
+    let event = match before {
+        Some(before) => event.before(&before.row).also(before.reached()),
+        None => event,
+    };
+    event.publisher(now.row.terms.home().or(call.publisher)).also(now.reached()).after(&now.row)
 }
 
-/// Of several publishers their number alone: whoever reads the events of one is not told of the others.
+/// Of publishers their number alone: whoever reads the events of one is not told of the others.
 impl Snapshot for PersonalTokenRow {
     fn snapshot(&self) -> Value {
         let terms = &self.terms;
@@ -120,7 +136,6 @@ impl Snapshot for PersonalTokenRow {
             "token_hint": self.token_hint,
             "scopes": terms.scopes,
             "inherit_user_permissions": terms.inherit_user_permissions,
-            "publisher_id": terms.home(),
             "publishers": terms.publisher_ids.as_ref().map(Vec::len),
             "excluded_publishers": terms.excluded_publisher_ids.len(),
             "rate_limits": terms.rate_limits,

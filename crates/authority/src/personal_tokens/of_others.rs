@@ -175,7 +175,7 @@ pub async fn revoke_all_of_user(
                 None => users::end_personal_tokens(tx.conn(), user, epoch).await?,
                 Some(id) => memberships::raise_personal_epoch(tx.conn(), id, user, epoch).await?,
             };
-            tell_all(&own, &call, (&mut tx, grantor), (user, reached), reason.as_deref()).await?;
+            tell_all(&own, &call, (&mut tx, grantor), (user, within, reached), reason.as_deref()).await?;
             own.commit(tx, Invalidation::Of(vec![user.0]), call.confirm).await?;
             own.mark_wanted().notify_one();
             Ok(reached)

@@ -78,7 +78,7 @@ pub async fn security_events(
     let user = in_person(call)?;
     let mut reader = authority.store().read().await?;
     personal_tokens::of_user(reader.conn(), user, id, None).await?.ok_or(Fault::NotFound)?;
-    let filter = EventFilter { subject_id: Some(id.0), ..filter };
+    let filter = EventFilter { subject_id: Some(id.0), without_copies: true, ..filter };
     Ok(security_events::list(reader.conn(), &filter).await?)
 }
 

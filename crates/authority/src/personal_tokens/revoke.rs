@@ -1,13 +1,14 @@
 //! Revoking personal tokens of one's own.
 
-use keywright_core::{CredentialId, UserId};
+use keywright_core::{CredentialId, PublisherId, UserId};
 use keywright_store::personal_tokens;
 use keywright_store::sessions::Reach;
 use keywright_store::{Tx, users};
 use serde_json::json;
 
+use super::owner::Owner;
 use super::read::calling;
-use super::{concerned, in_person, subject};
+use super::{PersonalToken, event, in_person};
 use crate::audit::Event;
 use crate::authority::Authority;
 use crate::call::{Call, Grantor, Needs};
@@ -73,9 +74,11 @@ pub(super) async fn revoke_one(
     let before = personal_tokens::of_user(tx.conn(), user, id, None).await?.ok_or(Fault::NotFound)?;
     if personal_tokens::revoke(tx.conn(), user, id, *now, reason).await? {
         let after = personal_tokens::of_user(tx.conn(), user, id, None).await?.ok_or(Fault::NotFound)?;
-        let event = Event::new("personal_token.revoked", grantor.actor.clone(), Some(call), subject(&after));
-        let event = event.publisher(concerned(call, &after)).reason(reason);
-        event.before(&before).after(&after).write(authority, tx.conn()).await?;
+        let mut owner = Owner::read(tx.conn(), user, None).await?;
+        let before = PersonalToken::of(tx.conn(), &mut owner, before).await?;
+        let after = PersonalToken::of(tx.conn(), &mut owner, after).await?;
+        let event = event("personal_token.revoked", grantor, call, Some(&before), &after);
+        event.reason(reason).write(authority, tx.conn()).await?;
     }
     Ok(())
 }
@@ -92,7 +95,7 @@ pub async fn revoke_all(authority: &Authority, call: Call, reason: Option<String
             let (mut tx, grantor, now, epoch) = begin_ending(&own, &call, &Needs::nothing()).await?;
             let reached = personal_tokens::count_reached(tx.conn(), Reach::User(user), now).await?;
             users::end_personal_tokens(tx.conn(), user, epoch).await?;
-            tell_all(&own, &call, (&mut tx, grantor), (user, reached), reason.as_deref()).await?;
+            tell_all(&own, &call, (&mut tx, grantor), (user, None, reached), reason.as_deref()).await?;
             own.commit(tx, Invalidation::Of(vec![user.0]), call.confirm).await?;
             own.mark_wanted().notify_one();
             Ok(reached)
@@ -100,16 +103,19 @@ pub async fn revoke_all(authority: &Authority, call: Call, reason: Option<String
         .await
 }
 
-/// Tells that all tokens of a user were revoked, as far as the caller reaches.
+/// Tells that all tokens of a user were revoked, within a publisher or wherever they were for.
 pub(super) async fn tell_all(
     authority: &Authority,
     call: &Call,
     (tx, grantor): (&mut Tx, Grantor),
-    (user, reached): (UserId, u64),
+    (user, within, reached): (UserId, Option<PublisherId>, u64),
     reason: Option<&str>,
 ) -> Result<(), Fault> {
+    let mut owner = Owner::read(tx.conn(), user, within).await?;
+    owner.learn_all(tx.conn(), user).await?;
+    let places = owner.places().into_iter().map(|place| place.publisher);
     let event = Event::new("personal_token.all_revoked", grantor.actor, Some(call), user_subject(user));
-    let event = event.publisher(call.within()).reason(reason).details(json!({"reached": reached}));
-    event.write(authority, tx.conn()).await?;
+    let event = event.publisher(call.within()).also(places).reason(reason);
+    event.details(json!({"reached": reached})).write(authority, tx.conn()).await?;
     Ok(())
 }

@@ -7,8 +7,7 @@ use serde_json::json;
 
 use super::owner::Owner;
 use super::terms::Askeds;
-use super::{PersonalToken, WRITE, concerned, in_person, mint, subject};
-use crate::audit::Event;
+use super::{PersonalToken, WRITE, event, in_person, mint};
 use crate::authority::Authority;
 use crate::call::{Call, Grantor, needs};
 use crate::change::{Change, Invalidation};
@@ -89,8 +88,10 @@ async fn replace(
     });
     let row = personal_tokens::insert(tx.conn(), &row).await?;
     let after = personal_tokens::of_user(tx.conn(), user, id, None).await?.ok_or(Fault::NotFound)?;
-    tell(authority, call, tx, wanted, [&old, &after, &row]).await?;
+    let before = PersonalToken::of(tx.conn(), &mut owner, old).await?;
+    let after = PersonalToken::of(tx.conn(), &mut owner, after).await?;
     let token = PersonalToken::of(tx.conn(), &mut owner, row).await?;
+    tell(authority, call, (tx, grantor), wanted, [&before, &after, &token]).await?;
     if let Some(held) = held {
         held.keep(tx.conn(), &call.actor, &token, &secret, now).await?;
     }
@@ -131,17 +132,15 @@ fn new_end(
 async fn tell(
     authority: &Authority,
     call: &Call,
-    tx: &mut Tx,
+    (tx, grantor): (&mut Tx, &Grantor),
     wanted: &Rotate,
-    [before, after, new]: [&PersonalTokenRow; 3],
+    [before, after, new]: [&PersonalToken; 3],
 ) -> Result<(), Fault> {
-    let event = |kind, of: &PersonalTokenRow| {
-        let event = Event::new(kind, call.actor.to_ref(), Some(call), subject(of));
-        event.publisher(concerned(call, of)).reason(Some(&wanted.reason))
-    };
-    let rotated = event("personal_token.rotated", before).before(before).after(after);
-    rotated.details(json!({"rotated_to_id": new.id})).write(authority, tx.conn()).await?;
-    let created = event("personal_token.created", new).after(new);
-    created.details(json!({"rotated_from_id": before.id})).write(authority, tx.conn()).await?;
+    let rotated = event("personal_token.rotated", grantor, call, Some(before), after);
+    let rotated = rotated.reason(Some(&wanted.reason)).details(json!({"rotated_to_id": new.row.id}));
+    rotated.write(authority, tx.conn()).await?;
+    let created = event("personal_token.created", grantor, call, None, new);
+    let created = created.reason(Some(&wanted.reason)).details(json!({"rotated_from_id": before.row.id}));
+    created.write(authority, tx.conn()).await?;
     Ok(())
 }

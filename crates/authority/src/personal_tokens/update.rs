@@ -8,8 +8,7 @@ use uuid::Uuid;
 use super::create::each_once;
 use super::owner::Owner;
 use super::terms::{Askeds, chooses, widens};
-use super::{PersonalToken, concerned, free_name, in_person, subject};
-use crate::audit::Event;
+use super::{PersonalToken, event, free_name, in_person};
 use crate::authority::Authority;
 use crate::call::{Call, Needs};
 use crate::change::{Change, Invalidation};
@@ -136,14 +135,10 @@ async fn carry_out(
         return Err(Fault::PreconditionFailed);
     }
     let after = personal_tokens::of_user(tx.conn(), user, id, None).await?.ok_or(Fault::NotFound)?;
-    let event = Event::new("personal_token.updated", change.grantor.actor, Some(call), subject(&after));
-    event
-        .publisher(concerned(call, &after))
-        .before(&before)
-        .after(&after)
-        .write(authority, tx.conn())
-        .await?;
+    let before = PersonalToken::of(tx.conn(), &mut owner, before).await?;
     let token = PersonalToken::of(tx.conn(), &mut owner, after).await?;
+    let event = event("personal_token.updated", &change.grantor, call, Some(&before), &token);
+    event.write(authority, tx.conn()).await?;
     authority.commit(change.tx, Invalidation::Of(changed), call.confirm).await?;
     Ok((token, change.grantor.epochs))
 }

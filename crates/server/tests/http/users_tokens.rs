@@ -4,12 +4,13 @@ use keywright_core::BuiltInRole::{PublisherAdmin, PublisherEditor};
 use serde_json::{Value, json};
 
 use crate::harness::logins::Tenant;
-use crate::harness::{Minted, TestApp, eventually, on_both_engines};
+use crate::harness::{Caller, Minted, TestApp, eventually, on_both_engines};
 use crate::users_me_tokens::{make, path, person};
 
 on_both_engines![
     an_administrator_sees_what_is_for_their_publisher,
     a_token_for_others_too_is_taken_out_and_lives_on,
+    every_publisher_that_a_token_reaches_has_its_changes_in_its_trail,
     all_tokens_of_a_user_die_within_the_callers_reach,
     an_emergency_reaches_personal_tokens_within_its_scope,
     a_personal_token_that_calls_is_spared_only_if_it_asks,
@@ -78,6 +79,60 @@ async fn a_token_for_others_too_is_taken_out_and_lives_on(app: &TestApp) {
     // At platform level it is the whole token.
     app.admin().delete(&format!("/users/{}/tokens/{}", ada.id, both.id)).await.expect(204);
     assert_eq!(code(app, &both, &two).await, "revoked");
+}
+
+/// The types of the events of an object, oldest first, and whether each is a copy.
+async fn trail(caller: &Caller, id: &str) -> Vec<(String, bool)> {
+    let path = format!("/audit/security-events?credential_id={id}&order=asc");
+    let events = caller.get(&path).await.expect(200);
+    let told = |event: &Value| {
+        let kind = event["type"].as_str().unwrap().trim_start_matches("personal_token.").to_owned();
+        (kind, event["details"]["copy_of"].is_string())
+    };
+    events["items"].as_array().unwrap().iter().map(told).collect()
+}
+
+fn told(kinds: &[(&str, bool)]) -> Vec<(String, bool)> {
+    kinds.iter().map(|(kind, is_copy)| ((*kind).to_owned(), *is_copy)).collect()
+}
+
+async fn every_publisher_that_a_token_reaches_has_its_changes_in_its_trail(app: &TestApp) {
+    let [one, two, three] = [app.tenant("One").await, app.tenant("Two").await, app.tenant("Three").await];
+    let (ada, me) = person(app, "ada@example.com", &one, PublisherEditor).await;
+    app.join(&ada, &two, PublisherEditor).await;
+    let (_, of_one) = person(app, "one@example.com", &one, PublisherAdmin).await;
+    let (_, of_two) = person(app, "two@example.com", &two, PublisherAdmin).await;
+    let (_, of_three) = person(app, "three@example.com", &three, PublisherAdmin).await;
+
+    let both = make(&me, json!({"name": "both", "scopes": [], "publisher_ids": [one.id, two.id]})).await;
+    me.patch(&path(&both), json!({"publisher_ids": [one.id]})).await.expect(200);
+    me.patch(&path(&both), json!({"name": "only one"})).await.expect(200);
+    assert_eq!(
+        trail(&of_one, &both.id).await,
+        told(&[("created", false), ("updated", false), ("updated", false)])
+    );
+    assert_eq!(trail(&of_two, &both.id).await, told(&[("created", true), ("updated", true)]));
+    assert_eq!(trail(&of_three, &both.id).await, []);
+    assert_eq!(trail(&app.admin(), &both.id).await.len(), 5);
+    let own = me.get(&format!("{}/security-events", path(&both))).await.expect(200);
+    assert_eq!(own["items"].as_array().unwrap().len(), 3, "each change once: {own}");
+    let seen = of_two.get(&format!("/audit/security-events?credential_id={}", both.id)).await.expect(200);
+    assert!(!seen.to_string().contains(&one.id.to_string()), "{seen}");
+
+    let all = make(&me, json!({"name": "all", "scopes": []})).await;
+    let rotated = Minted::of(&me.post(&format!("{}/rotate", path(&all)), json!({"reason": "r"})).await);
+    app.admin().delete(&format!("/users/{}/tokens/{}", ada.id, rotated.id)).await.expect(204);
+    for (caller, is_copy) in [(&of_one, false), (&of_two, true)] {
+        assert_eq!(trail(caller, &all.id).await, told(&[("created", is_copy), ("rotated", is_copy)]));
+        assert_eq!(trail(caller, &rotated.id).await, told(&[("created", is_copy), ("revoked", true)]));
+    }
+    me.post("/users/me/tokens/revoke-all", json!({"reason": "done"})).await.expect(200);
+    for (caller, is_copy) in [(&of_one, false), (&of_two, true)] {
+        let events = trail(caller, &ada.id.to_string()).await;
+        assert_eq!(events.last(), told(&[("all_revoked", is_copy)]).last());
+    }
+    let verified = app.admin().get("/audit/security-events/verify").await.expect(200);
+    assert_eq!(verified["holds"], true, "{verified}");
 }
 
 async fn all_tokens_of_a_user_die_within_the_callers_reach(app: &TestApp) {

@@ -80,6 +80,7 @@ pub(crate) fn filter(query: EventQuery, limit: u32) -> Result<EventFilter, Probl
         publisher_id: query.publisher_id,
         type_: query.kind,
         ip_address: query.ip,
+        without_copies: false,
         order: order(query.order),
         after: after(query.cursor.as_deref())?,
         limit,
