@@ -75,6 +75,8 @@ refusals! {
     RequestTimeout "request_timeout" 408 "The request took too long to arrive";
     /// A live sibling has that name.
     NameTaken "name_taken" 409 "The name is taken";
+    /// The account, or the user, has as many live tokens as there may be.
+    TooManyTokens "too_many_tokens" 409 "Too many tokens";
     /// Another account has that address, in some spelling.
     EmailTaken "email_taken" 409 "The address is taken";
     /// A link that was used, replaced, or has ended.

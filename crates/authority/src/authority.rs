@@ -28,8 +28,12 @@ const MAX_REQUESTS: usize = 64;
 /// What the use cases need to know of the configuration.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The life of a service token that names no end, in days.
+    /// The life of a token that names no end, in days.
     pub default_expiry_days: u32,
+    /// Live service tokens of one account, at most.
+    pub max_per_account: u32,
+    /// Live personal tokens of one user, at most.
+    pub max_per_user: u32,
     /// Events, and dead credentials, are kept at least this long, in days.
     pub retention_days: u32,
     /// Events of failures are kept so long, in days; never less than the others.

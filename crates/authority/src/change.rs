@@ -5,7 +5,8 @@ use std::future::Future;
 
 use keywright_core::id::ChangeId;
 use keywright_core::{
-    ActorRef, Bearing, CredentialId, DenialCode, Epochs, Facts, PublisherId, ScopeSet, Timestamp, decide,
+    ActorRef, Bearing, CredentialId, DenialCode, Epochs, Facts, PublisherId, ScopeSet, ServiceAccountId,
+    Timestamp, decide,
 };
 use keywright_store::service_tokens::{self, ServiceTokenRow};
 use keywright_store::{CommitError, Tx, grants, nodes, notify, platform};
@@ -91,15 +92,18 @@ impl Change {
         Self::begin_with(authority, call, needs, &[], &[]).await
     }
 
-    /// Begins a change of a service token, which is looked for `within` a publisher.
+    /// Begins a change of a service token, which is looked for `within` a publisher, and for whose sake nobody
+    /// else changes, or takes a place of, an `account`.
     pub(crate) async fn begin_of(
         authority: &Authority,
         call: &Call,
         needs: &Needs,
         within: Option<PublisherId>,
         target: CredentialId,
+        account: Option<ServiceAccountId>,
     ) -> Result<Self, Fault> {
-        let mut tx = authority.store().begin_change(&held_by(call, &[]), &[target.0]).await?;
+        let changes: Vec<_> = [Some(target.0), account.map(|id| id.0)].into_iter().flatten().collect();
+        let mut tx = authority.store().begin_change(&held_by(call, &[]), &changes).await?;
         let target = service_tokens::lock_for_change(tx.conn(), within, target).await?;
         let (grantor, now) = authorize(authority, call, &mut tx, needs).await?;
         Ok(Self { tx, grantor, target, now })

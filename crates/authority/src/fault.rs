@@ -59,6 +59,9 @@ pub enum Fault {
     /// A live sibling has the name.
     #[error("the name is taken")]
     NameTaken,
+    /// So many live ones as there may be are there already.
+    #[error("there are {0} live ones already")]
+    TooManyTokens(u32),
     /// Another account has the address, in some spelling.
     #[error("another account has the address")]
     EmailTaken,

@@ -192,6 +192,8 @@ impl Node {
             Verifier::new(store.clone(), clock, freshness(&store), &verifier_options(config, &store));
         let settings = Settings {
             default_expiry_days: config.tokens.default_expiry_days,
+            max_per_account: config.tokens.max_per_account,
+            max_per_user: config.tokens.max_per_user,
             retention_days: config.audit.retention_days,
             failure_retention_days: config.audit.failure_retention_days(),
             stale_grace: Duration::from_secs(config.verify.stale_grace_seconds),

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::owner::Owner;
 use super::terms::{Askeds, end_of_life};
-use super::{PersonalToken, WRITE, event, free_name, in_person, mint};
+use super::{PersonalToken, WRITE, event, free_name, in_person, mint, must_have_room};
 use crate::authority::Authority;
 use crate::call::{Call, needs};
 use crate::change::{Change, Invalidation};
@@ -40,8 +40,8 @@ pub struct Create {
 /// # Errors
 /// [`Fault::UserRequired`] for whoever does not call in person; [`Fault::Denied`] without
 /// `personal_tokens:write`; [`Fault::PersonalTokensNotAllowed`]; [`Fault::ScopeExceedsGrantor`];
-/// [`Fault::NameTaken`]; [`Fault::Invalid`] for a publisher that is none of theirs, or an end that is past or too
-/// late; those of an idempotency key.
+/// [`Fault::NameTaken`]; [`Fault::TooManyTokens`]; [`Fault::Invalid`] for a publisher that is none of theirs, or
+/// an end that is past or too late; those of an idempotency key.
 pub async fn create(
     authority: &Authority,
     call: Call,
@@ -69,7 +69,9 @@ async fn carry_out(
     wanted: &Create,
 ) -> Result<Minted<PersonalToken>, Fault> {
     let reads: Vec<Uuid> = wanted.publisher_ids.iter().flatten().map(|id| id.0).collect();
-    let mut change = Change::begin_with(authority, call, &needs(WRITE)?, &reads, &[]).await?;
+    // Held, so that of two who take a user's last place one sees the other.
+    let user = in_person(call)?;
+    let mut change = Change::begin_with(authority, call, &needs(WRITE)?, &reads, &[user.0]).await?;
     let minted = make(authority, call, held, wanted, &mut change).await;
     finish(authority, call, change, minted, Invalidation::None).await
 }
@@ -103,6 +105,7 @@ async fn make(
         expires_at: end_of_life(wanted.expiry, now, default_days, askeds.longest(now))?,
     };
     askeds.accept(call, grantor, &terms, now)?;
+    must_have_room(authority, tx.conn(), user, now).await?;
     let id = authority.new_credential_id();
     let (secret, row) = mint(|secret| NewPersonalToken {
         id,

@@ -157,6 +157,20 @@ fn mint(fill: impl FnOnce(&PlainToken) -> NewPersonalToken) -> (PlainToken, NewP
     (secret, row)
 }
 
+/// Refuses one more live token than a user may have. The user is held.
+async fn must_have_room(
+    authority: &Authority,
+    conn: Conn<'_>,
+    user: UserId,
+    now: Timestamp,
+) -> Result<(), Fault> {
+    let most = authority.settings().max_per_user;
+    if personal_tokens::count_live(conn, user, now).await? >= most.into() {
+        return Err(Fault::TooManyTokens(most));
+    }
+    Ok(())
+}
+
 /// Frees a name that a token bears which was revoked with others and that no job has marked yet. Tells whether
 /// it is worth trying again.
 async fn free_name(authority: &Authority, call: &Call, name: Option<&CredentialName>) -> Result<bool, Fault> {

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::create::each_once;
 use super::owner::Owner;
 use super::terms::{Askeds, chooses, widens};
-use super::{PersonalToken, event, free_name, in_person};
+use super::{PersonalToken, event, free_name, in_person, must_have_room};
 use crate::authority::Authority;
 use crate::call::{Call, Needs};
 use crate::change::{Change, Invalidation};
@@ -112,7 +112,10 @@ async fn carry_out(
     let user = in_person(call)?;
     let named = wanted.publisher_ids.iter().flatten().flatten();
     let reads: Vec<Uuid> = named.map(|id| id.0).collect();
-    let mut change = Change::begin_with(authority, call, &Needs::nothing(), &reads, &[id.0]).await?;
+    // An expired token that lives again takes a place among those that live, which are counted.
+    let counted = wanted.expires_at.map(|_| user.0);
+    let held: Vec<Uuid> = [Some(id.0), counted].into_iter().flatten().collect();
+    let mut change = Change::begin_with(authority, call, &Needs::nothing(), &reads, &held).await?;
     let tx = &mut change.tx;
     let before =
         personal_tokens::of_user_for_change(tx.conn(), user, id, None).await?.ok_or(Fault::NotFound)?;
@@ -124,6 +127,9 @@ async fn carry_out(
     let mut owner = Owner::read(tx.conn(), user, None).await?;
     if after == before.terms {
         return Ok((PersonalToken::of(tx.conn(), &mut owner, before).await?, change.grantor.epochs));
+    }
+    if now_lives(&before, &after, change.now) {
+        must_have_room(authority, change.tx.conn(), user, change.now).await?;
     }
     let mut changed = vec![id.0];
     look_at(call, &mut change, &mut owner, (&before, &after)).await?;
@@ -141,6 +147,13 @@ async fn carry_out(
     event.write(authority, tx.conn()).await?;
     authority.commit(change.tx, Invalidation::Of(changed), call.confirm).await?;
     Ok((token, change.grantor.epochs))
+}
+
+/// Whether an expired token would live again.
+fn now_lives(before: &PersonalTokenRow, after: &Terms, now: Timestamp) -> bool {
+    before.superseded_by_id.is_none()
+        && now.has_reached(before.terms.expires_at)
+        && !now.has_reached(after.expires_at)
 }
 
 /// Whoever gives a token more than it has must be able to make such a token.

@@ -102,8 +102,8 @@ pub struct Create {
 /// # Errors
 /// [`Fault::Denied`] without `tokens:admin`, below an account without `service_accounts:admin`;
 /// [`Fault::NotFound`] below an account that there is not; [`Fault::ScopeExceedsGrantor`];
-/// [`Fault::NameTaken`]; [`Fault::Invalid`] for an end that is past, and for what does not lie within the
-/// account; those of an idempotency key.
+/// [`Fault::NameTaken`]; [`Fault::TooManyTokens`] of an account; [`Fault::Invalid`] for an end that is past, and
+/// for what does not lie within the account; those of an idempotency key.
 pub async fn create(authority: &Authority, call: Call, wanted: Create) -> Result<Minted, Fault> {
     let held = Held::take(authority, &call.actor, call.idempotency.clone())?;
     let own = authority.clone();
@@ -127,7 +127,10 @@ async fn carry_out(
     held: Option<&Held>,
     wanted: &Create,
 ) -> Result<Minted, Fault> {
-    let mut change = Change::begin(authority, call, &wanted.holder.needs()?).await?;
+    // Held, so that of two who take the last place of an account one sees the other.
+    let account = wanted.holder.account().map(|account| account.0);
+    let needs = wanted.holder.needs()?;
+    let mut change = Change::begin_with(authority, call, &needs, &[], account.as_slice()).await?;
     let minted = make(authority, call, held, wanted, &mut change).await;
     finish(authority, call, change, minted, Invalidation::None).await
 }
@@ -160,6 +163,9 @@ async fn make(
     let asked = wanted.expiry.resolve(now, authority.settings().default_expiry_days)?;
     let expires_at = if wanted.expiry == Expiry::Default { grantor.own_end_or(asked) } else { asked };
     may_make(grantor, home.as_ref(), wanted, &permissions, expires_at)?;
+    if let Some(home) = &home {
+        home.must_have_room(authority, tx.conn(), now).await?;
+    }
     let account = home.map(|home| home.account);
     let (secret, row) = mint(|secret| NewServiceToken {
         id: authority.new_credential_id(),

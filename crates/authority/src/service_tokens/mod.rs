@@ -108,6 +108,12 @@ impl Target {
         self.meant(conn, call, row).await
     }
 
+    /// The account that the token belongs to, which is the same as long as it lives.
+    async fn account(self, authority: &Authority, call: &Call) -> Result<Option<ServiceAccountId>, Fault> {
+        let mut reader = authority.store().read().await?;
+        Ok(self.look(reader.conn(), call).await?.service_account_id)
+    }
+
     /// Begins a change of the token, and gives it as it is held until that ends.
     async fn begin(
         self,
@@ -115,8 +121,19 @@ impl Target {
         call: &Call,
         needs: &Needs,
     ) -> Result<(Change, ServiceTokenRow), Fault> {
+        self.begin_with(authority, call, needs, None).await
+    }
+
+    /// The same, with an account held too.
+    async fn begin_with(
+        self,
+        authority: &Authority,
+        call: &Call,
+        needs: &Needs,
+        account: Option<ServiceAccountId>,
+    ) -> Result<(Change, ServiceTokenRow), Fault> {
         let (within, id) = self.place(call)?;
-        let mut change = Change::begin_of(authority, call, needs, within, id).await?;
+        let mut change = Change::begin_of(authority, call, needs, within, id, account).await?;
         let row = change.target.take();
         let row = self.meant(change.tx.conn(), call, row).await?;
         Ok((change, row))

@@ -61,7 +61,8 @@ pub struct Update {
 /// # Errors
 /// [`Fault::Denied`] without `tokens:admin`, below an account without `service_accounts:admin`;
 /// [`Fault::NotFound`]; [`Fault::AlreadyRevoked`]; [`Fault::PreconditionFailed`];
-/// [`Fault::ScopeExceedsGrantor`]; [`Fault::NameTaken`]; [`Fault::Invalid`].
+/// [`Fault::ScopeExceedsGrantor`]; [`Fault::NameTaken`]; [`Fault::TooManyTokens`] when an expired one of an account
+/// is to live again; [`Fault::Invalid`].
 pub async fn update(
     authority: &Authority,
     call: Call,
@@ -89,7 +90,12 @@ async fn carry_out(
     wanted: &Update,
     account: &mut Option<ServiceAccountId>,
 ) -> Result<(ServiceTokenRow, Epochs), Fault> {
-    let (change, before) = target.begin(authority, call, &target.to_change()?).await?;
+    // An expired token of an account that lives again takes a place among those that live.
+    let counted = match wanted.expires_at {
+        Some(_) => target.account(authority, call).await?,
+        None => None,
+    };
+    let (change, before) = target.begin_with(authority, call, &target.to_change()?, counted).await?;
     let Change { mut tx, grantor, now, .. } = change;
     let id = before.id;
     *account = before.service_account_id;
@@ -109,6 +115,13 @@ async fn carry_out(
     may_widen(&grantor, home.as_ref(), &before, &changes)?;
     if is_nothing(&changes, &before) {
         return Ok((before, grantor.epochs));
+    }
+    if let Some(home) = &home
+        && changes.expires_at.is_some()
+        && now.has_reached(before.expires_at)
+        && before.superseded_by_id.is_none()
+    {
+        home.must_have_room(authority, tx.conn(), now).await?;
     }
     if !service_tokens::update(tx.conn(), id, before.version, &changes).await? {
         return Err(Fault::PreconditionFailed);

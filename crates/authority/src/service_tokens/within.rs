@@ -1,13 +1,14 @@
 //! The bounds of a token that belongs to an account: what it says of itself must lie within them, and what it
 //! does not say is theirs.
 //!
-//! The account is not held while a token of it changes: each verification goes by what lies within the account
-//! at that moment, whatever was seen here.
+//! The account is not held while a token of it changes, but for where its live tokens are counted: each
+//! verification goes by what lies within the account at that moment, whatever was seen here.
 
 use keywright_core::{Allowlist, PublisherId, RateLimits, ScopeSet, ServiceAccountId, Timestamp, Window};
 use keywright_store::service_accounts::{self, ServiceAccountRow};
-use keywright_store::{Conn, publishers};
+use keywright_store::{Conn, publishers, service_tokens};
 
+use crate::authority::Authority;
 use crate::call::Grantor;
 use crate::fault::{Fault, FieldFault};
 
@@ -44,6 +45,20 @@ impl Home {
         let settings = publisher.map(|publisher| publisher.settings);
         let default_limits = settings.and_then(|settings| settings.default_rate_limits).unwrap_or_default();
         Ok(Some(Self { account, default_limits }))
+    }
+
+    /// Refuses one more live token than the account may have. The account is held.
+    pub(super) async fn must_have_room(
+        &self,
+        authority: &Authority,
+        conn: Conn<'_>,
+        now: Timestamp,
+    ) -> Result<(), Fault> {
+        let most = authority.settings().max_per_account;
+        if service_tokens::count_live(conn, self.account.id, now, most).await? >= most.into() {
+            return Err(Fault::TooManyTokens(most));
+        }
+        Ok(())
     }
 
     /// Refuses what does not lie within the account, every field of it.

@@ -6,6 +6,7 @@ mod account_sequences;
 mod actors;
 mod actors_sessions;
 mod bootstrap;
+mod ceilings;
 mod chain;
 mod chain_keys;
 mod cleanup;

@@ -45,6 +45,8 @@ pub(crate) async fn worlds() -> Vec<World> {
 pub(crate) fn settings() -> Settings {
     Settings {
         default_expiry_days: 90,
+        max_per_account: 100_000,
+        max_per_user: 100,
         retention_days: 400,
         failure_retention_days: 400,
         jwt: JwtSettings { issuer: Some("https://auth.example.com".to_owned()), ..JwtSettings::default() },

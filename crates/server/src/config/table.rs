@@ -90,10 +90,14 @@ settings! {
             example("redis://127.0.0.1:6379/0");
     }
 
-    /// Service tokens.
+    /// Service tokens and personal tokens.
     tokens: Tokens {
         /// Life of a token whose maker names none, in days.
         default_expiry_days: u32 = "90", alias("SERVICE_TOKEN_DEFAULT_EXPIRY_DAYS"), bounds(1, 36_500);
+        /// Most live tokens of one service account; what rotation has replaced does not count.
+        max_per_account: u32 = "10000", bounds(1, 1_000_000);
+        /// Most live personal tokens of one user; what rotation has replaced does not count.
+        max_per_user: u32 = "100", bounds(1, 1_000_000);
     }
 
     /// The keys under which secrets at rest are sealed. Give one of the three.

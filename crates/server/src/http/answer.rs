@@ -66,6 +66,10 @@ fn problem(fault: Fault) -> Problem {
             denied(denial.code, &missing)
         }
         Fault::ScopeExceedsGrantor { detail, .. } => Problem::new(Refusal::ScopeExceedsGrantor, detail),
+        Fault::TooManyTokens(most) => Problem::new(
+            Refusal::TooManyTokens,
+            format!("There are {most} live tokens already, the most that there may be. Revoke one first."),
+        ),
         Fault::TooManyAttempts { retry_after_seconds } => {
             Problem::new(Refusal::TooManyAttempts, "Too many attempts failed. Try again later.")
                 .retry_after(retry_after_seconds)

@@ -4,7 +4,7 @@
 use keywright_core::{CredentialId, PublisherId, Status, Timestamp, UserId};
 
 use super::row::{PersonalTokenRow, RawRow};
-use super::{listed, token_columns, token_reaches, token_rows};
+use super::{in_reach, listed, token_columns, token_reaches, token_rows};
 use crate::conn::{Conn, on};
 use crate::dialect::{contains_pattern, fold};
 use crate::error::StoreError;
@@ -64,10 +64,6 @@ fn push_is_in(sql: &mut Sql, place: Place) {
     }
 }
 
-const IN_REACH: &str = " AND t.revoked_at IS NULL AND t.epoch >= p.personal_epoch AND t.epoch >= u.personal_epoch \
-     AND t.epoch >= COALESCE(q.personal_epoch, 0) AND t.epoch >= COALESCE(m.personal_epoch, 0) \
-     AND t.epoch >= COALESCE(f.personal_epoch, 0)";
-
 fn push_in_life(sql: &mut Sql, now: Timestamp) {
     sql.text(" AND (t.expires_at IS NULL OR t.expires_at > ").bind(now).text(")");
     sql.text(" AND (t.grace_expires_at IS NULL OR t.grace_expires_at > ").bind(now).text(")");
@@ -111,7 +107,7 @@ fn push_status(sql: &mut Sql, filter: &ListFilter, status: Status) {
         );
         return;
     }
-    sql.text(IN_REACH);
+    sql.text(in_reach!());
     if status == Status::Expired {
         sql.text(" AND (t.expires_at <= ").bind(now).text(" OR t.grace_expires_at <= ").bind(now).text(")");
         return;
@@ -144,7 +140,7 @@ fn list_sql(filter: &ListFilter) -> Sql {
     }
     if let Some(end) = filter.expiring_before {
         if filter.status.is_none() {
-            sql.text(IN_REACH);
+            sql.text(in_reach!());
             push_in_life(&mut sql, filter.now);
             sql.text(" AND t.is_active");
         }

@@ -21,7 +21,7 @@ pub use self::sweep::{
 use crate::conn::{Conn, change, on};
 use crate::dialect::{fold, statements};
 use crate::error::StoreError;
-use crate::types::{Time, to_i64};
+use crate::types::{Time, to_i64, to_u64};
 use row::RawRow;
 
 macro_rules! token_columns {
@@ -55,7 +55,16 @@ macro_rules! token_rows {
         )
     };
 }
-use {token_columns, token_reaches, token_rows};
+
+/// That a token `t` is revoked neither by itself nor with any of its reaches.
+macro_rules! in_reach {
+    () => {
+        " AND t.revoked_at IS NULL AND t.epoch >= p.personal_epoch AND t.epoch >= u.personal_epoch \
+         AND t.epoch >= COALESCE(q.personal_epoch, 0) AND t.epoch >= COALESCE(m.personal_epoch, 0) \
+         AND t.epoch >= COALESCE(f.personal_epoch, 0)"
+    };
+}
+use {in_reach, token_columns, token_reaches, token_rows};
 
 /// Of the user $1 the token $2; with $3, the quoted id of a publisher, only if it is for that one.
 macro_rules! one_token {
@@ -80,6 +89,11 @@ statements! {
     OF_USER = [one_token!()];
     OF_USER_FOR_CHANGE = [one_token!()] + "FOR UPDATE OF t";
     LIVE_BY_NAME = [token_rows!(), "$1 AND t.name = $2 AND t.revoked_at IS NULL"];
+    /// What a rotation has replaced takes no place of its own.
+    COUNT_LIVE = [
+        "SELECT COUNT(*)", token_reaches!(), " WHERE t.user_id = $1", in_reach!(),
+        " AND t.superseded_by_id IS NULL AND (t.expires_at IS NULL OR t.expires_at > $2)"
+    ];
     NAMED_PUBLISHERS = [
         "SELECT publisher_ids FROM personal_tokens WHERE user_id = $1 AND revoked_at IS NULL \
          AND publisher_ids IS NOT NULL"
@@ -168,6 +182,18 @@ pub async fn live_by_name(
         .bind(name)
         .fetch_optional(c))?;
     row.map(TryInto::try_into).transpose()
+}
+
+/// How many live tokens a user has: neither revoked nor over, nor replaced by a rotation.
+///
+/// # Errors
+/// As any query.
+pub async fn count_live(conn: Conn<'_>, user: UserId, now: Timestamp) -> Result<u64, StoreError> {
+    let count = on!(conn, |c| sqlx::query_scalar::<DB, i64>(COUNT_LIVE.text::<DB>())
+        .bind(user.0)
+        .bind(Time(now))
+        .fetch_one(c))?;
+    Ok(to_u64(count))
 }
 
 /// The publishers that tokens of a user name which are not revoked.

@@ -8,9 +8,17 @@ use crate::conn::{Conn, on};
 use crate::dialect::statements;
 use crate::error::StoreError;
 use crate::sql::{Sql, builder};
-use crate::types::{to_i64, to_u64};
+use crate::types::{Time, to_i64, to_u64};
 
 statements! {
+    /// What a rotation has replaced takes no place of its own. Counted no further than anybody asks for.
+    COUNT_LIVE = [
+        "SELECT COUNT(*) FROM (SELECT 1 FROM service_accounts a JOIN platform p ON p.id = 1 \
+         LEFT JOIN publishers q ON q.id = a.publisher_id JOIN service_tokens t ON t.service_account_id = a.id \
+         WHERE a.id = $1 AND t.revoked_at IS NULL AND t.superseded_by_id IS NULL AND t.epoch >= a.epoch \
+         AND t.epoch >= p.service_epoch AND t.epoch >= COALESCE(q.service_epoch, 0) \
+         AND (t.expires_at IS NULL OR t.expires_at > $2) LIMIT $3) AS live"
+    ];
     /// One bound for each account, so that its index is read from the begin to there and no further: tokens
     /// that live on are not looked at. Rows that are being changed by somebody are left for the next slice.
     BELOW_ACCOUNT = [
@@ -56,6 +64,24 @@ pub async fn count_reached(
     sql.bind(to_i64(in_force)).text(" AND t.epoch < ").bind(to_i64(next));
     sql.filter(" AND t.publisher_id = ", publisher).filter(" AND t.service_account_id = ", account);
     let count = on!(conn, |c| async { builder!(sql).build_query_scalar::<i64>().fetch_one(c).await })?;
+    Ok(to_u64(count))
+}
+
+/// How many live tokens an account has, up to `most`: neither revoked nor over, nor replaced by a rotation.
+///
+/// # Errors
+/// As any query.
+pub async fn count_live(
+    conn: Conn<'_>,
+    account: ServiceAccountId,
+    now: Timestamp,
+    most: u32,
+) -> Result<u64, StoreError> {
+    let count = on!(conn, |c| sqlx::query_scalar::<DB, i64>(COUNT_LIVE.text::<DB>())
+        .bind(account.0)
+        .bind(Time(now))
+        .bind(i64::from(most))
+        .fetch_one(c))?;
     Ok(to_u64(count))
 }
 

@@ -15,7 +15,7 @@ use keywright_core::{
 };
 use sqlx::types::Json;
 
-pub use self::accounts::{Reach, count_reached, mark_revoked_with_account};
+pub use self::accounts::{Reach, count_live, count_reached, mark_revoked_with_account};
 pub use self::list::{ListFilter, TokenTotals, list, totals};
 pub use self::row::{NewServiceToken, ServiceTokenRow};
 pub use self::sweep::{count_below_epoch, deactivate_expired, delete_dead, mark_revoked_by_epoch, set_epoch};

@@ -77,6 +77,8 @@ fn each_value_out_of_its_bounds_is_refused() {
         ("rate_limit.backend", &["memcached"]),
         ("rate_limit.redis_url", &["http://x", "redis://"]),
         ("tokens.default_expiry_days", &["0", "36501"]),
+        ("tokens.max_per_account", &["0", "1000001"]),
+        ("tokens.max_per_user", &["0", "-1"]),
         ("keys.master_key_command", &["  \u{a0}"]),
         ("log.format", &["xml"]),
         ("mail.from", &["keywright", "@", "a@b@c", "<a@b"]),
