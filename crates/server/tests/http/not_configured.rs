@@ -52,7 +52,7 @@ async fn without_an_address_of_its_own_a_server_logs_nobody_in_and_says_so_to_ev
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_a_way_to_send_mail_nobody_is_invited_and_everybody_is_told_the_same() {
+async fn without_a_way_to_send_mail_nobody_is_invited_and_guests_are_told_nothing() {
     on_each_engine(&[("mail.folder", "")], async |app| {
         let ada = app.person("ada@example.com", Some(PlatformAdmin)).await;
         let session = Session::of(&app.try_login(&ada.email, PASSWORD).await);
@@ -63,7 +63,7 @@ async fn without_a_way_to_send_mail_nobody_is_invited_and_everybody_is_told_the_
         for path in ["/auth/password/reset", "/auth/email/verify/resend"] {
             for email in [ada.email.as_str(), "nobody@example.com"] {
                 let answer = app.nobody().post(path, json!({"email": email})).await;
-                answer.refused(409, "mail_not_configured");
+                assert_eq!((answer.status, answer.text()), (202, ""), "{path}");
             }
         }
         let mut database = app.database().await;
