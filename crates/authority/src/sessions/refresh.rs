@@ -84,10 +84,10 @@ async fn use_token(
     session: SessionRow,
     who: &mut Option<Who>,
 ) -> Result<Tokens, Fault> {
-    let user = users::by_id(tx.conn(), session.user_id, None).await?.ok_or_else(unknown)?;
+    let user = users::by_id(tx.conn(), session.user_id, None).await?;
     *who = Some(Who {
-        user: Some(user.id),
-        email: user.email.as_str().to_owned(),
+        user: Some(session.user_id),
+        email: user.as_ref().map(|user| user.email.as_str().to_owned()).unwrap_or_default(),
         session: Some(session.id),
         publisher: session.publisher_id,
     });
@@ -96,7 +96,9 @@ async fn use_token(
     let loaded = grants::load(tx.conn(), &wanted).await?.ok_or_else(unknown)?;
     let now = authority.now();
     let terms = Terms::of(authority, tx.conn(), session.publisher_id).await?;
+    // Of a user who was deleted the session has ended, as any other that is ended.
     alive(&loaded, &session, terms, now)?;
+    let user = user.ok_or_else(unknown)?;
     let next = match row.used_at {
         None => Some(follow(authority, &mut tx, token, hash, &session, now).await?),
         Some(used_at) => repeated(authority, &mut tx, (token, &row), used_at, now).await?,
