@@ -52,7 +52,7 @@ pub struct Grantor {
 /// The bounds of a caller, for what it makes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Bounded {
-    /// The end of its own life.
+    /// The end of its own life, or of its grace, if a rotation has replaced it.
     pub expires_at: Option<Timestamp>,
     /// The tightest of its limits.
     pub limits: RateLimits,
@@ -66,7 +66,8 @@ impl Bounded {
         if grant.account().is_none() && grant.kind != CredentialKind::Personal {
             return None;
         }
-        let mut own = Self { expires_at: grant.expires_at, ..Self::default() };
+        let ends = [grant.expires_at, grant.grace_expires_at];
+        let mut own = Self { expires_at: ends.into_iter().flatten().min(), ..Self::default() };
         if let Some(bounds) = &grant.bounds {
             own.allowlists = bounds.allowlists.to_vec();
             // Its publisher's limits are everybody's there.
