@@ -1,11 +1,12 @@
-//! Without trusted proxies no header changes the client's address.
+//! Without trusted proxies no header changes the client's address; with them it is one that a header names, and a
+//! proxy's own only where nothing else is named.
 #![no_main]
 
 use std::net::IpAddr;
-
-use http::{HeaderMap, HeaderValue};
 use std::sync::LazyLock;
 
+use http::{HeaderMap, HeaderValue};
+use keywright_core::address;
 use keywright_server::config::{LoadInput, Networks, load};
 use keywright_server::http::client::{client_address, presented, request_id};
 use libfuzzer_sys::fuzz_target;
@@ -18,13 +19,30 @@ static TRUSTED: LazyLock<Networks> = LazyLock::new(|| {
 
 fuzz_target!(|values: Vec<Vec<u8>>| {
     let mut headers = HeaderMap::new();
-    for (value, name) in values.iter().zip(["x-forwarded-for", "authorization", "x-api-key", "x-request-id"].iter().cycle()) {
+    let names = ["x-forwarded-for", "authorization", "x-api-key", "x-request-id"];
+    for (value, name) in values.iter().zip(names.iter().cycle()) {
         if let Ok(value) = HeaderValue::from_bytes(value) {
             headers.append(*name, value);
         }
     }
     let peer: IpAddr = [192, 0, 2, 1].into();
     assert_eq!(client_address(Some(peer), &headers, &Networks::default()), Some(peer));
-    let _ = client_address(Some(peer), &headers, &TRUSTED);
+    if let Some(found) = client_address(Some(peer), &headers, &TRUSTED) {
+        let hops = hops(&headers);
+        let is_named = hops.contains(&Some(found)) || (hops.is_empty() && found == peer);
+        assert!(is_named, "{found}");
+        let proxies_alone = hops.iter().all(|hop| hop.is_some_and(|hop| TRUSTED.contains(hop)));
+        assert_eq!(TRUSTED.contains(found), proxies_alone);
+    }
     let _ = (presented(&headers), request_id(&headers));
 });
+
+/// All that is forwarded; `None` where it is no address.
+fn hops(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
+    let values = headers.get_all("x-forwarded-for").iter();
+    let hops = values.flat_map(|value| match value.to_str() {
+        Ok(text) => text.split(',').map(|hop| address::parse(hop.trim())).collect(),
+        Err(_) => vec![None],
+    });
+    hops.collect()
+}
