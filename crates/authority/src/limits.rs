@@ -6,7 +6,7 @@ use keywright_store::{grants, publishers};
 use crate::authority::Authority;
 use crate::call::Call;
 use crate::fault::Fault;
-use crate::{service_accounts, service_tokens, sessions};
+use crate::{personal_tokens, service_accounts, service_tokens};
 
 /// A service token as it is decided on, with the budgets that its uses take from.
 ///
@@ -23,7 +23,7 @@ pub async fn of_service_token(authority: &Authority, call: &Call, id: Credential
 /// # Errors
 /// [`Fault::UserRequired`]; [`Fault::NotFound`].
 pub async fn of_own_token(authority: &Authority, call: &Call, id: CredentialId) -> Result<Grant, Fault> {
-    let user = sessions::caller(call).ok_or(Fault::UserRequired)?;
+    let user = personal_tokens::in_person(call)?;
     let mut reader = authority.store().read().await?;
     grants::of_personal_token(reader.conn(), user, id).await?.ok_or(Fault::NotFound)
 }

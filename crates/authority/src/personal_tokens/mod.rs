@@ -101,7 +101,7 @@ impl PersonalToken {
 }
 
 /// The user who calls in person.
-fn in_person(call: &Call) -> Result<UserId, Fault> {
+pub(crate) fn in_person(call: &Call) -> Result<UserId, Fault> {
     sessions::caller(call).ok_or(Fault::UserRequired)
 }
 

@@ -103,15 +103,10 @@ async fn carry_out(
     let row = personal_tokens::of_user_for_change(change.tx.conn(), user, id, None).await?;
     let row = row.filter(|row| within.is_none_or(|id| was_for(&row.terms, id))).ok_or(Fault::NotFound)?;
     match within {
-        Some(publisher) if !is_for_others(&row.terms, publisher) => {
-            call.expects(row.version)?;
-            revoke_one(authority, call, &mut change, (user, id), reason).await?;
+        Some(publisher) if is_for_others(&row.terms, publisher) => {
+            exclude(authority, call, &mut change, (&row, publisher), reason).await?;
         }
-        Some(publisher) => exclude(authority, call, &mut change, (&row, publisher), reason).await?,
-        None => {
-            call.expects(row.version)?;
-            revoke_one(authority, call, &mut change, (user, id), reason).await?;
-        }
+        _ => revoke_one(authority, call, &mut change, row, reason).await?,
     }
     authority.commit(change.tx, Invalidation::of(id), call.confirm).await
 }

@@ -1,7 +1,7 @@
 //! Revoking personal tokens of one's own.
 
 use keywright_core::{CredentialId, PublisherId, UserId};
-use keywright_store::personal_tokens;
+use keywright_store::personal_tokens::{self, PersonalTokenRow};
 use keywright_store::sessions::Reach;
 use keywright_store::{Tx, users};
 use serde_json::json;
@@ -56,9 +56,7 @@ async fn carry_out(
 ) -> Result<Confirmations, Fault> {
     let mut change = Change::begin_with(authority, call, &Needs::nothing(), &[], &[id.0]).await?;
     let before = personal_tokens::of_user_for_change(change.tx.conn(), user, id, None).await?;
-    let before = before.ok_or(Fault::NotFound)?;
-    call.expects(before.version)?;
-    revoke_one(authority, call, &mut change, (user, id), reason).await?;
+    revoke_one(authority, call, &mut change, before.ok_or(Fault::NotFound)?, reason).await?;
     // Also when another node revoked it a moment ago: what that one told may still be on its way here.
     authority.commit(change.tx, Invalidation::of(id), call.confirm).await
 }
@@ -68,10 +66,11 @@ pub(super) async fn revoke_one(
     authority: &Authority,
     call: &Call,
     Change { tx, grantor, now, .. }: &mut Change,
-    (user, id): (UserId, CredentialId),
+    before: PersonalTokenRow,
     reason: Option<&str>,
 ) -> Result<(), Fault> {
-    let before = personal_tokens::of_user(tx.conn(), user, id, None).await?.ok_or(Fault::NotFound)?;
+    call.expects(before.version)?;
+    let (user, id) = (before.user_id, before.id);
     if personal_tokens::revoke(tx.conn(), user, id, *now, reason).await? {
         let after = personal_tokens::of_user(tx.conn(), user, id, None).await?.ok_or(Fault::NotFound)?;
         let mut owner = Owner::read(tx.conn(), user, None).await?;
