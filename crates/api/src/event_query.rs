@@ -2,8 +2,8 @@
 
 use crate::{
     Time,
-    kind::{Address, Boolean, Id, choice, integer, text, time},
-    page::{MAX_CURSOR, MAX_LIMIT, MIN_LIMIT},
+    kind::{Address, Boolean, Id, choice, text, time},
+    page::PageQuery,
     request::{Fields, FromFields, Refused},
     wire_enum::wire_enum,
 };
@@ -70,14 +70,10 @@ pub struct EventQuery {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[param(nullable = false, inline)]
     pub order: Option<Order>,
-    /// How many; 50 when left out.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[param(nullable = false, minimum = 1, maximum = 200)]
-    pub limit: Option<u32>,
-    /// Where to go on: the `next_cursor` of the page before.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[param(nullable = false, min_length = 1, max_length = 512, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
-    pub cursor: Option<String>,
+    /// Which page of them.
+    #[serde(flatten)]
+    #[param(ignore)]
+    pub page: PageQuery,
 }
 
 fn address_schema() -> RefOr<Schema> {
@@ -100,8 +96,7 @@ impl FromFields for EventQuery {
             code: fields.optional("code", text(1, 100)),
             ip: fields.optional("ip", Address),
             order: fields.optional("order", choice()),
-            limit: fields.optional("limit", integer(MIN_LIMIT, MAX_LIMIT)),
-            cursor: fields.optional("cursor", text(1, MAX_CURSOR)),
+            page: PageQuery::read(&mut fields),
         };
         fields.finish(|| Some(query))
     }

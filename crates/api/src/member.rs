@@ -3,8 +3,8 @@
 use crate::{
     Time,
     actor::Actor,
-    kind::{Id, integer, text},
-    page::{MAX_CURSOR, MAX_LIMIT, MIN_LIMIT},
+    kind::Id,
+    page::PageQuery,
     request::{Fields, FromFields, Refused},
 };
 use serde::{Deserialize, Serialize};
@@ -81,23 +81,15 @@ pub struct MemberQuery {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[param(nullable = false)]
     pub role_id: Option<Uuid>,
-    /// How many; 50 when left out.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[param(nullable = false, minimum = 1, maximum = 200)]
-    pub limit: Option<u32>,
-    /// Where to go on: the `next_cursor` of the page before.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[param(nullable = false, min_length = 1, max_length = 512, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
-    pub cursor: Option<String>,
+    /// Which page of them.
+    #[serde(flatten)]
+    #[param(ignore)]
+    pub page: PageQuery,
 }
 
 impl FromFields for MemberQuery {
     fn from_fields(mut fields: Fields<'_>) -> Result<Self, Refused> {
-        let query = Self {
-            role_id: fields.optional("role_id", Id),
-            limit: fields.optional("limit", integer(MIN_LIMIT, MAX_LIMIT)),
-            cursor: fields.optional("cursor", text(1, MAX_CURSOR)),
-        };
+        let query = Self { role_id: fields.optional("role_id", Id), page: PageQuery::read(&mut fields) };
         fields.finish(|| Some(query))
     }
 }

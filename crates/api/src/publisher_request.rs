@@ -3,7 +3,7 @@
 use crate::{
     bounds::{ChangeRateLimits, rate_limits_schema},
     kind::{Boolean, choice, integer, list, text},
-    page::{MAX_CURSOR, MAX_LIMIT, MIN_LIMIT},
+    page::PageQuery,
     patch::Patch,
     publisher::PublisherStatus,
     request::{Fields, Format, FromFields, Refused},
@@ -222,14 +222,10 @@ pub struct PublisherQuery {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[param(nullable = false, min_length = 1, max_length = 255, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     pub q: Option<String>,
-    /// How many; 50 when left out.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[param(nullable = false, minimum = 1, maximum = 200)]
-    pub limit: Option<u32>,
-    /// Where to go on: the `next_cursor` of the page before.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[param(nullable = false, min_length = 1, max_length = 512, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
-    pub cursor: Option<String>,
+    /// Which page of them.
+    #[serde(flatten)]
+    #[param(ignore)]
+    pub page: PageQuery,
 }
 
 impl FromFields for PublisherQuery {
@@ -238,8 +234,7 @@ impl FromFields for PublisherQuery {
             status: fields.optional("status", choice()),
             name: fields.optional("name", text(1, MAX_NAME)),
             q: fields.optional("q", text(1, MAX_NAME)),
-            limit: fields.optional("limit", integer(MIN_LIMIT, MAX_LIMIT)),
-            cursor: fields.optional("cursor", text(1, MAX_CURSOR)),
+            page: PageQuery::read(&mut fields),
         };
         fields.finish(|| Some(query))
     }

@@ -10,6 +10,7 @@ use crate::{
     event_query::EventQuery,
     location::LocationQuery,
     member::{AddMember, MemberQuery, PatchMember},
+    page::PageQuery,
     personal_token_request::{
         CreatePersonalToken, PatchPersonalToken, PersonalTokenQuery, ReplacePersonalToken,
     },
@@ -27,7 +28,7 @@ use crate::{
         AccountTokenQuery, CleanupRequest, CreateAccountToken, CreateServiceToken, PatchServiceToken,
         RevokeQuery, RotateAllTokens, RotateServiceToken, ServiceTokenQuery,
     },
-    session::{LogIn, PageQuery, Refresh, SwitchPublisher},
+    session::{LogIn, Refresh, SwitchPublisher},
     signing_key::{RevokeSigningKey, RotateSigningKey},
     user::{InviteAgain, InviteUser, PatchUser, UserQuery},
     verify_request::{VerifyBatchRequest, VerifyRequest},
@@ -108,6 +109,13 @@ fn of_query<T: FromFields + IntoParams>() -> Contract {
     contract
 }
 
+/// The query of a list: its own fields, and the page.
+fn of_list<T: FromFields + IntoParams>() -> Contract {
+    let mut contract = of_query::<T>();
+    contract.properties.extend(of_query::<PageQuery>().properties);
+    contract
+}
+
 fn every_contract() -> Vec<(&'static str, Contract)> {
     let create = Contract { either: Some(("permissions", "scopes")), ..of_body::<CreateServiceToken>() };
     let rights = Some(("scopes", "inherit_user_permissions"));
@@ -115,7 +123,7 @@ fn every_contract() -> Vec<(&'static str, Contract)> {
         ("personal token", Contract { either: rights, ..of_body::<CreatePersonalToken>() }),
         ("personal token put", Contract { either: rights, ..of_body::<ReplacePersonalToken>() }),
         ("personal token patch", of_body::<PatchPersonalToken>()),
-        ("personal token query", of_query::<PersonalTokenQuery>()),
+        ("personal token query", of_list::<PersonalTokenQuery>()),
         ("create", create),
         ("patch", of_body::<PatchServiceToken>()),
         ("rotate", of_body::<RotateServiceToken>()),
@@ -133,9 +141,9 @@ fn every_contract() -> Vec<(&'static str, Contract)> {
         ("member patch", of_body::<PatchMember>()),
         ("role", of_body::<CreateRole>()),
         ("role patch", of_body::<PatchRole>()),
-        ("publisher query", of_query::<PublisherQuery>()),
-        ("member query", of_query::<MemberQuery>()),
-        ("role query", of_query::<RoleQuery>()),
+        ("publisher query", of_list::<PublisherQuery>()),
+        ("member query", of_list::<MemberQuery>()),
+        ("role query", of_list::<RoleQuery>()),
         ("log in", of_body::<LogIn>()),
         ("refresh", of_body::<Refresh>()),
         ("switch publisher", of_body::<SwitchPublisher>()),
@@ -152,7 +160,7 @@ fn every_contract() -> Vec<(&'static str, Contract)> {
         ("link", of_body::<UseLink>()),
         ("address", of_body::<ChangeEmail>()),
         ("profile", of_body::<PatchMe>()),
-        ("user query", of_query::<UserQuery>()),
+        ("user query", of_list::<UserQuery>()),
         ("account", of_body::<CreateServiceAccount>()),
         ("account put", of_body::<PutServiceAccount>()),
         ("account patch", of_body::<PatchServiceAccount>()),
@@ -161,11 +169,11 @@ fn every_contract() -> Vec<(&'static str, Contract)> {
         ("account allowlist", of_body::<PutAllowlist>()),
         ("account token", of_body::<CreateAccountToken>()),
         ("rotate all", of_body::<RotateAllTokens>()),
-        ("account query", of_query::<ServiceAccountQuery>()),
-        ("account token query", of_query::<AccountTokenQuery>()),
+        ("account query", of_list::<ServiceAccountQuery>()),
+        ("account token query", of_list::<AccountTokenQuery>()),
         ("revoke query", of_query::<RevokeQuery>()),
-        ("token query", of_query::<ServiceTokenQuery>()),
-        ("event query", of_query::<EventQuery>()),
+        ("token query", of_list::<ServiceTokenQuery>()),
+        ("event query", of_list::<EventQuery>()),
         ("analytics query", of_query::<AnalyticsQuery>()),
         ("location query", of_query::<LocationQuery>()),
     ]

@@ -3,8 +3,8 @@
 use crate::{
     Time,
     actor::Actor,
-    kind::{Id, Scopes, integer, text},
-    page::{MAX_CURSOR, MAX_LIMIT, MIN_LIMIT},
+    kind::{Id, Scopes, text},
+    page::PageQuery,
     request::{Fields, Format, FromFields, Refused},
     service_token_request::MAX_NAME,
 };
@@ -114,14 +114,10 @@ pub struct RoleQuery {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[param(nullable = false, min_length = 1, max_length = 255, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     pub name: Option<String>,
-    /// How many; 50 when left out.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[param(nullable = false, minimum = 1, maximum = 200)]
-    pub limit: Option<u32>,
-    /// Where to go on: the `next_cursor` of the page before.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[param(nullable = false, min_length = 1, max_length = 512, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
-    pub cursor: Option<String>,
+    /// Which page of them.
+    #[serde(flatten)]
+    #[param(ignore)]
+    pub page: PageQuery,
 }
 
 impl FromFields for RoleQuery {
@@ -129,8 +125,7 @@ impl FromFields for RoleQuery {
         let query = Self {
             publisher_id: fields.optional("publisher_id", Id),
             name: fields.optional("name", text(1, MAX_NAME)),
-            limit: fields.optional("limit", integer(MIN_LIMIT, MAX_LIMIT)),
-            cursor: fields.optional("cursor", text(1, MAX_CURSOR)),
+            page: PageQuery::read(&mut fields),
         };
         fields.finish(|| Some(query))
     }

@@ -2,8 +2,8 @@
 
 use crate::{
     bounds::{ChangeRateLimits, networks, networks_schema, rate_limits_schema},
-    kind::{Id, Metadata, Scopes, choice, integer, text},
-    page::{MAX_CURSOR, MAX_LIMIT, MIN_LIMIT},
+    kind::{Id, Metadata, Scopes, choice, text},
+    page::PageQuery,
     patch::Patch,
     problem::FieldCode,
     request::{Fields, Format, FromFields, Refused},
@@ -292,14 +292,10 @@ pub struct ServiceAccountQuery {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[param(nullable = false, min_length = 1, max_length = 255, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     pub q: Option<String>,
-    /// How many; 50 when left out.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[param(nullable = false, minimum = 1, maximum = 200)]
-    pub limit: Option<u32>,
-    /// Where to go on: the `next_cursor` of the page before.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[param(nullable = false, min_length = 1, max_length = 512, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
-    pub cursor: Option<String>,
+    /// Which page of them.
+    #[serde(flatten)]
+    #[param(ignore)]
+    pub page: PageQuery,
 }
 
 impl FromFields for ServiceAccountQuery {
@@ -310,8 +306,7 @@ impl FromFields for ServiceAccountQuery {
             service_type: fields.optional("service_type", choice()),
             name: fields.optional("name", text(1, MAX_NAME)),
             q: fields.optional("q", text(1, MAX_NAME)),
-            limit: fields.optional("limit", integer(MIN_LIMIT, MAX_LIMIT)),
-            cursor: fields.optional("cursor", text(1, MAX_CURSOR)),
+            page: PageQuery::read(&mut fields),
         };
         fields.finish(|| Some(query))
     }

@@ -2,8 +2,7 @@
 
 use crate::{
     Time,
-    kind::{Id, Plain, integer, text},
-    page::{MAX_CURSOR, MAX_LIMIT, MIN_LIMIT},
+    kind::{Id, Plain, text},
     patch::Patch,
     problem::FieldCode,
     request::{Fields, FromFields, Refused},
@@ -11,7 +10,7 @@ use crate::{
     wire_enum::wire_enum,
 };
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// The most characters of an address.
@@ -187,28 +186,4 @@ pub struct Session {
     /// With what the user logged in.
     #[schema(required = true)]
     pub user_agent: Option<String>,
-}
-
-/// The query of a list.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub struct PageQuery {
-    /// How many; 50 when left out.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[param(nullable = false, minimum = 1, maximum = 200)]
-    pub limit: Option<u32>,
-    /// Where to go on: the `next_cursor` of the page before.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[param(nullable = false, min_length = 1, max_length = 512, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
-    pub cursor: Option<String>,
-}
-
-impl FromFields for PageQuery {
-    fn from_fields(mut fields: Fields<'_>) -> Result<Self, Refused> {
-        let query = Self {
-            limit: fields.optional("limit", integer(MIN_LIMIT, MAX_LIMIT)),
-            cursor: fields.optional("cursor", text(1, MAX_CURSOR)),
-        };
-        fields.finish(|| Some(query))
-    }
 }

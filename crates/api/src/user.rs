@@ -3,8 +3,8 @@
 use crate::{
     Time, WireEnum,
     actor::Actor,
-    kind::{Boolean, Id, Plain, choice, integer, text},
-    page::{MAX_CURSOR, MAX_LIMIT, MIN_LIMIT},
+    kind::{Boolean, Id, Plain, choice, text},
+    page::PageQuery,
     patch::Patch,
     request::{Fields, Format, FromFields, Refused},
     secret::Secret,
@@ -262,14 +262,10 @@ pub struct UserQuery {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[param(nullable = false, min_length = 1, max_length = 255, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     pub q: Option<String>,
-    /// How many; 50 when left out.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[param(nullable = false, minimum = 1, maximum = 200)]
-    pub limit: Option<u32>,
-    /// Where to go on: the `next_cursor` of the page before.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[param(nullable = false, min_length = 1, max_length = 512, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
-    pub cursor: Option<String>,
+    /// Which page of them.
+    #[serde(flatten)]
+    #[param(ignore)]
+    pub page: PageQuery,
 }
 
 impl FromFields for UserQuery {
@@ -278,8 +274,7 @@ impl FromFields for UserQuery {
             status: fields.optional("status", choice()),
             email: fields.optional("email", text(1, MAX_ADDRESS).of(Format::Email)),
             q: fields.optional("q", text(1, MAX_NAME)),
-            limit: fields.optional("limit", integer(MIN_LIMIT, MAX_LIMIT)),
-            cursor: fields.optional("cursor", text(1, MAX_CURSOR)),
+            page: PageQuery::read(&mut fields),
         };
         fields.finish(|| Some(query))
     }

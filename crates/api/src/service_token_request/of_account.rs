@@ -8,7 +8,7 @@ use crate::{
     Time,
     bounds::ChangeRateLimits,
     kind::{choice, integer, text},
-    page::{MAX_CURSOR, MAX_LIMIT, MIN_LIMIT},
+    page::PageQuery,
     patch::Patch,
     request::{Fields, FromFields, Refused},
     service_token::TokenStatus,
@@ -133,14 +133,10 @@ pub struct AccountTokenQuery {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[param(nullable = false, minimum = 0, maximum = 36_500)]
     pub expiring_within_days: Option<u32>,
-    /// How many; 50 when left out.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[param(nullable = false, minimum = 1, maximum = 200)]
-    pub limit: Option<u32>,
-    /// Where to go on: the `next_cursor` of the page before.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[param(nullable = false, min_length = 1, max_length = 512, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
-    pub cursor: Option<String>,
+    /// Which page of them.
+    #[serde(flatten)]
+    #[param(ignore)]
+    pub page: PageQuery,
 }
 
 impl FromFields for AccountTokenQuery {
@@ -150,8 +146,7 @@ impl FromFields for AccountTokenQuery {
             name: fields.optional("name", text(1, MAX_NAME)),
             q: fields.optional("q", text(1, MAX_NAME)),
             expiring_within_days: fields.optional("expiring_within_days", integer(0, MAX_DAYS)),
-            limit: fields.optional("limit", integer(MIN_LIMIT, MAX_LIMIT)),
-            cursor: fields.optional("cursor", text(1, MAX_CURSOR)),
+            page: PageQuery::read(&mut fields),
         };
         fields.finish(|| Some(query))
     }
@@ -165,8 +160,7 @@ impl From<AccountTokenQuery> for ServiceTokenQuery {
             name: query.name,
             q: query.q,
             expiring_within_days: query.expiring_within_days,
-            limit: query.limit,
-            cursor: query.cursor,
+            page: query.page,
         }
     }
 }

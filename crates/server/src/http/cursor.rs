@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use keywright_api::page::Page;
+use keywright_api::page::{Page, PageQuery};
 use keywright_api::problem::{FieldCode, FieldError, Problem};
 use keywright_core::Timestamp;
 use uuid::Uuid;
@@ -27,6 +27,14 @@ impl Cursor {
         let crc = crc32(&bytes);
         bytes.extend_from_slice(&crc);
         URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    /// Where a query says that its page begins; none at the first one.
+    ///
+    /// # Errors
+    /// As [`Cursor::decode`].
+    pub fn after(page: &PageQuery) -> Result<Option<Self>, Problem> {
+        page.cursor.as_deref().map(Self::decode).transpose()
     }
 
     /// Reads one back.

@@ -5,7 +5,7 @@ use axum::response::Response;
 use http::StatusCode;
 use keywright_api::event::AuthenticationEvent;
 use keywright_api::event_query::EventQuery;
-use keywright_api::page::{DEFAULT_LIMIT, Page};
+use keywright_api::page::{Page, PageQuery};
 use keywright_api::problem::Problem;
 use keywright_authority::audit;
 use keywright_core::CredentialId;
@@ -24,7 +24,7 @@ use crate::http::view;
 /// after the decision, later when a node could not reach the store.
 #[utoipa::path(
     get, path = "/audit/authentication-events", tag = "audit", operation_id = "list_authentication_events",
-    params(EventQuery),
+    params(EventQuery, PageQuery),
     responses((status = 200, description = "A page of events, or as the request accepts it an export of all of them, in which a limit bounds the whole: one object on each line, or CSV in which what a spreadsheet would run has an apostrophe before it",
             content((Page<AuthenticationEvent> = "application/json"), (AuthenticationEvent = "application/x-ndjson"), (String = "text/csv"))),
         (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
@@ -37,11 +37,11 @@ pub async fn list(
     Query(query): Query<EventQuery>,
 ) -> Result<Response, Refused> {
     if let Some(form) = wanted.form {
-        let most = query.limit;
+        let most = query.page.limit;
         let pages = AuthenticationPages { app, call: caller.call, filter: filter(query, 0)? };
         return export::stream(pages, form, most, wanted).await;
     }
-    let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
+    let limit = query.page.limit();
     let filter = filter(query, limit + 1)?;
     let mut rows = audit::list_authentication(app.authority(), &caller.call, &filter).await?;
     let more = rows.len() > limit as usize;
@@ -67,7 +67,7 @@ fn filter(query: EventQuery, limit: u32) -> Result<AuthenticationEventFilter, Pr
         code: query.code,
         ip_address: query.ip,
         order: order(query.order),
-        after: after(query.cursor.as_deref())?,
+        after: after(query.page.cursor.as_deref())?,
         limit,
     })
 }

@@ -5,7 +5,7 @@ use axum::response::Response;
 use http::StatusCode;
 use keywright_api::event::{ExportedSecurityEvent, SecurityEvent};
 use keywright_api::event_query::EventQuery;
-use keywright_api::page::{DEFAULT_LIMIT, Page};
+use keywright_api::page::{Page, PageQuery};
 use keywright_api::problem::{FieldCode, FieldError, Problem};
 use keywright_authority::audit;
 use keywright_store::security_events::{EventFilter, SecurityEventRow};
@@ -22,7 +22,7 @@ use crate::http::view;
 /// Security events: one for each change of a credential, an identity or a policy.
 #[utoipa::path(
     get, path = "/audit/security-events", tag = "audit", operation_id = "list_security_events",
-    params(EventQuery),
+    params(EventQuery, PageQuery),
     responses((status = 200, description = "A page of events, or as the request accepts it an export of all of them, in which a limit bounds the whole: one object on each line, or CSV in which what a spreadsheet would run has an apostrophe before it",
             content((Page<SecurityEvent> = "application/json"), (ExportedSecurityEvent = "application/x-ndjson"), (String = "text/csv"))),
         (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
@@ -35,11 +35,11 @@ pub async fn list(
     Query(query): Query<EventQuery>,
 ) -> Result<Response, Refused> {
     if let Some(form) = wanted.form {
-        let most = query.limit;
+        let most = query.page.limit;
         let pages = SecurityPages { app, call: caller.call, filter: filter(query, 0)? };
         return export::stream(pages, form, most, wanted).await;
     }
-    let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
+    let limit = query.page.limit();
     let filter = filter(query, limit + 1)?;
     let rows = audit::list(app.authority(), &caller.call, &filter).await?;
     Ok(page(rows, limit))
@@ -82,7 +82,7 @@ pub(crate) fn filter(query: EventQuery, limit: u32) -> Result<EventFilter, Probl
         ip_address: query.ip,
         without_copies: false,
         order: order(query.order),
-        after: after(query.cursor.as_deref())?,
+        after: after(query.page.cursor.as_deref())?,
         limit,
     })
 }

@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use keywright_api::member::{Member, MemberQuery};
-use keywright_api::page::{DEFAULT_LIMIT, Page};
+use keywright_api::page::{Page, PageQuery};
 use keywright_authority::memberships;
 use keywright_core::{PublisherId, RoleId, UserId};
 use keywright_store::memberships::ListFilter;
@@ -18,7 +18,7 @@ use crate::http::{App, view};
 /// Members of a publisher, those who joined last first.
 #[utoipa::path(
     get, path = "/publishers/{id}/members", tag = "publishers", operation_id = "list_members",
-    params(("id" = uuid::Uuid, Path, description = "The publisher"), MemberQuery),
+    params(("id" = uuid::Uuid, Path, description = "The publisher"), MemberQuery, PageQuery),
     responses((status = 200, description = "A page of members", body = Page<Member>),
         (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
         (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
@@ -29,8 +29,8 @@ pub async fn list(
     Query(query): Query<MemberQuery>,
     PathId(id): PathId<PublisherId>,
 ) -> Result<Response, Refused> {
-    let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
-    let after = query.cursor.as_deref().map(Cursor::decode).transpose()?;
+    let limit = query.page.limit();
+    let after = Cursor::after(&query.page)?;
     let filter = ListFilter {
         publisher: id,
         role: query.role_id.map(RoleId),

@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use keywright_api::WireEnum;
-use keywright_api::page::{DEFAULT_LIMIT, Page};
+use keywright_api::page::{Page, PageQuery};
 use keywright_api::personal_token::PersonalToken;
 use keywright_api::personal_token_request::PersonalTokenQuery;
 use keywright_api::problem::Problem;
@@ -21,7 +21,7 @@ use crate::http::{App, view};
 /// The caller's own personal tokens, newest first.
 #[utoipa::path(
     get, path = "/users/me/tokens", tag = "personal tokens", operation_id = "list_personal_tokens",
-    params(PersonalTokenQuery),
+    params(PersonalTokenQuery, PageQuery),
     responses((status = 200, description = "A page of tokens", body = Page<PersonalToken>),
         (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
         (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
@@ -31,7 +31,7 @@ pub async fn list(
     caller: Caller<Anyone>,
     Query(query): Query<PersonalTokenQuery>,
 ) -> Result<Response, Refused> {
-    let (now, limit) = (app.authority().now(), query.limit.unwrap_or(DEFAULT_LIMIT));
+    let (now, limit) = (app.authority().now(), query.page.limit());
     let found = personal_tokens::list(app.authority(), &caller.call, filter(query, now)?).await?;
     Ok(listed(found, limit, now))
 }
@@ -41,7 +41,7 @@ pub(super) fn filter(
     query: PersonalTokenQuery,
     now: Timestamp,
 ) -> Result<impl FnOnce(UserId) -> ListFilter, Problem> {
-    let after = query.cursor.as_deref().map(Cursor::decode).transpose()?;
+    let after = Cursor::after(&query.page)?;
     Ok(move |user| ListFilter {
         user,
         within: None,
@@ -52,7 +52,7 @@ pub(super) fn filter(
         expiring_before: query.expiring_within_days.map(|days| now.plus_days(days.into())),
         never_used: query.never_used,
         after: after.map(|cursor| (cursor.at, CredentialId(cursor.id))),
-        limit: query.limit.unwrap_or(DEFAULT_LIMIT) + 1,
+        limit: query.page.limit() + 1,
         now,
         places: Vec::new(),
     })

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
-use keywright_api::page::{DEFAULT_LIMIT, Page};
+use keywright_api::page::{Page, PageQuery};
 use keywright_api::personal_token::{PersonalToken, PersonalTokensRevoked};
 use keywright_api::personal_token_request::PersonalTokenQuery;
 use keywright_api::publisher_request::ReasonGiven;
@@ -22,7 +22,7 @@ use crate::http::input::{JsonBytes, NoQuery, PathId, PathIds, Query, rules};
 /// The personal tokens of a user, newest first; within a publisher those that are for it.
 #[utoipa::path(
     get, path = "/users/{id}/tokens", tag = "personal tokens", operation_id = "list_user_tokens",
-    params(("id" = uuid::Uuid, Path, description = "The user"), PersonalTokenQuery),
+    params(("id" = uuid::Uuid, Path, description = "The user"), PersonalTokenQuery, PageQuery),
     responses((status = 200, description = "A page of tokens", body = Page<PersonalToken>),
         (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
         (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
@@ -33,7 +33,7 @@ pub async fn list(
     Query(query): Query<PersonalTokenQuery>,
     PathId(id): PathId<UserId>,
 ) -> Result<Response, Refused> {
-    let (now, limit) = (app.authority().now(), query.limit.unwrap_or(DEFAULT_LIMIT));
+    let (now, limit) = (app.authority().now(), query.page.limit());
     let filter = filter(query, now)?;
     let found = personal_tokens::list_of_user(app.authority(), &caller.call, id, filter).await?;
     Ok(listed(found, limit, now))

@@ -6,7 +6,7 @@ use http::StatusCode;
 use keywright_api::analytics::{AnalyticsQuery, DEFAULT_DAYS, TokenAnalytics};
 use keywright_api::event::SecurityEvent;
 use keywright_api::event_query::EventQuery;
-use keywright_api::page::{DEFAULT_LIMIT, Page};
+use keywright_api::page::{Page, PageQuery};
 use keywright_authority::personal_tokens;
 
 use crate::http::App;
@@ -40,7 +40,7 @@ pub async fn usage(
 #[utoipa::path(
     get, path = "/users/me/tokens/{id}/security-events", tag = "personal tokens",
     operation_id = "list_personal_token_security_events",
-    params(("id" = uuid::Uuid, Path, description = "The token"), EventQuery),
+    params(("id" = uuid::Uuid, Path, description = "The token"), EventQuery, PageQuery),
     responses((status = 200, description = "A page of events", body = Page<SecurityEvent>),
         (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
         (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
@@ -52,7 +52,7 @@ pub async fn security_events(
     PathId(id): PathId,
 ) -> Result<Response, Refused> {
     named_already(&query)?;
-    let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
+    let limit = query.page.limit();
     let filter = filter(query, limit + 1)?;
     let rows = personal_tokens::security_events(app.authority(), &caller.call, id, filter).await?;
     Ok(page(rows, limit))

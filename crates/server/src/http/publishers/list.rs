@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
-use keywright_api::page::{DEFAULT_LIMIT, Page};
+use keywright_api::page::{Page, PageQuery};
 use keywright_api::publisher::{Publisher, PublisherStatus};
 use keywright_api::publisher_request::PublisherQuery;
 use keywright_authority::publishers;
@@ -19,7 +19,7 @@ use crate::http::{App, view};
 /// Publishers, newest first: all, or the one that the caller belongs to.
 #[utoipa::path(
     get, path = "/publishers", tag = "publishers", operation_id = "list_publishers",
-    params(PublisherQuery),
+    params(PublisherQuery, PageQuery),
     responses((status = 200, description = "A page of publishers", body = Page<Publisher>),
         (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
         (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
@@ -29,8 +29,8 @@ pub async fn list(
     caller: Caller<PublishersAdmin>,
     Query(query): Query<PublisherQuery>,
 ) -> Result<Response, Refused> {
-    let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
-    let after = query.cursor.as_deref().map(Cursor::decode).transpose()?;
+    let limit = query.page.limit();
+    let after = Cursor::after(&query.page)?;
     let filter = ListFilter {
         only: None,
         name: query.name,

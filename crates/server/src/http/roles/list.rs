@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
-use keywright_api::page::{DEFAULT_LIMIT, Page};
+use keywright_api::page::{Page, PageQuery};
 use keywright_api::role::{Role, RoleQuery};
 use keywright_authority::roles;
 use keywright_core::{PublisherId, RoleId};
@@ -18,7 +18,7 @@ use crate::http::{App, view};
 /// Roles, newest first: those of the publisher that the call acts for, or of all.
 #[utoipa::path(
     get, path = "/roles", tag = "roles", operation_id = "list_roles",
-    params(RoleQuery),
+    params(RoleQuery, PageQuery),
     responses((status = 200, description = "A page of roles", body = Page<Role>),
         (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
         (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
@@ -28,8 +28,8 @@ pub async fn list(
     caller: Caller<UsersRead>,
     Query(query): Query<RoleQuery>,
 ) -> Result<Response, Refused> {
-    let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
-    let after = query.cursor.as_deref().map(Cursor::decode).transpose()?;
+    let limit = query.page.limit();
+    let after = Cursor::after(&query.page)?;
     let filter = ListFilter {
         within: query.publisher_id.map(PublisherId),
         name: query.name,

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
-use keywright_api::page::{DEFAULT_LIMIT, Page};
+use keywright_api::page::{Page, PageQuery};
 use keywright_api::service_account::{AccountStatus, ServiceAccount};
 use keywright_api::service_account_request::ServiceAccountQuery;
 use keywright_authority::service_accounts;
@@ -19,7 +19,7 @@ use crate::http::{App, view};
 /// Service accounts, newest first; within a publisher its own.
 #[utoipa::path(
     get, path = "/service-accounts", tag = "service accounts", operation_id = "list_service_accounts",
-    params(ServiceAccountQuery),
+    params(ServiceAccountQuery, PageQuery),
     responses((status = 200, description = "A page of accounts", body = Page<ServiceAccount>),
         (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
         (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
@@ -29,8 +29,8 @@ pub async fn list(
     caller: Caller<ServiceAccountsRead>,
     Query(query): Query<ServiceAccountQuery>,
 ) -> Result<Response, Refused> {
-    let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
-    let after = query.cursor.as_deref().map(Cursor::decode).transpose()?;
+    let limit = query.page.limit();
+    let after = Cursor::after(&query.page)?;
     let filter = ListFilter {
         within: query.publisher_id.map(PublisherId),
         disabled: query.status.map(|status| status == AccountStatus::Disabled),

@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::response::Response;
 use keywright_api::event::SecurityEvent;
 use keywright_api::event_query::EventQuery;
-use keywright_api::page::{DEFAULT_LIMIT, Page};
+use keywright_api::page::{Page, PageQuery};
 use keywright_authority::service_accounts;
 use keywright_core::ServiceAccountId;
 
@@ -18,7 +18,7 @@ use crate::http::input::{PathId, Query};
 #[utoipa::path(
     get, path = "/service-accounts/{id}/security-events", tag = "service accounts", operation_id = "list_service_account_security_events",
     params(("id" = uuid::Uuid, Path, description = "The account"),
-        EventQuery),
+        EventQuery, PageQuery),
     responses((status = 200, description = "A page of events", body = Page<SecurityEvent>),
         (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
         (status = "5XX", description = "Not available at the moment", body = keywright_api::problem::Document, content_type = "application/problem+json")),
@@ -29,7 +29,7 @@ pub async fn list(
     Query(query): Query<EventQuery>,
     PathId(id): PathId<ServiceAccountId>,
 ) -> Result<Response, Refused> {
-    let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
+    let limit = query.page.limit();
     let filter = filter(query, limit + 1)?;
     let rows = service_accounts::events(app.authority(), &caller.call, id, filter).await?;
     Ok(page(rows, limit))

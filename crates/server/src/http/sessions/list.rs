@@ -3,7 +3,8 @@
 use axum::extract::State;
 use axum::response::Response;
 use keywright_api::page::Page;
-use keywright_api::session::{PageQuery, Session};
+use keywright_api::page::PageQuery;
+use keywright_api::session::Session;
 use keywright_authority::sessions;
 use keywright_core::UserId;
 

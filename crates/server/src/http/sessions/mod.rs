@@ -8,10 +8,10 @@ pub mod switch;
 
 use axum::response::Response;
 use http::StatusCode;
-use keywright_api::page::{DEFAULT_LIMIT, Page};
+use keywright_api::page::{Page, PageQuery};
 use keywright_api::problem::Problem;
 use keywright_api::secret::Secret;
-use keywright_api::session::{AccessTokenType, LoggedIn, PageQuery, SessionUser};
+use keywright_api::session::{AccessTokenType, LoggedIn, SessionUser};
 use keywright_authority::sessions::Tokens;
 use keywright_core::{SessionId, Timestamp};
 use keywright_store::sessions::SessionRow;
@@ -52,13 +52,13 @@ fn logged_in(tokens: &Tokens) -> Response {
 
 /// Where a page begins, and how many rows to read for it: one more than it shows.
 fn page(query: &PageQuery) -> Result<(Option<(Timestamp, SessionId)>, u32), Problem> {
-    let after = query.cursor.as_deref().map(Cursor::decode).transpose()?;
-    let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
+    let after = Cursor::after(query)?;
+    let limit = query.limit();
     Ok((after.map(|cursor| (cursor.at, SessionId(cursor.id))), limit + 1))
 }
 
 fn listed(query: &PageQuery, (mut rows, current): (Vec<SessionRow>, Option<SessionId>)) -> Response {
-    let limit = query.limit.unwrap_or(DEFAULT_LIMIT) as usize;
+    let limit = query.limit() as usize;
     let more = rows.len() > limit;
     rows.truncate(limit);
     let last = rows.last().filter(|_| more);

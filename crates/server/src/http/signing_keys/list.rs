@@ -3,8 +3,7 @@
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
-use keywright_api::page::{DEFAULT_LIMIT, Page};
-use keywright_api::session::PageQuery;
+use keywright_api::page::{Page, PageQuery};
 use keywright_api::signing_key::SigningKey;
 use keywright_authority::signing_keys;
 use keywright_core::SigningKeyId;
@@ -29,8 +28,8 @@ pub async fn list(
     caller: Caller<KeysAdmin>,
     Query(query): Query<PageQuery>,
 ) -> Result<Response, Refused> {
-    let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
-    let after = query.cursor.as_deref().map(Cursor::decode).transpose()?;
+    let limit = query.limit();
+    let after = Cursor::after(&query)?;
     let after = after.map(|cursor| (cursor.at, SigningKeyId(cursor.id)));
     let mut rows = signing_keys::list(app.authority(), &caller.call, after, limit + 1).await?;
     let more = rows.len() > limit as usize;

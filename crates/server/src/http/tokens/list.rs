@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use keywright_api::WireEnum;
-use keywright_api::page::{DEFAULT_LIMIT, Page};
+use keywright_api::page::{Page, PageQuery};
 use keywright_api::problem::Problem;
 use keywright_api::service_token::ServiceToken;
 use keywright_api::service_token_request::ServiceTokenQuery;
@@ -21,7 +21,7 @@ use crate::http::{App, view};
 /// Service tokens, newest first.
 #[utoipa::path(
     get, path = "/auth/tokens", tag = "service tokens", operation_id = "list_service_tokens",
-    params(ServiceTokenQuery),
+    params(ServiceTokenQuery, PageQuery),
     responses((status = 200, description = "A page of tokens", body = Page<ServiceToken>),
         (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
         (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
@@ -42,8 +42,8 @@ pub fn filter(
     query: ServiceTokenQuery,
     now: Timestamp,
 ) -> Result<(u32, impl FnOnce(Epochs) -> ListFilter), Problem> {
-    let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
-    let after = query.cursor.as_deref().map(Cursor::decode).transpose()?;
+    let limit = query.page.limit();
+    let after = Cursor::after(&query.page)?;
     let filter = move |epochs: Epochs| ListFilter {
         account: query.service_account_id.map(ServiceAccountId),
         status: query.status.and_then(|status| Status::parse(status.as_str())),

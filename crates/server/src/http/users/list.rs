@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
-use keywright_api::page::{DEFAULT_LIMIT, Page};
+use keywright_api::page::{Page, PageQuery};
 use keywright_api::user::{User, UserQuery};
 use keywright_authority::users;
 use keywright_core::UserId;
@@ -18,7 +18,7 @@ use crate::http::{App, view};
 /// Users, newest first; within a publisher its members.
 #[utoipa::path(
     get, path = "/users", tag = "users", operation_id = "list_users",
-    params(UserQuery),
+    params(UserQuery, PageQuery),
     responses((status = 200, description = "A page of users", body = Page<User>),
         (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
         (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
@@ -28,8 +28,8 @@ pub async fn list(
     caller: Caller<UsersRead>,
     Query(query): Query<UserQuery>,
 ) -> Result<Response, Refused> {
-    let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
-    let after = query.cursor.as_deref().map(Cursor::decode).transpose()?;
+    let limit = query.page.limit();
+    let after = Cursor::after(&query.page)?;
     let filter = ListFilter {
         within: None,
         status: query.status.map(view::stored_status),

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use keywright_api::page::Page;
+use keywright_api::page::{Page, PageQuery};
 use keywright_api::service_token::ServiceToken;
 use keywright_api::service_token_request::AccountTokenQuery;
 use keywright_authority::service_tokens::{self, Target};
@@ -19,7 +19,7 @@ use crate::http::tokens::shown;
 #[utoipa::path(
     get, path = "/service-accounts/{id}/tokens", tag = "service accounts", operation_id = "list_service_account_tokens",
     params(("id" = uuid::Uuid, Path, description = "The account"),
-        AccountTokenQuery),
+        AccountTokenQuery, PageQuery),
     responses((status = 200, description = "A page of tokens", body = Page<ServiceToken>),
         (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
         (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
