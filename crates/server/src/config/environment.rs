@@ -11,8 +11,14 @@ use super::table;
 const PREFIX: &str = "KEYWRIGHT_";
 
 /// Names of ours that are no settings: what the client commands and the start itself read.
-const OTHER_NAMES: [&str; 5] =
-    ["KEYWRIGHT_CONFIG", "KEYWRIGHT_CREDENTIAL", "KEYWRIGHT_TOKEN", "KEYWRIGHT_TOKEN_FILE", "KEYWRIGHT_URL"];
+const OTHER_NAMES: [&str; 6] = [
+    "KEYWRIGHT_CONFIG",
+    "KEYWRIGHT_CREDENTIAL",
+    "KEYWRIGHT_CREDENTIALS",
+    "KEYWRIGHT_TOKEN",
+    "KEYWRIGHT_TOKEN_FILE",
+    "KEYWRIGHT_URL",
+];
 /// Families of names that the tests and measurements read.
 const OTHER_PREFIXES: [&str; 2] = ["KEYWRIGHT_TEST_", "KEYWRIGHT_BENCH_"];
 

@@ -113,6 +113,7 @@ fn the_names_that_are_no_settings_are_left_alone() {
         ("KEYWRIGHT_TOKEN", "sk_x"),
         ("KEYWRIGHT_TOKEN_FILE", "x"),
         ("KEYWRIGHT_CREDENTIAL", "sk_x"),
+        ("KEYWRIGHT_CREDENTIALS", "credentials.json"),
         ("KEYWRIGHT_TEST_POSTGRES", "x"),
         ("KEYWRIGHT_BENCH_SECONDS", "x"),
         ("KEYWRIGHT_SERVICE_HOST", "10.0.0.1"),
