@@ -5,8 +5,8 @@ use serde_json::{Map, Value, json};
 
 use super::super::duration::Seconds;
 use super::super::failure::{Failure, Outcome};
-use super::super::output::details::{plain, text};
-use super::super::output::text::escape;
+use super::super::output::details::text;
+use super::super::output::text::{counted, escape};
 use super::super::paging::Paging;
 use super::super::session::Session;
 use super::super::token::list::table;
@@ -86,10 +86,8 @@ impl RotateTokens {
             return output.answer(&answer);
         }
         let items = answer.json["items"].as_array().map_or(&[][..], Vec::as_slice);
-        output.note(&format!(
-            "rotated {} tokens; this is the only time that their secrets are shown:",
-            items.len()
-        ));
+        let rotated = counted(items.len(), "token");
+        output.note(&format!("rotated {rotated}; each secret is shown this one time only:"));
         for token in items {
             let Some(secret) = token["token"].as_str() else {
                 let gone = "they were rotated, but their secrets can no longer be shown: rotate them again";
@@ -120,8 +118,9 @@ impl RevokeTokens {
         if session.output.json {
             return session.output.answer(&answer);
         }
-        let (count, name) = (plain(&answer.json["revoked"]), escape(&self.account.identifier));
-        session.output.note(&format!("revoked {count} tokens of {name}"));
+        let revoked = answer.json["revoked"].as_u64().and_then(|count| usize::try_from(count).ok());
+        let (revoked, name) = (counted(revoked.unwrap_or(0), "token"), escape(&self.account.identifier));
+        session.output.note(&format!("revoked {revoked} of {name}"));
         Ok(())
     }
 }
