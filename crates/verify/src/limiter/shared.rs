@@ -1,7 +1,9 @@
-//! Budgets that all nodes count together, in Redis or Valkey: one script, and so one round trip, for each use.
+//! Budgets that all nodes count together, in Redis or Valkey, by one script. Uses of one moment go together: a round
+//! trip costs more than what it asks for.
 
 use std::fmt;
 use std::fmt::Write as _;
+use std::mem;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -9,7 +11,9 @@ use std::time::Duration;
 use keywright_core::{Budget, Timestamp};
 use parking_lot::Mutex;
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, RedisError, RedisResult, Script};
+use redis::{AsyncConnectionConfig, Client, RedisError, RedisResult, Script, ScriptInvocation};
+use tokio::sync::oneshot;
+use tokio::task::yield_now;
 use tokio::time::timeout;
 use tracing::{info, warn};
 
@@ -21,6 +25,8 @@ use crate::striped::count;
 const ANSWER_TIMEOUT: Duration = Duration::from_millis(200);
 /// A connection does not take longer to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
+/// Most uses that go together: others wait for the script.
+const MOST_TOGETHER: usize = 64;
 /// Between two looks whether it is there.
 const WATCH: Duration = Duration::from_millis(500);
 
@@ -51,18 +57,56 @@ impl Health {
     }
 }
 
+/// Uses that go together.
+struct Together {
+    wish: ScriptInvocation<'static>,
+    /// Who waits for each, and how many budgets it has.
+    waiting: Vec<(oneshot::Sender<Option<Readings>>, usize)>,
+}
+
+impl Default for Together {
+    fn default() -> Self {
+        Self { wish: TAKE.prepare_invoke(), waiting: Vec::new() }
+    }
+}
+
+impl Together {
+    fn add(&mut self, budgets: &[Budget], cost: u32, now: Timestamp) -> oneshot::Receiver<Option<Readings>> {
+        self.wish.arg(cost).arg(budgets.len());
+        let mut key = String::with_capacity(64);
+        for budget in budgets {
+            key.clear();
+            // Writing to a text does not fail.
+            let _ = write!(key, "keywright:limit:{}:{}", budget.key, budget.window.as_str());
+            let keep = (SLOTS + 2) * slot_micros(budget.window) / 1_000;
+            self.wish.key(&key).arg(budget.limit).arg(slot_at(budget.window, now)).arg(keep);
+        }
+        let (sender, receiver) = oneshot::channel();
+        self.waiting.push((sender, budgets.len()));
+        receiver
+    }
+
+    fn is_full(&self) -> bool {
+        self.waiting.len() >= MOST_TOGETHER
+    }
+}
+
 /// A connection that is made at its first use, on the runtime that uses it, and anew after it failed.
-pub(super) struct Shared {
+#[derive(Clone)]
+pub(super) struct Shared(Arc<Inner>);
+
+struct Inner {
     client: Client,
     health: Arc<Health>,
     connection: Mutex<Option<MultiplexedConnection>>,
+    together: Mutex<Together>,
     patience: Duration,
 }
 
 impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The address has a password in it.
-        f.debug_struct("Shared").field("health", &self.health).finish_non_exhaustive()
+        f.debug_struct("Shared").field("health", &self.0.health).finish_non_exhaustive()
     }
 }
 
@@ -73,28 +117,29 @@ impl Shared {
     }
 
     fn of(client: Client, health: Arc<Health>, patience: Duration) -> Self {
-        Self { client, health, connection: Mutex::default(), patience }
+        let (connection, together) = (Mutex::default(), Mutex::default());
+        Self(Arc::new(Inner { client, health, connection, together, patience }))
     }
 
     /// The same with a connection of its own.
     pub(super) fn another(&self) -> Self {
-        Self::of(self.client.clone(), Arc::clone(&self.health), self.patience)
+        Self::of(self.0.client.clone(), Arc::clone(&self.0.health), self.0.patience)
     }
 
     /// The same, waiting longer for each answer.
     #[cfg(test)]
     pub(super) fn patient(self) -> Self {
-        Self { patience: Duration::from_mins(1), ..self }
+        Self::of(self.0.client.clone(), Arc::clone(&self.0.health), Duration::from_mins(1))
     }
 
     /// Whether the server cannot be reached.
     pub(super) fn is_away(&self) -> bool {
-        self.health.away.load(Ordering::Acquire)
+        self.0.health.away.load(Ordering::Acquire)
     }
 
     /// How often it gave no answer.
     pub(super) fn failures(&self) -> u64 {
-        self.health.failures.load(Ordering::Relaxed)
+        self.0.health.failures.load(Ordering::Relaxed)
     }
 
     /// Looks again and again whether the server is there: no use has to find that out by waiting.
@@ -104,7 +149,7 @@ impl Shared {
         loop {
             tick.tick().await;
             match self.answers().await {
-                Ok(()) => self.health.answered(),
+                Ok(()) => self.0.health.answered(),
                 Err(reason) => self.failed(&reason),
             }
         }
@@ -121,44 +166,81 @@ impl Shared {
 
     /// Takes units of each of these budgets, or of none; `None` while the server is away.
     pub(super) async fn take(&self, budgets: &[Budget], cost: u32, now: Timestamp) -> Option<Readings> {
+        if budgets.is_empty() {
+            return Some(Readings::granted());
+        }
         if self.is_away() {
             return None;
         }
-        let mut wish = TAKE.prepare_invoke();
-        wish.arg(cost);
-        let mut key = String::with_capacity(64);
-        for budget in budgets {
-            key.clear();
-            // Writing to a text does not fail.
-            let _ = write!(key, "keywright:limit:{}:{}", budget.key, budget.window.as_str());
-            let keep = (SLOTS + 2) * slot_micros(budget.window) / 1_000;
-            wish.key(&key).arg(budget.limit).arg(slot_at(budget.window, now)).arg(keep);
+        let answer = {
+            let mut together = self.0.together.lock();
+            let is_first = together.waiting.is_empty();
+            let answer = together.add(budgets, cost, now);
+            // In a task of its own: who hangs up takes nobody along.
+            if together.is_full() {
+                tokio::spawn(self.clone().ask(mem::take(&mut *together)));
+            } else if is_first {
+                tokio::spawn(self.clone().ask_soon());
+            }
+            answer
+        };
+        answer.await.ok().flatten()
+    }
+
+    /// Whoever is ready at this moment comes along.
+    async fn ask_soon(self) {
+        yield_now().await;
+        let together = mem::take(&mut *self.0.together.lock());
+        if !together.waiting.is_empty() {
+            self.ask(together).await;
         }
-        let answer = self
+    }
+
+    async fn ask(self, together: Together) {
+        let Together { wish, waiting } = together;
+        let answers = self
             .within(async {
                 let mut connection = self.connect().await?;
-                wish.invoke_async::<Vec<i64>>(&mut connection).await
+                wish.invoke_async::<Vec<Vec<i64>>>(&mut connection).await
             })
-            .await;
-        let readings =
-            answer.and_then(|answer| read(&answer, budgets).ok_or_else(|| "no such answer".to_owned()));
-        readings.inspect_err(|reason| self.failed(reason)).ok()
+            .await
+            .and_then(|answers| {
+                if answers.len() == waiting.len() {
+                    Ok(answers)
+                } else {
+                    Err("not one answer for each".to_owned())
+                }
+            })
+            .inspect_err(|reason| self.failed(reason))
+            .unwrap_or_default();
+        let mut answers = answers.iter();
+        for (sender, budgets) in waiting {
+            let readings = answers.next().and_then(|answer| {
+                let readings = read(answer, budgets);
+                if readings.is_none() {
+                    self.failed("no such answer");
+                }
+                readings
+            });
+            // Who hung up does not want to know.
+            let _ = sender.send(readings);
+        }
     }
 
     async fn connect(&self) -> RedisResult<MultiplexedConnection> {
-        if let Some(connection) = &*self.connection.lock() {
+        if let Some(connection) = &*self.0.connection.lock() {
             return Ok(connection.clone());
         }
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(CONNECT_TIMEOUT))
-            .set_response_timeout(Some(self.patience));
-        let connection = self.client.get_multiplexed_async_connection_with_config(&config).await?;
-        *self.connection.lock() = Some(connection.clone());
+            .set_response_timeout(Some(self.0.patience));
+        let connection = self.0.client.get_multiplexed_async_connection_with_config(&config).await?;
+        *self.0.connection.lock() = Some(connection.clone());
         Ok(connection)
     }
 
     async fn within<T>(&self, asking: impl Future<Output = RedisResult<T>>) -> Result<T, String> {
-        match timeout(self.patience, asking).await {
+        match timeout(self.0.patience, asking).await {
             Ok(answer) => answer.map_err(|error: RedisError| error.to_string()),
             Err(_) => Err("no answer in time".to_owned()),
         }
@@ -166,18 +248,18 @@ impl Shared {
 
     /// What failed once is not used again: whoever comes next connects anew.
     fn failed(&self, reason: &str) {
-        *self.connection.lock() = None;
-        self.health.failed(reason);
+        *self.0.connection.lock() = None;
+        self.0.health.failed(reason);
     }
 }
 
-/// What the script answered.
-fn read(answer: &[i64], budgets: &[Budget]) -> Option<Readings> {
+/// What the script answered to a use of so many budgets.
+fn read(answer: &[i64], budgets: usize) -> Option<Readings> {
     let (granted, of) = answer.split_first()?;
     let mut readings = Readings::granted();
     readings.granted = *granted == 1;
     let (told, rest) = of.as_chunks::<3>();
-    if told.len() != budgets.len() || !rest.is_empty() {
+    if told.len() != budgets || !rest.is_empty() {
         return None;
     }
     for (reading, [used, newest, fits_from]) in readings.of.iter_mut().zip(told) {

@@ -260,6 +260,30 @@ fn of_many_at_once_exactly_as_many_pass_as_the_limit_allows() {
 }
 
 #[test]
+fn uses_that_go_together_each_get_their_own_answer() {
+    let wishes: Vec<(Vec<Budget>, u32)> = (0..300u32)
+        .map(|number| {
+            let of = |which| budget(u128::from(number * 10 + which), Window::Minute, number % 7);
+            ((0..=number % 4).map(of).collect(), number % 5)
+        })
+        .collect();
+    let alone = Limiter::default();
+    let wanted: Vec<_> = wishes
+        .iter()
+        .map(|(budgets, cost)| alone.take(budgets, *cost, at(0)).now_or_never().flatten().unwrap())
+        .collect();
+    for backend in backends() {
+        let limiter = &backend.limiter;
+        let taken = backend.runtime.block_on(futures::future::join_all(
+            wishes.iter().map(|(budgets, cost)| limiter.take(budgets, *cost, at(0))),
+        ));
+        assert!(!limiter.status().away);
+        let taken: Vec<_> = taken.into_iter().map(Option::unwrap).collect();
+        assert_eq!(taken, wanted);
+    }
+}
+
+#[test]
 fn threads_that_use_the_same_budgets_at_once_let_no_more_through() {
     let limiter = Limiter::default();
     let shared = budget(7_000, Window::Hour, 100);
