@@ -12,6 +12,7 @@ mod wire_enum;
 
 pub mod account;
 pub mod actor;
+pub mod alert;
 pub mod analytics;
 pub mod bootstrap;
 pub mod bounds;

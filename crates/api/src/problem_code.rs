@@ -103,6 +103,8 @@ refusals! {
     RotationInProgress "rotation_in_progress" 409 "A rotation is in progress";
     /// A revoked or expired credential cannot be rotated.
     NotRotatable "not_rotatable" 409 "Cannot be rotated";
+    /// An alert that is over cannot be acknowledged.
+    AlertResolved "alert_resolved" 409 "The alert is resolved";
     /// The key was used with another body.
     IdempotencyMismatch "idempotency_mismatch" 409 "The idempotency key was used for another request";
     /// The first request with this key is still running.

@@ -4,6 +4,7 @@ use crate::{
     account::{
         AcceptInvitation, AskForLink, ChangeEmail, ChangePassword, ConfirmPasswordReset, PatchMe, UseLink,
     },
+    alert::AlertQuery,
     analytics::AnalyticsQuery,
     cicd::RecordCicdEvent,
     emergency::{AllowExternal, EmergencyRevoke},
@@ -175,6 +176,7 @@ fn every_contract() -> Vec<(&'static str, Contract)> {
         ("token query", of_list::<ServiceTokenQuery>()),
         ("event query", of_list::<EventQuery>()),
         ("analytics query", of_query::<AnalyticsQuery>()),
+        ("alert query", of_query::<AlertQuery>()),
         ("location query", of_query::<LocationQuery>()),
     ]
 }

@@ -2,7 +2,7 @@
 //! nullable may be null, and it names every member.
 
 use crate::{
-    actor, analytics, bootstrap, emergency, event, me, member, page, personal_token, problem, publisher,
+    actor, alert, analytics, bootstrap, emergency, event, me, member, page, personal_token, problem, publisher,
     role, service_account, service_token, session, signing_key, system, user, verify,
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -92,6 +92,7 @@ fn agrees<T: ToSchema + Serialize + DeserializeOwned>() {
 fn schema_and_serialisation_of_every_answer_agree() {
     agrees::<actor::Actor>();
     agrees::<actor::Subject>();
+    agrees::<alert::Alert>();
     agrees::<analytics::AnalyticsSummary>();
     agrees::<analytics::TokenAnalytics>();
     agrees::<bootstrap::Bootstrap>();

@@ -116,6 +116,9 @@ mod tests {
     fn word_json_and_schema_of_every_list_agree() {
         agrees::<crate::actor::ActorType>();
         agrees::<crate::actor::PrincipalType>();
+        agrees::<crate::alert::AlertKind>();
+        agrees::<crate::alert::AlertState>();
+        agrees::<crate::alert::Severity>();
         agrees::<crate::emergency::Include>();
         agrees::<crate::event_query::Order>();
         agrees::<crate::personal_token::ApprovalState>();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use keywright_core::id::ChangeId;
 use keywright_core::{
-    CredentialId, EventId, NodeId, PublisherId, RoleId, ServiceAccountId, SigningAlgorithm, Timestamp,
+    AlertId, CredentialId, EventId, NodeId, PublisherId, RoleId, ServiceAccountId, SigningAlgorithm, Timestamp,
 };
 use keywright_store::{Engine, Store};
 use keywright_verify::{Clock, Verifier};
@@ -277,6 +277,10 @@ impl Authority {
 
     pub(crate) fn new_role_id(&self) -> RoleId {
         RoleId::generate(self.now(), entropy::id())
+    }
+
+    pub(crate) fn new_alert_id(&self) -> AlertId {
+        AlertId::generate(self.now(), entropy::id())
     }
 
     pub(crate) fn new_event_id(&self) -> EventId {

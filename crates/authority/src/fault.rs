@@ -86,6 +86,9 @@ pub enum Fault {
     /// Revoked or expired: there is nothing to rotate.
     #[error("it cannot be rotated")]
     NotRotatable,
+    /// The alert is over: there is nothing left to know.
+    #[error("the alert is resolved")]
+    AlertResolved,
     /// The object is not in the state that the caller expected.
     #[error("the object has changed")]
     PreconditionFailed,

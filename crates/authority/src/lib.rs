@@ -6,6 +6,7 @@
 //! hangs up cannot separate them.
 
 pub mod accounts;
+pub mod alerts;
 pub mod analytics;
 pub mod audit;
 mod authority;

@@ -74,6 +74,8 @@ ids! {
     SegmentId;
     /// A directory of journal segments, whoever has it.
     JournalId;
+    /// Something that somebody should look at.
+    AlertId;
     /// A change that nodes are asked to confirm.
     ChangeId;
 }

@@ -4,6 +4,7 @@
 //! every rule can be tested by values alone.
 
 pub mod address;
+pub mod alert;
 pub mod allowlist;
 pub mod anomalies;
 pub mod decision;
@@ -25,6 +26,7 @@ pub mod status;
 pub mod time;
 pub mod usage;
 
+pub use alert::{AlertKind, AlertState, AlertSubjectKind, Severity};
 pub use allowlist::{Allowlist, Network, NetworkError};
 pub use decision::{Decision, Denial, DenialCode, Facts, Requirements, admit, carries, decide};
 pub use email::EmailAddress;
@@ -32,7 +34,8 @@ pub use grant::{
     Account, Bonds, Bounds, Claimed, Epochs, Grant, LEEWAY_SECONDS, Owner, RoleHeld, Standing, Tenancy,
 };
 pub use id::{
-    CredentialId, EventId, NodeId, PublisherId, RoleId, ServiceAccountId, SessionId, SigningKeyId, UserId,
+    AlertId, CredentialId, EventId, NodeId, PublisherId, RoleId, ServiceAccountId, SessionId, SigningKeyId,
+    UserId,
 };
 pub use key::{ExternalIdentity, GrantKey, Mapping, Wanted};
 pub use limits::{Budget, MAX_BUDGETS, RateLimits, Window};

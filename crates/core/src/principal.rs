@@ -34,6 +34,8 @@ macro_rules! texts {
     )+};
 }
 
+pub(crate) use texts;
+
 texts! {
     /// The kinds of credential (mission.md, Vocabulary): `token_type` on the wire.
     CredentialKind {

@@ -63,6 +63,7 @@ pub(crate) use statements;
 #[cfg(test)]
 pub(crate) fn registry() -> Vec<&'static Statement> {
     [
+        crate::alerts::STATEMENTS,
         crate::authentication_events::STATEMENTS,
         crate::external_identities::STATEMENTS,
         crate::external_refusals::STATEMENTS,

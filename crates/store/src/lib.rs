@@ -4,6 +4,7 @@
 //! both engines understand is written once; [`dialect`](crate::Engine) differences are few and in one
 //! module. Times are handed in, never asked of the server, but for [`Store::now`].
 
+pub mod alerts;
 pub mod authentication_events;
 mod conn;
 mod dialect;

@@ -1,8 +1,10 @@
 //! How our types are kept by each engine: one newtype for each that the two keep differently.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use keywright_core::{ActorKind, ActorRef, Timestamp};
+use serde_json::Value;
 use sqlx::encode::IsNull;
 use sqlx::error::BoxDynError;
 use sqlx::postgres::types::Oid;
@@ -176,6 +178,23 @@ impl Encode<'_, Postgres> for Ip {
 impl<'r> Decode<'r, Postgres> for Ip {
     fn decode(value: PgValueRef<'r>) -> Result<Self, BoxDynError> {
         Self::read_inet(value.as_bytes()?).ok_or_else(|| "no address without a mask".into())
+    }
+}
+
+/// PostgreSQL keeps no U+0000 in a text, and one row must not hold up all others.
+pub(crate) fn clean(text: &str) -> Cow<'_, str> {
+    if text.contains('\0') { Cow::Owned(text.replace('\0', "\u{FFFD}")) } else { Cow::Borrowed(text) }
+}
+
+/// The same of all texts in a value.
+pub(crate) fn clean_json(value: Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(clean(&text).into_owned()),
+        Value::Array(items) => items.into_iter().map(clean_json).collect(),
+        Value::Object(map) => {
+            map.into_iter().map(|(key, value)| (clean(&key).into_owned(), clean_json(value))).collect()
+        }
+        other => other,
     }
 }
 

@@ -5,6 +5,7 @@
 mod account_sequences;
 mod actors;
 mod actors_sessions;
+mod alerts;
 mod bootstrap;
 mod ceilings;
 mod chain;

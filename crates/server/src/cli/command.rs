@@ -11,7 +11,7 @@ use super::scanner_rules::ScannerRules;
 use super::serve::Serve;
 use super::verify::Verify;
 use super::{
-    account, ci_event::CiEvent, configuration, events, journal, keys, pat, publisher, role, sessions, token,
+    account, alert, ci_event::CiEvent, configuration, events, journal, keys, pat, publisher, role, sessions, token,
     user,
 };
 
@@ -47,6 +47,11 @@ pub(crate) enum Noun {
     Account {
         #[command(subcommand)]
         verb: account::Command,
+    },
+    /// Alerts, what somebody should look at: list, show, acknowledge, resolve
+    Alert {
+        #[command(subcommand)]
+        verb: alert::Command,
     },
     /// Publishers, the tenants: create, list, show, update, suspend, resume, delete, settings, member
     Publisher {

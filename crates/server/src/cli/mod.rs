@@ -5,6 +5,7 @@
 //! Exit codes: 0 done, 1 failed, 2 usage, 3 denied.
 
 mod account;
+mod alert;
 mod bootstrap;
 mod ci_event;
 mod command;
@@ -114,6 +115,7 @@ fn dispatch(cli: &Cli, output: &Output) -> Outcome {
         Noun::Account { verb } => {
             ask(globals, output, Caller::Token, async |session| verb.run(session).await)
         }
+        Noun::Alert { verb } => ask(globals, output, Caller::Token, async |session| verb.run(session).await),
         Noun::Publisher { verb } => {
             ask(globals, output, Caller::Token, async |session| verb.run(session).await)
         }

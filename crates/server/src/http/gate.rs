@@ -90,6 +90,10 @@ permissions! {
     UsersAdmin = Some("users:admin"), Publisher;
     /// Make personal tokens for oneself.
     PersonalTokensWrite = Some("personal_tokens:write"), Publisher;
+    /// See alerts.
+    MonitoringRead = Some("monitoring:read"), Publisher;
+    /// Acknowledge and resolve alerts.
+    MonitoringAdmin = Some("monitoring:admin"), Publisher;
     /// Write CI/CD events.
     AuditLog = Some("audit_log"), Publisher;
     /// Manage signing keys.

@@ -23,6 +23,7 @@ pub mod operator;
 pub mod view;
 
 pub mod accounts;
+pub mod alerts;
 pub mod analytics;
 pub mod audit;
 pub mod auth;

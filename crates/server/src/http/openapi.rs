@@ -12,7 +12,7 @@ use utoipa_axum::routes;
 use super::answer::json;
 use super::input::NoQuery;
 use super::{
-    App, BASE, accounts, analytics, audit, auth, members, metrics, personal_tokens, publishers, roles,
+    App, BASE, accounts, alerts, analytics, audit, auth, members, metrics, personal_tokens, publishers, roles,
     service_accounts, sessions, signing_keys, system, tokens, users,
 };
 
@@ -37,6 +37,7 @@ use super::{
         (name = "publishers", description = "The tenants, what they set for themselves, and their members"),
         (name = "roles", description = "What members of a publisher may do"),
         (name = "analytics", description = "How credentials are used"),
+        (name = "alerts", description = "What somebody should look at"),
         (name = "audit", description = "Who changed what, and who used what"),
         (name = "system", description = "How the authority is doing"),
     ),
@@ -81,6 +82,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .merge(service_token_routes())
         .merge(service_account_routes())
         .merge(people())
+        .merge(alert_routes())
         .routes(routes!(accounts::accept::accept))
         .routes(routes!(accounts::password::change))
         .routes(routes!(accounts::password::reset))
@@ -160,6 +162,14 @@ fn service_account_routes() -> OpenApiRouter<App> {
             service_accounts::tokens::change::revoke
         ))
         .routes(routes!(service_accounts::tokens::change::rotate))
+}
+
+fn alert_routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(alerts::list::list))
+        .routes(routes!(alerts::get::get))
+        .routes(routes!(alerts::acknowledge::acknowledge))
+        .routes(routes!(alerts::resolve::resolve))
 }
 
 /// Personal tokens, and users.

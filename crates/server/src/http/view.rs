@@ -1,6 +1,7 @@
 //! Rows as the API shows them: the one place where the core's words become the wire's.
 
 mod accounts;
+mod alerts;
 mod personal_tokens;
 mod publishers;
 mod users;
@@ -21,6 +22,7 @@ use keywright_store::sessions::SessionRow;
 use serde_json::{Map, Value};
 
 pub use accounts::{allowlist, rate_limits, scopes, service_account, stored_service_type};
+pub use alerts::{alert, stored_alert_kind, stored_alert_state, stored_severity};
 pub use personal_tokens::personal_token;
 pub use publishers::{member, publisher, publisher_settings, role};
 pub use users::{spoken, stored_status, user};

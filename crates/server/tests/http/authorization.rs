@@ -91,6 +91,10 @@ const PERMISSIONS: &[(&str, &str)] = &[
     ("list_security_events", "audit:read"),
     ("verify_security_events", "audit:read"),
     ("record_cicd_event", "audit_log"),
+    ("list_alerts", "monitoring:read"),
+    ("get_alert", "monitoring:read"),
+    ("acknowledge_alert", "monitoring:admin"),
+    ("resolve_alert", "monitoring:admin"),
     ("list_users", "users:read"),
     ("get_user", "users:read"),
     ("invite_user", "users:admin"),
@@ -222,7 +226,7 @@ struct Targets {
     member: String,
     /// A user who is no member.
     stranger: String,
-    /// A signing key, for operations about one.
+    /// A signing key or an alert, for operations about one.
     key: Option<String>,
     /// A personal token of the member.
     personal: String,
@@ -260,6 +264,8 @@ impl Targets {
         let key = if operation.path.contains("/signing-keys/{id}") {
             let keys = app.admin().get("/signing-keys?limit=1").await.expect(200);
             Some(keys["items"][0]["id"].as_str().unwrap().to_owned())
+        } else if operation.path.contains("/alerts/{id}") {
+            Some(app.alert(None, &name).await)
         } else {
             None
         };
@@ -310,6 +316,7 @@ impl Targets {
             }
             "replace_service_account_scopes" => json!({"scopes": []}),
             "replace_service_account_ip_allowlist" => json!({"ip_allowlist": null}),
+            "acknowledge_alert" | "resolve_alert" => json!({}),
             "update_service_account"
             | "disable_service_account"
             | "enable_service_account"

@@ -70,9 +70,12 @@ impl Victim {
         let (own, platforms) = (app.account(own).await, app.account(account("Platform's partner")).await);
         let partners = app.token_of(&own, json!({"token_name": "Partner's token"})).await;
         let script = app.personal_token(people.user.to_string().parse().unwrap(), "ada's script").await;
+        let alert = app.alert(Some(&people.publisher.to_string()), "Victim's alert").await;
+        let platforms_alert = app.alert(None, "Platform's alert").await;
         let mut ids: Vec<_> =
             [people.publisher, people.user, people.role, people.session].map(|id| id.to_string()).into();
         ids.extend([id(&role).to_owned(), id(&spare).to_owned(), user, token.id, script]);
+        ids.extend([alert, platforms_alert]);
         ids.extend([id(&own).to_owned(), id(&platforms).to_owned(), partners.id.clone()]);
         let names = [
             "Victim's partner",
@@ -86,6 +89,8 @@ impl Victim {
             "bob@victim.example",
             "platform's token",
             "ada's script",
+            "Victim's alert",
+            "Platform's alert",
         ];
         Self { people, ids, names: names.map(str::to_owned).into(), partners }
     }

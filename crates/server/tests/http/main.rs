@@ -18,6 +18,7 @@ mod harness;
 
 mod access_ends;
 mod accounts;
+mod alerts;
 mod analytics;
 mod audit;
 mod audit_authentication_events;

@@ -1,11 +1,10 @@
 //! Many events at once: by binary COPY on PostgreSQL, by rows of one prepared INSERT on SQLite.
 
-use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
 
 use keywright_core::{CredentialId, NodeId, PrincipalKind};
 use keywright_verify::{DecisionRecord, Piece};
-use serde_json::{Value, json};
+use serde_json::json;
 use sqlx::{AssertSqlSafe, Postgres, Sqlite};
 use uuid::Uuid;
 
@@ -15,7 +14,7 @@ use crate::engine::SuccessEvents;
 use crate::error::StoreError;
 use crate::link::Link;
 use crate::places::FoundPlaces;
-use crate::types::{Ip, POSTGRES_EPOCH_MICROS, Time};
+use crate::types::{Ip, POSTGRES_EPOCH_MICROS, Time, clean, clean_json};
 
 const COLUMNS: usize = 24;
 /// Rows of one INSERT.
@@ -61,24 +60,9 @@ pub(crate) async fn append_batch(
 /// The node that decided, the event, and the country.
 type Event<'a> = (NodeId, &'a DecisionRecord, Option<&'a str>);
 
-/// PostgreSQL keeps no U+0000 in a text, and one event must not hold up all others.
-fn clean(text: &str) -> Cow<'_, str> {
-    if text.contains('\0') { Cow::Owned(text.replace('\0', "\u{FFFD}")) } else { Cow::Borrowed(text) }
-}
-
 /// The details as JSON that both engines keep, whatever was recorded.
 fn clean_details(text: &str) -> String {
-    fn clean_value(value: Value) -> Value {
-        match value {
-            Value::String(text) => Value::String(clean(&text).into_owned()),
-            Value::Array(items) => items.into_iter().map(clean_value).collect(),
-            Value::Object(map) => {
-                map.into_iter().map(|(key, value)| (clean(&key).into_owned(), clean_value(value))).collect()
-            }
-            other => other,
-        }
-    }
-    serde_json::from_str(text).map_or_else(|_| json!({ "unreadable": clean(text) }), clean_value).to_string()
+    serde_json::from_str(text).map_or_else(|_| json!({ "unreadable": clean(text) }), clean_json).to_string()
 }
 
 /// OR FAIL: a failure ends the transaction anyway, so SQLite need not note how to undo half a

@@ -1,5 +1,6 @@
 //! The store's own suite. Every test runs on each engine unless it is about one of them.
 
+mod alerts;
 mod changes;
 mod events;
 mod external;

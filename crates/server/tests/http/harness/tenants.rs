@@ -1,9 +1,12 @@
 //! Publishers, roles, users and members that tests need.
 
+use keywright_authority::alerts::{self, NewAlert};
 use keywright_authority::entropy;
 use keywright_core::{
-    ActorRef, Allowlist, CredentialId, CredentialName, PlainToken, RateLimits, ScopeSet, UserId,
+    ActorRef, AlertKind, AlertSubjectKind, Allowlist, CredentialId, CredentialName, PlainToken, RateLimits,
+    ScopeSet, Severity, UserId,
 };
+use keywright_store::alerts::AlertSubject;
 use keywright_store::personal_tokens::{self, NewPersonalToken, Terms};
 use keywright_store::platform;
 use keywright_store::testing::{accept_invitation, insert_user};
@@ -55,6 +58,29 @@ impl TestApp {
     pub(crate) async fn member(&self, user: &str, role: &Value) -> Value {
         let path = format!("/publishers/{}/members", role["publisher_id"].as_str().unwrap());
         self.admin().post(&path, json!({"user_id": user, "role_id": id(role)})).await.expect(201)
+    }
+
+    /// Opens an alert about a publisher or the platform; its id. `summary` is its key too.
+    pub(crate) async fn alert(&self, publisher: Option<&str>, summary: &str) -> String {
+        let publisher_id = publisher.map(|id| id.parse().unwrap());
+        let new = NewAlert {
+            publisher_id,
+            kind: AlertKind::TokenExpiring,
+            severity: Severity::Medium,
+            subject: AlertSubject {
+                kind: AlertSubjectKind::Credential,
+                id: Some(CredentialId::generate(self.now(), entropy::id()).0),
+                name: Some("a token".to_owned()),
+            },
+            summary: summary.to_owned(),
+            evidence: json!({"seen": 7}).as_object().unwrap().clone(),
+            dedupe_key: summary.to_owned(),
+            noticed_by: "test",
+        };
+        let mut tx = self.authority().store().begin().await.unwrap();
+        let alert = alerts::open(self.authority(), &mut tx, new).await.unwrap().unwrap();
+        tx.commit().await.unwrap();
+        alert.id.to_string()
     }
 
     /// Puts a personal token without scopes into the store, for all of its owner's publishers; its id.

@@ -1,0 +1,184 @@
+//! Alerts: what somebody should look at.
+//!
+//! Functions that read one take the publisher within which it is looked for: to a caller of the platform, who
+//! names none, `within` is `None`. What changes one goes by the id alone and is for alerts that were read in
+//! the same transaction.
+
+mod list;
+mod row;
+
+use keywright_core::{ActorRef, AlertId, AlertKind, PublisherId, Timestamp};
+use serde_json::Value;
+use sqlx::types::Json;
+use uuid::Uuid;
+
+pub use self::list::{ListFilter, list};
+pub use self::row::{AlertRow, AlertSubject, NewAlert, Said};
+use crate::conn::{Conn, change, on};
+use crate::dialect::statements;
+use crate::error::StoreError;
+use crate::types::{Time, clean, clean_json, to_u64};
+use row::RawAlert;
+
+macro_rules! alert_columns {
+    () => {
+        "SELECT id, publisher_id, kind, severity, subject_type, subject_id, subject_name, summary, evidence, \
+         dedupe_key, opened_at, acknowledged_at, acknowledged_by_type, acknowledged_by_id, acknowledged_by_name, \
+         resolved_at, resolved_by_type, resolved_by_id, resolved_by_name, resolved_reason, version FROM alerts"
+    };
+}
+use alert_columns;
+
+statements! {
+    INSERT = [
+        "INSERT INTO alerts (id, publisher_id, kind, severity, subject_type, subject_id, subject_name, summary, \
+         evidence, dedupe_key, opened_at, version) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 1) \
+         ON CONFLICT (dedupe_key) DO NOTHING"
+    ];
+    BY_ID = [alert_columns!(), " WHERE id = $1 AND (publisher_id = $2 OR $2 IS NULL)"];
+    /// Whoever changes it waits for whoever does so now.
+    LOCK = [alert_columns!(), " WHERE id = $1 AND (publisher_id = $2 OR $2 IS NULL)"] + "FOR UPDATE";
+    LOCK_BY_KEY = [alert_columns!(), " WHERE dedupe_key = $1 AND resolved_at IS NULL"] + "FOR UPDATE";
+    UNRESOLVED = [
+        alert_columns!(),
+        " WHERE kind = $1 AND resolved_at IS NULL AND (subject_id = $2 OR (subject_id IS NULL AND $2 IS NULL)) \
+         ORDER BY opened_at, id LIMIT 1"
+    ];
+    UNRESOLVED_OF_KIND = [
+        alert_columns!(), " WHERE kind = $1 AND resolved_at IS NULL ORDER BY opened_at, id LIMIT $2"
+    ];
+    ACKNOWLEDGE = [
+        "UPDATE alerts SET acknowledged_at = $2, acknowledged_by_type = $3, acknowledged_by_id = $4, \
+         acknowledged_by_name = $5, version = version + 1 \
+         WHERE id = $1 AND acknowledged_at IS NULL AND resolved_at IS NULL"
+    ];
+    RESOLVE = [
+        "UPDATE alerts SET resolved_at = $2, resolved_by_type = $3, resolved_by_id = $4, resolved_by_name = $5, \
+         resolved_reason = $6, version = version + 1 WHERE id = $1 AND resolved_at IS NULL"
+    ];
+    COUNT_UNRESOLVED = ["SELECT COUNT(*) FROM alerts WHERE resolved_at IS NULL"];
+}
+
+/// Inserts an alert; false when there is, or was, one with its key.
+///
+/// # Errors
+/// As any query.
+pub async fn insert(conn: Conn<'_>, new: &NewAlert) -> Result<bool, StoreError> {
+    // What was seen may hold anything.
+    let (summary, name) = (clean(&new.summary), new.subject.name.as_deref().map(clean));
+    let evidence = Json(clean_json(Value::Object(new.evidence.clone())));
+    let done = change!(conn, INSERT; new.id.0, new.publisher_id.map(|id| id.0), new.kind.as_str(), new.severity.as_str(), new.subject.kind.as_str(), new.subject.id, name.as_deref(), &*summary, &evidence, new.dedupe_key.as_str(), Time(new.opened_at))?;
+    Ok(done == 1)
+}
+
+/// An alert by its id.
+///
+/// # Errors
+/// As any query.
+pub async fn by_id(
+    conn: Conn<'_>,
+    within: Option<PublisherId>,
+    id: AlertId,
+) -> Result<Option<AlertRow>, StoreError> {
+    let raw = on!(conn, |c| sqlx::query_as::<DB, RawAlert>(BY_ID.text::<DB>())
+        .bind(id.0)
+        .bind(within.map(|publisher| publisher.0))
+        .fetch_optional(c))?;
+    raw.map(TryInto::try_into).transpose()
+}
+
+/// The same, held until the transaction ends.
+///
+/// # Errors
+/// As any query.
+pub async fn lock(
+    conn: Conn<'_>,
+    within: Option<PublisherId>,
+    id: AlertId,
+) -> Result<Option<AlertRow>, StoreError> {
+    let raw = on!(conn, |c| sqlx::query_as::<DB, RawAlert>(LOCK.text::<DB>())
+        .bind(id.0)
+        .bind(within.map(|publisher| publisher.0))
+        .fetch_optional(c))?;
+    raw.map(TryInto::try_into).transpose()
+}
+
+/// The alert with this key that is not resolved, held until the transaction ends.
+///
+/// # Errors
+/// As any query.
+pub async fn lock_by_key(conn: Conn<'_>, dedupe_key: &str) -> Result<Option<AlertRow>, StoreError> {
+    let raw = on!(conn, |c| sqlx::query_as::<DB, RawAlert>(LOCK_BY_KEY.text::<DB>())
+        .bind(dedupe_key)
+        .fetch_optional(c))?;
+    raw.map(TryInto::try_into).transpose()
+}
+
+/// The oldest alert of a kind about an object, or about none, that is not resolved.
+///
+/// # Errors
+/// As any query.
+pub async fn unresolved(
+    conn: Conn<'_>,
+    kind: AlertKind,
+    subject_id: Option<Uuid>,
+) -> Result<Option<AlertRow>, StoreError> {
+    let raw = on!(conn, |c| sqlx::query_as::<DB, RawAlert>(UNRESOLVED.text::<DB>())
+        .bind(kind.as_str())
+        .bind(subject_id)
+        .fetch_optional(c))?;
+    raw.map(TryInto::try_into).transpose()
+}
+
+/// Alerts of a kind that are not resolved, oldest first, at most so many.
+///
+/// # Errors
+/// As any query.
+pub async fn unresolved_of_kind(
+    conn: Conn<'_>,
+    kind: AlertKind,
+    limit: u32,
+) -> Result<Vec<AlertRow>, StoreError> {
+    let raw = on!(conn, |c| sqlx::query_as::<DB, RawAlert>(UNRESOLVED_OF_KIND.text::<DB>())
+        .bind(kind.as_str())
+        .bind(i64::from(limit))
+        .fetch_all(c))?;
+    raw.into_iter().map(TryInto::try_into).collect()
+}
+
+/// Notes that somebody knows; false when somebody did already, or it is resolved.
+///
+/// # Errors
+/// As any query.
+pub async fn acknowledge(
+    conn: Conn<'_>,
+    id: AlertId,
+    now: Timestamp,
+    by: &ActorRef,
+) -> Result<bool, StoreError> {
+    Ok(change!(conn, ACKNOWLEDGE; id.0, Time(now), by.kind.as_str(), by.id, by.name.as_str())? == 1)
+}
+
+/// Notes that it is over; false when it was already.
+///
+/// # Errors
+/// As any query.
+pub async fn resolve(
+    conn: Conn<'_>,
+    id: AlertId,
+    now: Timestamp,
+    by: &ActorRef,
+    reason: Option<&str>,
+) -> Result<bool, StoreError> {
+    Ok(change!(conn, RESOLVE; id.0, Time(now), by.kind.as_str(), by.id, by.name.as_str(), reason)? == 1)
+}
+
+/// How many alerts are not resolved.
+///
+/// # Errors
+/// As any query.
+pub async fn count_unresolved(conn: Conn<'_>) -> Result<u64, StoreError> {
+    let count =
+        on!(conn, |c| sqlx::query_scalar::<DB, i64>(COUNT_UNRESOLVED.text::<DB>()).fetch_one(c))?;
+    Ok(to_u64(count))
+}
