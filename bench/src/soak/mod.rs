@@ -2,6 +2,7 @@
 //! counted row by row. `scripts/soak` starts the PostgreSQL that is stopped and started here.
 
 mod cases;
+mod expiry;
 mod ledger;
 mod logins;
 mod rows;
@@ -26,13 +27,14 @@ const POSTGRES_URL: &str = "KEYWRIGHT_SOAK_POSTGRES_URL";
 /// A case: its name, and what it does. It gives lines about what it saw.
 type Case = (&'static str, fn(&Stage) -> Result<Vec<String>>);
 
-const ALL: [Case; 8] = [
+const ALL: [Case; 9] = [
     ("kills-sqlite", |stage| cases::kills(stage, None)),
     ("kills-postgres", |stage| cases::kills(stage, Some(&stage.database()?))),
     ("outage", cases::outage),
     ("full", cases::full),
     ("memory", cases::memory),
     ("logins", logins::logins),
+    ("expiry", expiry::expiry),
     ("rows", volume::postgres),
     ("rows-sqlite", volume::sqlite),
 ];

@@ -3,8 +3,8 @@
 use crate::{
     Time,
     actor::{Actor, Subject},
-    kind::{Id, choice, integer, text},
-    page::{MAX_CURSOR, MAX_LIMIT, MIN_LIMIT},
+    kind::{Id, choice},
+    page::PageQuery,
     request::{Fields, FromFields, Refused},
     wire_enum::wire_enum,
 };
@@ -163,14 +163,10 @@ pub struct AlertQuery {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[param(nullable = false)]
     pub subject_id: Option<Uuid>,
-    /// How many; 50 when left out.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[param(nullable = false, minimum = 1, maximum = 200)]
-    pub limit: Option<u32>,
-    /// Where to go on: the `next_cursor` of the page before.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[param(nullable = false, min_length = 1, max_length = 512, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
-    pub cursor: Option<String>,
+    /// Which page.
+    #[serde(flatten)]
+    #[param(ignore)]
+    pub page: PageQuery,
 }
 
 impl FromFields for AlertQuery {
@@ -181,8 +177,7 @@ impl FromFields for AlertQuery {
             severity: fields.optional("severity", choice()),
             kind: fields.optional("kind", choice()),
             subject_id: fields.optional("subject_id", Id),
-            limit: fields.optional("limit", integer(MIN_LIMIT, MAX_LIMIT)),
-            cursor: fields.optional("cursor", text(1, MAX_CURSOR)),
+            page: PageQuery::read(&mut fields),
         };
         fields.finish(|| Some(query))
     }

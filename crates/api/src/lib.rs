@@ -17,6 +17,7 @@ pub mod analytics;
 pub mod bootstrap;
 pub mod bounds;
 pub mod cicd;
+pub mod cleanup;
 pub mod emergency;
 pub mod event;
 pub mod event_query;

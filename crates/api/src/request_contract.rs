@@ -7,6 +7,7 @@ use crate::{
     alert::AlertQuery,
     analytics::AnalyticsQuery,
     cicd::RecordCicdEvent,
+    cleanup::CleanUp,
     emergency::{AllowExternal, EmergencyRevoke},
     event_query::EventQuery,
     location::LocationQuery,
@@ -117,6 +118,7 @@ fn of_list<T: FromFields + IntoParams>() -> Contract {
     contract
 }
 
+#[expect(clippy::too_many_lines, reason = "one line for each request")]
 fn every_contract() -> Vec<(&'static str, Contract)> {
     let create = Contract { either: Some(("permissions", "scopes")), ..of_body::<CreateServiceToken>() };
     let rights = Some(("scopes", "inherit_user_permissions"));
@@ -129,6 +131,7 @@ fn every_contract() -> Vec<(&'static str, Contract)> {
         ("patch", of_body::<PatchServiceToken>()),
         ("rotate", of_body::<RotateServiceToken>()),
         ("cleanup", of_body::<CleanupRequest>()),
+        ("clean up", of_body::<CleanUp>()),
         ("verify", of_body::<VerifyRequest>()),
         ("verify batch", of_body::<VerifyBatchRequest>()),
         ("emergency", of_body::<EmergencyRevoke>()),
@@ -176,7 +179,7 @@ fn every_contract() -> Vec<(&'static str, Contract)> {
         ("token query", of_list::<ServiceTokenQuery>()),
         ("event query", of_list::<EventQuery>()),
         ("analytics query", of_query::<AnalyticsQuery>()),
-        ("alert query", of_query::<AlertQuery>()),
+        ("alert query", of_list::<AlertQuery>()),
         ("location query", of_query::<LocationQuery>()),
     ]
 }

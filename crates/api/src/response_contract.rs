@@ -2,8 +2,8 @@
 //! nullable may be null, and it names every member.
 
 use crate::{
-    actor, alert, analytics, bootstrap, emergency, event, me, member, page, personal_token, problem, publisher,
-    role, service_account, service_token, session, signing_key, system, user, verify,
+    actor, alert, analytics, bootstrap, cleanup, emergency, event, me, member, page, personal_token, problem,
+    publisher, role, service_account, service_token, session, signing_key, system, user, verify,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
@@ -96,6 +96,7 @@ fn schema_and_serialisation_of_every_answer_agree() {
     agrees::<analytics::AnalyticsSummary>();
     agrees::<analytics::TokenAnalytics>();
     agrees::<bootstrap::Bootstrap>();
+    agrees::<cleanup::CleanedUp>();
     agrees::<emergency::EmergencyRevoked>();
     agrees::<emergency::EmergencyScope>();
     agrees::<emergency::ExternalAllowed>();

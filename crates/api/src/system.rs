@@ -265,22 +265,35 @@ pub struct NodeStatus {
 }
 
 /// A recurring job.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct JobStatus {
     /// Its name.
     pub name: String,
-    /// The node that holds its lease.
+    /// The node that does it now, of a job that one node does at a time; else this one.
     #[schema(required = true)]
     pub node_id: Option<Uuid>,
-    /// When it ran last.
+    /// When it ran last on this node.
     #[schema(value_type = Option<String>, format = DateTime, required = true)]
     pub last_run_at: Option<Time>,
     /// How that ended.
     #[schema(required = true)]
     pub last_outcome: Option<JobOutcome>,
-    /// When it runs next.
+    /// How long that took.
+    #[schema(required = true)]
+    pub last_duration_seconds: Option<f64>,
+    /// Pieces of work that it did.
+    #[schema(required = true)]
+    pub last_done: Option<u64>,
+    /// How much waits for it now; null where nothing waits for it, or the store cannot be reached.
+    #[schema(required = true)]
+    pub backlog: Option<u64>,
+    /// When it runs next on this node, unless it is woken.
     #[schema(value_type = Option<String>, format = DateTime, required = true)]
     pub next_run_at: Option<Time>,
+    /// Runs on this node since the start that went through.
+    pub successes: u64,
+    /// Runs on this node since the start that did not.
+    pub failures: u64,
 }
 
 /// Tokens by state.

@@ -119,6 +119,7 @@ mod tests {
         agrees::<crate::alert::AlertKind>();
         agrees::<crate::alert::AlertState>();
         agrees::<crate::alert::Severity>();
+        agrees::<crate::cleanup::LeftoverKind>();
         agrees::<crate::emergency::Include>();
         agrees::<crate::event_query::Order>();
         agrees::<crate::personal_token::ApprovalState>();

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use keywright_core::id::ChangeId;
 use keywright_core::{
-    AlertId, CredentialId, EventId, NodeId, PublisherId, RoleId, ServiceAccountId, SigningAlgorithm, Timestamp,
+    AlertId, CredentialId, EventId, NodeId, PublisherId, RoleId, ServiceAccountId, SigningAlgorithm,
+    Timestamp,
 };
 use keywright_store::{Engine, Store};
-use keywright_verify::{Clock, Verifier};
+use keywright_verify::{Clock, Limiter, Verifier};
 use tokio::sync::{Notify, Semaphore};
 
 use crate::connector::Connector;
@@ -18,6 +19,7 @@ use crate::jobs::{EventKeeper, JobBoard};
 use crate::journals::OwnJournal;
 use crate::keys::Keys;
 use crate::mail::{Post, Tally};
+use crate::monitoring::{Health, MonitoringSettings};
 use crate::nodes::Bulletin;
 use crate::passwords::Passwords;
 use crate::signing_keys::Signers;
@@ -48,6 +50,8 @@ pub struct Settings {
     pub jwt: JwtSettings,
     /// Sessions.
     pub sessions: SessionSettings,
+    /// What is watched; none where nothing is.
+    pub monitoring: Option<MonitoringSettings>,
 }
 
 /// The tokens that are signed here.
@@ -120,6 +124,8 @@ struct Inner {
     board: JobBoard,
     event_keeper: EventKeeper,
     journal: OnceLock<OwnJournal>,
+    limiter: OnceLock<Limiter>,
+    health: Health,
     signers: Signers,
     mail: Tally,
     seal_wanted: Notify,
@@ -151,6 +157,8 @@ impl Authority {
                 board: JobBoard::default(),
                 event_keeper: EventKeeper::default(),
                 journal: OnceLock::new(),
+                limiter: OnceLock::new(),
+                health: Health::default(),
                 signers: Signers::default(),
                 mail: Tally::default(),
                 seal_wanted: Notify::new(),
@@ -217,6 +225,19 @@ impl Authority {
 
     pub(crate) fn own_journal(&self) -> &OnceLock<OwnJournal> {
         &self.inner.journal
+    }
+
+    /// Watches by what this node counts uses of credentials, from now on.
+    pub fn watch_limits(&self, limiter: Limiter) {
+        let _ = self.inner.limiter.set(limiter);
+    }
+
+    pub(crate) fn limiter(&self) -> Option<&Limiter> {
+        self.inner.limiter.get()
+    }
+
+    pub(crate) fn health(&self) -> &Health {
+        &self.inner.health
     }
 
     pub(crate) fn running(&self) -> &Running {

@@ -4,14 +4,16 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use keywright_core::id::JournalId;
-use keywright_core::{ActorRef, Timestamp};
+use keywright_core::{ActorRef, AlertKind, AlertSubjectKind, Severity, Timestamp};
+use keywright_store::alerts::AlertSubject;
 use keywright_store::journals::{self, JournalRow};
 use keywright_verify::Journal;
-use keywright_verify::journal::Damage;
+use keywright_verify::journal::{Damage, JournalStatus};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tracing::{error, info};
 
+use crate::alerts::{self, NewAlert};
 use crate::audit::{Event, Subject};
 use crate::authority::Authority;
 use crate::change::Invalidation;
@@ -44,6 +46,16 @@ struct Beats {
 }
 
 impl OwnJournal {
+    /// Where its node listens.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// What it holds.
+    pub(crate) fn status(&self, now: Timestamp) -> JournalStatus {
+        self.journal.status(now)
+    }
+
     /// Notes a beat; tells for how long none was late, in microseconds.
     fn note_beat(&self, now: i64) -> i64 {
         let mut beats = self.beats.lock();
@@ -129,6 +141,8 @@ async fn recover(
     if !journals::recover(tx.conn(), id).await? {
         return Ok(());
     }
+    let about = (AlertKind::JournalGap, Some(id.0));
+    alerts::resolve_by_subject(authority, tx, about, WATCH, "the journal is back").await?;
     let told = json!({
         "journal_id": row.id, "dir": row.dir, "last_beat_at": row.last_beat_at, "gap_at": row.gap_at,
     });
@@ -198,6 +212,7 @@ async fn tell_gap(authority: &Authority, row: &JournalRow, silent_since: Timesta
         .details(details(row))
         .write(authority, tx.conn())
         .await?;
+    alerts::open(authority, &mut tx, alert(authority, row)).await?;
     authority.commit(tx, Invalidation::None, false).await?;
     error!(
         journal = %row.id, node = %row.node, address = row.address, dir = row.dir,
@@ -205,6 +220,24 @@ async fn tell_gap(authority: &Authority, row: &JournalRow, silent_since: Timesta
         "a journal has fallen silent: decisions that it holds are not in the audit trail"
     );
     Ok(true)
+}
+
+/// The moment is in the key: a journal that is back, and falls silent again, is missed anew.
+fn alert(authority: &Authority, row: &JournalRow) -> NewAlert {
+    NewAlert {
+        publisher_id: None,
+        kind: AlertKind::JournalGap,
+        severity: Severity::Critical,
+        subject: AlertSubject {
+            kind: AlertSubjectKind::Journal,
+            id: Some(row.id.0),
+            name: Some(row.dir.clone()),
+        },
+        summary: "A journal fell silent: decisions that it holds are not in the audit trail.".to_owned(),
+        evidence: details(row).as_object().cloned().unwrap_or_default(),
+        dedupe_key: format!("journal_gap:{}:{}", row.id, authority.now().as_micros()),
+        noticed_by: WATCH,
+    }
 }
 
 /// Tells of the segments that were found damaged when the journal was opened.

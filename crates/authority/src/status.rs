@@ -11,7 +11,7 @@ use keywright_verify::clock::boot_micros;
 use crate::authority::Authority;
 use crate::call::Call;
 use crate::fault::Fault;
-use crate::jobs::JobRun;
+use crate::jobs::{self, JobReport};
 
 /// What lets its bearer see it.
 pub const PERMISSION: &str = "system_status";
@@ -31,6 +31,7 @@ pub struct StoreAnswer {
     pub gaps: Vec<JournalRow>,
     /// How many records could not be stored.
     pub rejects: u64,
+    jobs: Vec<JobReport>,
 }
 
 /// How the authority is doing.
@@ -48,8 +49,8 @@ pub struct Report {
     pub pool: PoolStatus,
     /// The store; none when it cannot be reached.
     pub store: Option<StoreAnswer>,
-    /// The jobs of this node.
-    pub jobs: Vec<(&'static str, JobRun)>,
+    /// The jobs that are on.
+    pub jobs: Vec<JobReport>,
 }
 
 /// Looks at everything. A store that is away is an answer, not an error.
@@ -59,14 +60,16 @@ pub struct Report {
 pub async fn report(authority: &Authority, call: &Call) -> Result<Report, Fault> {
     call.require(PERMISSION)?;
     let verifier = authority.verifier();
+    let mut store = ask_store(authority).await.ok();
+    let jobs = store.as_mut().map(|answer| std::mem::take(&mut answer.jobs));
     Ok(Report {
         now: authority.now(),
         skew_micros: authority.clock().skew_micros(),
         unconfirmed_micros: verifier.freshness().lag_micros(boot_micros()),
         verifier: verifier.statistics(),
         pool: authority.store().pool(),
-        store: ask_store(authority).await.ok(),
-        jobs: authority.board().runs(),
+        store,
+        jobs: jobs.unwrap_or_else(|| jobs::report_alone(authority)),
     })
 }
 
@@ -80,12 +83,13 @@ async fn ask_store(authority: &Authority) -> Result<StoreAnswer, Fault> {
     let nodes = keywright_store::nodes::list(reader.conn()).await?;
     let gaps = journals::gaps(reader.conn()).await?;
     let rejects = journals::count_rejects(reader.conn()).await?;
+    let jobs = jobs::report(authority, reader.conn()).await?;
     drop(reader);
     let schema_version = match store.schema_state().await? {
         keywright_store::SchemaState::Current { version } => Some(version),
         _ => None,
     };
-    Ok(StoreAnswer { latency_micros, schema_version, nodes, totals, gaps, rejects })
+    Ok(StoreAnswer { latency_micros, schema_version, nodes, totals, gaps, rejects, jobs })
 }
 
 /// Whether the store answers at all: one small query.

@@ -11,7 +11,9 @@ use keywright_api::system::JournalMode;
 use keywright_authority::audit::chain;
 use keywright_authority::connector::Connector;
 use keywright_authority::mail::{self, MailSettings, Post};
-use keywright_authority::{Authority, JwtSettings, Keys, SessionSettings, Settings, entropy, jobs};
+use keywright_authority::{
+    Authority, JwtSettings, Keys, MonitoringSettings, SessionSettings, Settings, entropy, jobs,
+};
 use keywright_core::{NodeId, SigningAlgorithm};
 use keywright_store::{
     Engine, SchemaState, Store, StoreError, StoreLock, StoreOptions, SuccessEvents, beside,
@@ -190,22 +192,7 @@ impl Node {
         let journal = journal::open(config, &part, node)?;
         let verifier =
             Verifier::new(store.clone(), clock, freshness(&store), &verifier_options(config, &store));
-        let settings = Settings {
-            default_expiry_days: config.tokens.default_expiry_days,
-            max_per_account: config.tokens.max_per_account,
-            max_per_user: config.tokens.max_per_user,
-            retention_days: config.audit.retention_days,
-            failure_retention_days: config.audit.failure_retention_days(),
-            stale_grace: Duration::from_secs(config.verify.stale_grace_seconds),
-            jwt: jwt_settings(config),
-            sessions: SessionSettings {
-                access_token_minutes: config.sessions.access_token_minutes,
-                refresh_token_days: config.sessions.refresh_token_days,
-                session_days: config.sessions.session_days,
-            },
-            post: post(config, &part)?,
-            connector: Connector::new(config.notifications.allowed_networks.as_slice())?,
-        };
+        let settings = settings(config, &part)?;
         let authority = Authority::new(store.clone(), verifier, keys, node, settings);
         let mut tasks = vec![tokio::spawn(mover::run(journal.clone(), Arc::new(store)))];
         take_part(&authority, &part, &mut tasks).await?;
@@ -232,6 +219,7 @@ impl Node {
         }
         let jobs = jobs::Running::start(&authority);
         let limiter = limiter(config, &part)?;
+        authority.watch_limits(limiter.clone());
         tasks.extend(limiter.watch().map(tokio::spawn));
         let places = authority.store().places();
         if places.are_configured() {
@@ -306,6 +294,37 @@ fn jwt_settings(config: &Config) -> JwtSettings {
         rotation_days: config.jwt.rotation_days,
         publish_ahead_hours: config.jwt.publish_ahead_hours,
     }
+}
+
+/// What the use cases need to know of the configuration.
+fn settings(config: &Config, part: &Part) -> anyhow::Result<Settings> {
+    Ok(Settings {
+        default_expiry_days: config.tokens.default_expiry_days,
+        max_per_account: config.tokens.max_per_account,
+        max_per_user: config.tokens.max_per_user,
+        retention_days: config.audit.retention_days,
+        failure_retention_days: config.audit.failure_retention_days(),
+        stale_grace: Duration::from_secs(config.verify.stale_grace_seconds),
+        jwt: jwt_settings(config),
+        sessions: SessionSettings {
+            access_token_minutes: config.sessions.access_token_minutes,
+            refresh_token_days: config.sessions.refresh_token_days,
+            session_days: config.sessions.session_days,
+        },
+        post: post(config, part)?,
+        connector: Connector::new(config.notifications.allowed_networks.as_slice())?,
+        monitoring: monitoring(config, part),
+    })
+}
+
+/// Who carries out one command watches nothing.
+fn monitoring(config: &Config, part: &Part) -> Option<MonitoringSettings> {
+    let config::Monitoring { enabled, check_interval_hours, alert_thresholds } = &config.monitoring;
+    let watches = *enabled && matches!(part, Part::Serves(_));
+    watches.then(|| MonitoringSettings {
+        check_interval_hours: *check_interval_hours,
+        thresholds_days: alert_thresholds.clone(),
+    })
 }
 
 /// The ways by which mail leaves, where any is configured.

@@ -65,6 +65,7 @@ pub(crate) fn registry() -> Vec<&'static Statement> {
     [
         crate::alerts::STATEMENTS,
         crate::authentication_events::STATEMENTS,
+        crate::expiry::STATEMENTS,
         crate::external_identities::STATEMENTS,
         crate::external_refusals::STATEMENTS,
         crate::grants::STATEMENTS,
@@ -72,6 +73,7 @@ pub(crate) fn registry() -> Vec<&'static Statement> {
         crate::journal::STATEMENTS,
         crate::journals::STATEMENTS,
         crate::leases::STATEMENTS,
+        crate::leftovers::STATEMENTS,
         crate::login_networks::STATEMENTS,
         crate::login_throttles::STATEMENTS,
         crate::memberships::STATEMENTS,

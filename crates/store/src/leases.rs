@@ -1,9 +1,11 @@
 //! Leases: a job that one node does. The fencing number grows with each change of the holder, so
 //! that what a late holder still does can be told apart.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use keywright_core::{NodeId, Timestamp};
+use uuid::Uuid;
 
 use crate::conn::{Conn, change, on};
 use crate::dialect::statements;
@@ -20,6 +22,7 @@ statements! {
     ];
     /// The row stays, and with it the number.
     RELEASE = ["UPDATE leases SET expires_at = $4 WHERE name = $1 AND holder = $2 AND fencing = $3"];
+    HELD = ["SELECT name, holder FROM leases WHERE expires_at > $1"];
 }
 
 /// Takes or extends a lease until `now` + `ttl`; its fencing number, or `None` while another holds it.
@@ -51,4 +54,14 @@ pub async fn acquire(
 pub async fn release(conn: Conn<'_>, name: &str, holder: NodeId, fencing: u64) -> Result<bool, StoreError> {
     let done = change!(conn, RELEASE; name, holder.0, to_i64(fencing), Time(Timestamp::EPOCH))?;
     Ok(done == 1)
+}
+
+/// Who holds what at this moment.
+///
+/// # Errors
+/// As any query.
+pub async fn holders(conn: Conn<'_>, now: Timestamp) -> Result<HashMap<String, NodeId>, StoreError> {
+    let held =
+        on!(conn, |c| sqlx::query_as::<DB, (String, Uuid)>(HELD.text::<DB>()).bind(Time(now)).fetch_all(c))?;
+    Ok(held.into_iter().map(|(name, holder)| (name, NodeId(holder))).collect())
 }

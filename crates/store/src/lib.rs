@@ -6,10 +6,12 @@
 
 pub mod alerts;
 pub mod authentication_events;
+mod bulk;
 mod conn;
 mod dialect;
 mod engine;
 mod error;
+pub mod expiry;
 pub mod external_identities;
 pub mod external_refusals;
 pub mod grants;
@@ -19,6 +21,7 @@ mod journal;
 pub mod journals;
 mod key_source;
 pub mod leases;
+pub mod leftovers;
 mod limits;
 mod link;
 mod lock;

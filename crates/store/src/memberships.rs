@@ -85,6 +85,13 @@ statements! {
     OTHER_PLATFORM_ADMINISTRATORS = [
         "SELECT COUNT(*) FROM users u WHERE u.platform_role = 'platform_admin' AND u.id <> $1 AND ", can_log_in!()
     ];
+    ADMINISTRATORS = [
+        "SELECT u.id, u.email", administrators!(), " WHERE m.publisher_id = $1 ORDER BY u.id LIMIT $2"
+    ];
+    PLATFORM_ADMINISTRATORS = [
+        "SELECT u.id, u.email FROM users u WHERE u.platform_role = 'platform_admin' AND ", can_log_in!(),
+        " ORDER BY u.id LIMIT $1"
+    ];
     ADMINISTERED_BY = [
         "SELECT m.publisher_id", administrators!(),
         " JOIN publishers q ON q.id = m.publisher_id AND q.deleted_at IS NULL WHERE m.user_id = $1 \
@@ -400,4 +407,30 @@ pub async fn administered_by(conn: Conn<'_>, user: UserId) -> Result<Vec<Publish
         .bind(user.0)
         .fetch_all(c))?;
     Ok(ids.into_iter().map(PublisherId).collect())
+}
+
+/// Administrators that are told of something, at most.
+const TOLD: i64 = 100;
+
+/// The administrators of a publisher, or of the platform, who can log in, with their addresses; at most a
+/// hundred.
+///
+/// # Errors
+/// As any query.
+pub async fn administrators(
+    conn: Conn<'_>,
+    publisher: Option<PublisherId>,
+) -> Result<Vec<(UserId, String)>, StoreError> {
+    let found = match publisher {
+        Some(PublisherId(id)) => {
+            on!(conn, |c| sqlx::query_as::<DB, (Uuid, String)>(ADMINISTRATORS.text::<DB>())
+                .bind(id)
+                .bind(TOLD)
+                .fetch_all(c))?
+        }
+        None => on!(conn, |c| sqlx::query_as::<DB, (Uuid, String)>(PLATFORM_ADMINISTRATORS.text::<DB>())
+            .bind(TOLD)
+            .fetch_all(c))?,
+    };
+    Ok(found.into_iter().map(|(id, email)| (UserId(id), email)).collect())
 }

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use keywright_core::{ActorKind, ActorRef, EventId, NodeId, ServiceAccountId, Timestamp};
 use uuid::Uuid;
 
+use crate::bulk::{Bulk, Column};
 use crate::conn::{Conn, change, on};
 use crate::dialect::statements;
 use crate::error::StoreError;
@@ -163,6 +164,40 @@ fn rows(raw: Vec<RawEvent>) -> Result<Vec<SecurityEventRow>, StoreError> {
 pub async fn insert(conn: Conn<'_>, event: &NewSecurityEvent) -> Result<(), StoreError> {
     change!(conn, INSERT; event.id.0, Time(event.occurred_at), event.type_.as_str(), event.actor.kind.as_str(), event.actor.id, event.actor.name.as_str(), event.subject_type.as_deref(), event.subject_id, event.subject_name.as_deref(), event.publisher_id, Ip::optional(event.ip_address), event.user_agent.as_deref(), event.request_id.as_deref(), event.reason.as_deref(), event.before.as_deref(), event.after.as_deref(), event.details.as_deref(), event.node_id.map(|id| id.0))?;
     Ok(())
+}
+
+/// Inserts many events that nobody asked for, unsealed: their address, user agent and request are not kept.
+///
+/// # Errors
+/// As any query.
+pub async fn insert_all(conn: Conn<'_>, events: &[NewSecurityEvent]) -> Result<(), StoreError> {
+    let ids = |of: fn(&NewSecurityEvent) -> Option<Uuid>| Column::IdsOrNone(events.iter().map(of).collect());
+    let texts =
+        |of: fn(&NewSecurityEvent) -> Option<String>| Column::TextsOrNone(events.iter().map(of).collect());
+    let bulk = Bulk {
+        into: "security_events (id, occurred_at, type, actor_type, actor_id, actor_name, subject_type, subject_id, \
+               subject_name, publisher_id, reason, before, after, details, node_id)",
+        conflict: "",
+        columns: vec![
+            Column::Ids(events.iter().map(|event| event.id.0).collect()),
+            Column::Times(events.iter().map(|event| Time(event.occurred_at)).collect()),
+            texts(|event| Some(event.type_.clone())),
+            texts(|event| Some(event.actor.kind.as_str().to_owned())),
+            ids(|event| event.actor.id),
+            texts(|event| Some(event.actor.name.clone())),
+            texts(|event| event.subject_type.clone()),
+            ids(|event| event.subject_id),
+            texts(|event| event.subject_name.clone()),
+            ids(|event| event.publisher_id),
+            texts(|event| event.reason.clone()),
+            texts(|event| event.before.clone()),
+            texts(|event| event.after.clone()),
+            texts(|event| event.details.clone()),
+            ids(|event| event.node_id.map(|id| id.0)),
+        ],
+        rows: events.len(),
+    };
+    bulk.write(conn).await
 }
 
 /// In which order a list comes.

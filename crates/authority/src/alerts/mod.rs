@@ -8,13 +8,15 @@
 
 mod acknowledge;
 mod open;
+mod owners;
 mod read;
 mod resolve;
 
 pub use acknowledge::acknowledge;
-pub use open::{NewAlert, open, open_while};
+pub use open::{NewAlert, open, open_all, open_while};
+pub use owners::{Owner, owners};
 pub use read::{get, list};
-pub use resolve::{resolve, resolve_by_key, resolve_by_subject};
+pub use resolve::{resolve, resolve_all, resolve_by_key, resolve_by_subject};
 
 use keywright_core::ActorRef;
 use keywright_store::Tx;
@@ -49,8 +51,7 @@ impl Step {
     }
 }
 
-/// Tells what happened to an alert, in the transaction in which it happened: the one place from which all who
-/// are to know of alerts learn of them.
+/// Tells what happened to an alert, in the transaction in which it happened.
 async fn tell(
     authority: &Authority,
     tx: &mut Tx,
@@ -59,6 +60,31 @@ async fn tell(
     alert: &AlertRow,
     reason: Option<&str>,
 ) -> Result<(), Fault> {
+    event(step, actor, call, alert, reason).write(authority, tx.conn()).await?;
+    Ok(())
+}
+
+/// The same of many, when a job did it.
+async fn tell_all(
+    authority: &Authority,
+    tx: &mut Tx,
+    step: Step,
+    job: &'static str,
+    alerts: &[AlertRow],
+    reason: Option<&str>,
+) -> Result<(), Fault> {
+    let events = alerts.iter().map(|alert| event(step, ActorRef::system(job), None, alert, reason));
+    Event::write_all(events.collect(), authority, tx.conn()).await?;
+    Ok(())
+}
+
+fn event<'a>(
+    step: Step,
+    actor: ActorRef,
+    call: Option<&'a Call>,
+    alert: &AlertRow,
+    reason: Option<&'a str>,
+) -> Event<'a> {
     let kind = alert.kind.as_str();
     let subject = Subject { kind: "alert", id: Some(alert.id.0), name: Some(kind.to_owned()) };
     let told = json!({
@@ -68,11 +94,5 @@ async fn tell(
         "subject_id": alert.subject.id,
         "summary": alert.summary,
     });
-    Event::new(step.event(), actor, call, subject)
-        .publisher(alert.publisher_id)
-        .reason(reason)
-        .details(told)
-        .write(authority, tx.conn())
-        .await?;
-    Ok(())
+    Event::new(step.event(), actor, call, subject).publisher(alert.publisher_id).reason(reason).details(told)
 }

@@ -1,11 +1,11 @@
 //! Opening an alert.
 
 use keywright_core::{ActorRef, AlertKind, PublisherId, Severity};
-use keywright_store::alerts::{self, AlertRow, AlertSubject};
 use keywright_store::Tx;
+use keywright_store::alerts::{self, AlertRow, AlertSubject};
 use serde_json::{Map, Value};
 
-use super::{Step, tell};
+use super::{Step, tell, tell_all};
 use crate::authority::Authority;
 use crate::fault::Fault;
 
@@ -30,29 +30,54 @@ pub struct NewAlert {
     pub noticed_by: &'static str,
 }
 
+impl NewAlert {
+    fn into_row(self, authority: &Authority) -> alerts::NewAlert {
+        alerts::NewAlert {
+            id: authority.new_alert_id(),
+            publisher_id: self.publisher_id,
+            kind: self.kind,
+            severity: self.severity,
+            subject: self.subject,
+            summary: self.summary,
+            evidence: self.evidence,
+            dedupe_key: self.dedupe_key,
+            opened_at: authority.now(),
+        }
+    }
+}
+
 /// Opens an alert, and tells it, in the caller's transaction. `None` when there is, or was, one with its key:
 /// of all that open it at once, one does.
 ///
 /// # Errors
 /// As the store.
 pub async fn open(authority: &Authority, tx: &mut Tx, new: NewAlert) -> Result<Option<AlertRow>, Fault> {
-    let row = alerts::NewAlert {
-        id: authority.new_alert_id(),
-        publisher_id: new.publisher_id,
-        kind: new.kind,
-        severity: new.severity,
-        subject: new.subject,
-        summary: new.summary,
-        evidence: new.evidence,
-        dedupe_key: new.dedupe_key,
-        opened_at: authority.now(),
-    };
+    let noticed_by = new.noticed_by;
+    let row = new.into_row(authority);
     if !alerts::insert(tx.conn(), &row).await? {
         return Ok(None);
     }
     let alert = row.to_row();
-    tell(authority, tx, Step::Opened, (ActorRef::system(new.noticed_by), None), &alert, None).await?;
+    tell(authority, tx, Step::Opened, (ActorRef::system(noticed_by), None), &alert, None).await?;
     Ok(Some(alert))
+}
+
+/// The same of many that one job noticed; gives those that were opened.
+///
+/// # Errors
+/// As the store.
+pub async fn open_all(
+    authority: &Authority,
+    tx: &mut Tx,
+    new: Vec<NewAlert>,
+) -> Result<Vec<AlertRow>, Fault> {
+    let Some(job) = new.first().map(|new| new.noticed_by) else { return Ok(Vec::new()) };
+    let rows: Vec<_> = new.into_iter().map(|new| new.into_row(authority)).collect();
+    let inserted = alerts::insert_all(tx.conn(), &rows).await?;
+    let opened = rows.iter().filter(|row| inserted.contains(&row.id)).map(alerts::NewAlert::to_row);
+    let opened: Vec<_> = opened.collect();
+    tell_all(authority, tx, Step::Opened, job, &opened, None).await?;
+    Ok(opened)
 }
 
 /// Opens an alert for a condition that comes and goes: none while one of its kind about its subject is not

@@ -1,11 +1,11 @@
 //! Resolving alerts: by whoever has looked, or because their cause is gone.
 
 use keywright_core::{ActorRef, AlertId, AlertKind};
-use keywright_store::alerts::{self, AlertRow};
 use keywright_store::Tx;
+use keywright_store::alerts::{self, AlertRow};
 use uuid::Uuid;
 
-use super::{ADMIN, Step, tell};
+use super::{ADMIN, Step, tell, tell_all};
 use crate::authority::Authority;
 use crate::call::{Call, needs};
 use crate::change::{Change, Invalidation};
@@ -78,6 +78,23 @@ pub async fn resolve_by_subject(
         resolved += u64::from(done);
     }
     Ok(resolved)
+}
+
+/// The same of all alerts of a kind about any of these objects, however many; tells how many.
+///
+/// # Errors
+/// As the store.
+pub async fn resolve_all(
+    authority: &Authority,
+    tx: &mut Tx,
+    about: (AlertKind, &[Uuid]),
+    job: &'static str,
+    reason: &str,
+) -> Result<u64, Fault> {
+    let (now, by) = (authority.now(), ActorRef::system(job));
+    let resolved = alerts::resolve_about(tx.conn(), about, now, &by, Some(reason)).await?;
+    tell_all(authority, tx, Step::Resolved, job, &resolved, Some(reason)).await?;
+    Ok(resolved.len() as u64)
 }
 
 /// False when it is over already.

@@ -14,7 +14,8 @@ use crate::authority::Authority;
 use crate::fault::Fault;
 use crate::keys::Keys;
 
-const LEASE: &str = "security event sealer";
+/// The lease of the job.
+pub(crate) const SEALER: &str = "security event sealer";
 const LEASE_TTL: Duration = Duration::from_secs(10);
 /// Events sealed in one transaction.
 const SLICE: u32 = 500;
@@ -124,13 +125,13 @@ pub async fn seal(authority: &Authority) -> Result<usize, Fault> {
         return Ok(0);
     }
     let mut tx = authority.store().begin().await?;
-    let lease = leases::acquire(tx.conn(), LEASE, authority.node(), authority.now(), LEASE_TTL).await?;
+    let lease = leases::acquire(tx.conn(), SEALER, authority.node(), authority.now(), LEASE_TTL).await?;
     tx.commit().await?;
     let Some(fencing) = lease else { return Ok(0) };
     let sealed = seal_all(authority).await;
     // At once: a command of the operator, or a node that lacks the key, must not keep others from it.
     let mut tx = authority.store().begin().await?;
-    leases::release(tx.conn(), LEASE, authority.node(), fencing).await?;
+    leases::release(tx.conn(), SEALER, authority.node(), fencing).await?;
     tx.commit().await?;
     sealed
 }

@@ -146,6 +146,19 @@ impl<'a> Event<'a> {
         Ok(event.id)
     }
 
+    /// Writes many that nobody called for and that concern one publisher each, in their transaction.
+    ///
+    /// # Errors
+    /// As the store.
+    pub async fn write_all(
+        events: Vec<Self>,
+        authority: &Authority,
+        conn: Conn<'_>,
+    ) -> Result<(), StoreError> {
+        let events: Vec<_> = events.into_iter().map(|event| event.told(authority)).collect();
+        security_events::insert_all(conn, &events).await
+    }
+
     fn told(self, authority: &Authority) -> NewSecurityEvent {
         let id = authority.new_event_id();
         let text = |value: Option<Value>| value.map(|value| value.to_string());

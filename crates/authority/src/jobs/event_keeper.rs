@@ -7,17 +7,17 @@ use std::time::Duration;
 use keywright_core::Timestamp;
 use keywright_store::authentication_events::{self, EventTable, Slice};
 use keywright_store::usage::{self, Rollup};
-use keywright_store::{Conn, StoreError, leases};
+use keywright_store::{Conn, StoreError};
 use keywright_verify::clock::boot_micros;
 use parking_lot::Mutex;
 use tracing::warn;
 
-use super::SLICE;
+use super::{Lease, SLICE};
 use crate::authority::Authority;
 use crate::fault::Fault;
 
-const LEASE: &str = "event keeper";
-const LEASE_TTL: Duration = Duration::from_mins(2);
+/// The lease of the job.
+pub(super) const LEASE: &str = "event keeper";
 /// Between two slices it rests so many times as long as a slice took: most of the time belongs to those
 /// who store new events.
 const REST: i64 = 2;
@@ -76,7 +76,7 @@ fn plan(tables: Vec<EventTable>, bounds: Bounds, thinned: &BTreeMap<String, Time
 /// As the store. Whatever can be done is done all the same.
 pub async fn keep_events(authority: &Authority) -> Result<u64, Fault> {
     let now = authority.now();
-    let Some(fencing) = hold(authority).await? else { return Ok(0) };
+    let Some(lease) = Lease::take(authority, LEASE).await? else { return Ok(0) };
     let days_ago = |days: u32| now.plus_days(-i64::from(days));
     let settings = authority.settings();
     let bounds = Bounds {
@@ -84,11 +84,9 @@ pub async fn keep_events(authority: &Authority) -> Result<u64, Fault> {
         failures: days_ago(settings.failure_retention_days.max(settings.retention_days)),
     };
     let made = make_partitions(authority, now).await;
-    let events = forget_events(authority, bounds).await;
-    let rollups = forget_rollups(authority, bounds.successes).await;
-    let mut tx = authority.store().begin().await?;
-    leases::release(tx.conn(), LEASE, authority.node(), fencing).await?;
-    tx.commit().await?;
+    let events = forget_events(authority, &lease, bounds).await;
+    let rollups = forget_rollups(authority, &lease, bounds.successes).await;
+    lease.release(authority).await?;
     Ok(made? + events? + rollups?)
 }
 
@@ -100,27 +98,15 @@ async fn make_partitions(authority: &Authority, now: Timestamp) -> Result<u64, F
     Ok(done.made)
 }
 
-async fn hold(authority: &Authority) -> Result<Option<u64>, Fault> {
-    let mut tx = authority.store().begin().await?;
-    let (node, now) = (authority.node(), authority.now());
-    let fencing = leases::acquire(tx.conn(), LEASE, node, now, LEASE_TTL).await?;
-    tx.commit().await?;
-    Ok(fencing)
-}
-
 /// One short transaction, in which the lease is held: who lost it in the meantime does nothing more.
 /// `None` then.
 async fn step<T>(
     authority: &Authority,
+    lease: &Lease,
     work: impl AsyncFnOnce(Conn<'_>) -> Result<T, StoreError>,
 ) -> Result<Option<T>, Fault> {
     let began = boot_micros();
-    let mut tx = authority.store().begin().await?;
-    let (node, now) = (authority.node(), authority.now());
-    if leases::acquire(tx.conn(), LEASE, node, now, LEASE_TTL).await?.is_none() {
-        tx.rollback().await;
-        return Ok(None);
-    }
+    let Some(mut tx) = lease.begin(authority).await? else { return Ok(None) };
     let done = work(tx.conn()).await?;
     tx.commit().await?;
     let rest = u64::try_from(REST * (boot_micros() - began)).unwrap_or(0);
@@ -128,27 +114,32 @@ async fn step<T>(
     Ok(Some(done))
 }
 
-async fn forget_events(authority: &Authority, bounds: Bounds) -> Result<u64, Fault> {
+async fn forget_events(authority: &Authority, lease: &Lease, bounds: Bounds) -> Result<u64, Fault> {
     let mut reader = authority.store().read().await?;
     let tables = authentication_events::tables(reader.conn()).await?;
     drop(reader);
     let steps = plan(tables, bounds, &authority.event_keeper().thinned.lock());
     let mut done = 0;
     for next in steps {
-        let Some(forgotten) = carry_out(authority, next, bounds).await? else { break };
+        let Some(forgotten) = carry_out(authority, lease, next, bounds).await? else { break };
         done += forgotten;
     }
     Ok(done)
 }
 
 /// `None` when the lease was lost.
-async fn carry_out(authority: &Authority, next: Step, bounds: Bounds) -> Result<Option<u64>, Fault> {
+async fn carry_out(
+    authority: &Authority,
+    lease: &Lease,
+    next: Step,
+    bounds: Bounds,
+) -> Result<Option<u64>, Fault> {
     let (table, since, before, successes_only) = match next {
         Step::Drop(table) => {
             let drop = async |conn: Conn<'_>| {
                 authentication_events::drop_partition(conn, &table, bounds.failures).await
             };
-            return Ok(step(authority, drop).await?.map(u64::from));
+            return Ok(step(authority, lease, drop).await?.map(u64::from));
         }
         Step::Delete { table, since, before, successes_only } => (table, since, before, successes_only),
     };
@@ -156,7 +147,7 @@ async fn carry_out(authority: &Authority, next: Step, bounds: Bounds) -> Result<
     let mut deleted = 0;
     loop {
         let delete = async |conn: Conn<'_>| authentication_events::delete_slice(conn, &table, &slice).await;
-        let Some(done) = step(authority, delete).await? else { return Ok(None) };
+        let Some(done) = step(authority, lease, delete).await? else { return Ok(None) };
         deleted += done.deleted;
         match done.last {
             Some(last) => slice.after = last,
@@ -169,12 +160,12 @@ async fn carry_out(authority: &Authority, next: Step, bounds: Bounds) -> Result<
     Ok(Some(deleted))
 }
 
-async fn forget_rollups(authority: &Authority, bound: Timestamp) -> Result<u64, Fault> {
+async fn forget_rollups(authority: &Authority, lease: &Lease, bound: Timestamp) -> Result<u64, Fault> {
     let mut done = 0;
     for rollup in Rollup::ALL {
         loop {
             let delete = async |conn: Conn<'_>| usage::delete_slice(conn, rollup, bound, SLICE).await;
-            let Some(deleted) = step(authority, delete).await? else { return Ok(done) };
+            let Some(deleted) = step(authority, lease, delete).await? else { return Ok(done) };
             done += deleted;
             if deleted < u64::from(SLICE) {
                 break;

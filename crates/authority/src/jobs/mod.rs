@@ -1,28 +1,31 @@
 //! The jobs: idempotent reconcilers. Each looks at what is so and does what is missing; one that is
 //! killed at any step is taken up by the next run.
 
+mod board;
 mod event_keeper;
+mod lease;
+mod mark;
+mod sweep;
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use keywright_core::Timestamp;
-use keywright_store::{
-    Conn, StoreError, idempotency, leases, personal_tokens, platform, service_tokens,
-    sessions as store_sessions,
-};
+use keywright_core::NodeId;
+use keywright_store::{Conn, StoreError, leases, outbox, platform, security_events, service_tokens};
 use keywright_verify::clock::boot_micros;
-use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tracing::warn;
 
+pub use self::board::{JobBoard, JobRun};
 pub use self::event_keeper::{EventKeeper, keep_events};
+pub(crate) use self::lease::Lease;
+pub use self::mark::mark;
+pub(crate) use self::mark::{ALL_REVOKED, EMERGENCY, WITH_ACCOUNT};
+pub use self::sweep::sweep;
 
 use crate::audit::chain;
 use crate::authority::Authority;
 use crate::fault::Fault;
-use crate::idempotency::{LIFE_SECONDS, SECRET_LIFE_SECONDS};
-use crate::{journals, mail, sessions, signing_keys};
+use crate::{cleanup, journals, mail, monitoring, sessions, signing_keys};
 
 /// Rows marked, or forgotten, in one transaction.
 const SLICE: u32 = 2_000;
@@ -30,55 +33,8 @@ const SLICE: u32 = 2_000;
 const AFTER_FAILURE: Duration = Duration::from_secs(5);
 /// Nor much later, however rarely it runs.
 const SOON_AFTER_FAILURE: Duration = Duration::from_mins(1);
-/// The reason in rows that an emergency revoked.
-pub(crate) const EMERGENCY: &str = "emergency revocation";
-/// The reason in rows of tokens that were revoked with all others of their account or its publisher.
-pub(crate) const WITH_ACCOUNT: &str = "revoked with all tokens of its service account or publisher";
-/// The reason in rows of sessions that ended with all others in a reach.
-const ALL_ENDED: &str = "all sessions were ended";
-/// The reason in rows of personal tokens that were revoked with all others in a reach.
-pub(crate) const ALL_REVOKED: &str = "all personal tokens were revoked";
-const SWEEPER: &str = "idempotency sweeper";
-const SWEEPER_TTL: Duration = Duration::from_mins(2);
-
-/// How a job's last run went.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct JobRun {
-    /// When it began.
-    pub began_at: Timestamp,
-    /// How long it took, in microseconds.
-    pub duration_micros: i64,
-    /// Pieces of work done.
-    pub done: u64,
-    /// Whether it went through.
-    pub succeeded: bool,
-    /// When it runs next, unless woken earlier.
-    pub next_at: Timestamp,
-    /// Runs since the start that went through.
-    pub successes: u64,
-    /// Runs since the start that did not.
-    pub failures: u64,
-}
-
-/// What the jobs of this node did last.
-#[derive(Debug, Default)]
-pub struct JobBoard(Mutex<BTreeMap<&'static str, JobRun>>);
-
-impl JobBoard {
-    fn keep(&self, name: &'static str, mut run: JobRun) {
-        let mut runs = self.0.lock();
-        if let Some(before) = runs.get(name) {
-            run.successes += before.successes;
-            run.failures += before.failures;
-        }
-        runs.insert(name, run);
-    }
-
-    /// The last run of each job, by name.
-    pub fn runs(&self) -> Vec<(&'static str, JobRun)> {
-        self.0.lock().iter().map(|(name, run)| (*name, run.clone())).collect()
-    }
-}
+/// How often a job that runs rarely looks whether its time has come by the authority's clock.
+const TICK: Duration = Duration::from_millis(500);
 
 /// The jobs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,10 +55,18 @@ enum Job {
     Sessions,
     /// Delivers mail.
     Mail,
+    /// Switches off and removes credentials that are over, and forgets old alerts.
+    Credentials,
+    /// Tells which credentials end soon.
+    Monitor,
+    /// Resolves alerts about credentials whose end was told, and is not near any more.
+    ResolveExpiry,
+    /// Looks how this node and the platform fare.
+    Health,
 }
 
 impl Job {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 12] = [
         Self::Seal,
         Self::Mark,
         Self::Sweep,
@@ -111,6 +75,10 @@ impl Job {
         Self::SigningKeys,
         Self::Sessions,
         Self::Mail,
+        Self::Credentials,
+        Self::Monitor,
+        Self::ResolveExpiry,
+        Self::Health,
     ];
 
     const fn name(self) -> &'static str {
@@ -123,18 +91,55 @@ impl Job {
             Self::SigningKeys => signing_keys::KEEPER,
             Self::Sessions => sessions::CLEANER,
             Self::Mail => mail::JOB,
+            Self::Credentials => cleanup::CLEANER,
+            Self::Monitor => monitoring::MONITOR,
+            Self::ResolveExpiry => monitoring::RESOLVER,
+            Self::Health => monitoring::HEALTH,
         }
     }
 
-    /// Between two runs, unless woken.
-    const fn interval(self) -> Duration {
-        Duration::from_secs(match self {
+    /// Between two runs, unless woken; `None` of a job that is off.
+    fn interval(self, authority: &Authority) -> Option<Duration> {
+        let monitoring = authority.settings().monitoring.as_ref();
+        let seconds = match self {
             Self::Seal => 1,
             Self::Mark => 30,
             Self::Sweep | Self::SigningKeys => 60,
-            Self::KeepEvents | Self::Sessions => 3_600,
+            Self::KeepEvents | Self::Sessions | Self::Credentials => 3_600,
             Self::Journals | Self::Mail => 5,
-        })
+            Self::Monitor => u64::from(monitoring?.check_interval_hours) * 3_600,
+            Self::ResolveExpiry => monitoring.map(|_| 30)?,
+            Self::Health => monitoring.map(|_| monitoring::LOOK_SECONDS)?,
+        };
+        Some(Duration::from_secs(seconds))
+    }
+
+    /// What one node does at a time, under this name in `leases`.
+    const fn lease(self) -> Option<&'static str> {
+        match self {
+            Self::Seal => Some(chain::SEALER),
+            Self::Sweep => Some(sweep::SWEEPER),
+            Self::KeepEvents => Some(event_keeper::LEASE),
+            Self::Sessions => Some(sessions::CLEANER),
+            Self::Credentials => Some(cleanup::CLEANER),
+            Self::Monitor | Self::ResolveExpiry => Some(monitoring::MONITOR),
+            Self::Health => Some(monitoring::HEALTH),
+            Self::Mark | Self::Journals | Self::SigningKeys | Self::Mail => None,
+        }
+    }
+
+    /// How much waits for it; `None` of a job for which nothing waits.
+    async fn backlog(self, conn: Conn<'_>) -> Result<Option<u64>, StoreError> {
+        Ok(Some(match self {
+            Self::Seal => security_events::unsealed_count(conn).await?,
+            Self::Mark => {
+                let mut conn = conn;
+                let epoch = platform::epochs(conn.reborrow()).await?.service;
+                service_tokens::count_below_epoch(conn, epoch).await?
+            }
+            Self::Mail => outbox::waiting(conn).await?.count,
+            _ => return Ok(None),
+        }))
     }
 
     fn wake(self, authority: &Authority) -> Option<&Notify> {
@@ -142,7 +147,7 @@ impl Job {
             Self::Seal => Some(authority.seal_wanted()),
             Self::Mark => Some(authority.mark_wanted()),
             Self::Mail => Some(authority.mail_wanted()),
-            Self::Sweep | Self::KeepEvents | Self::Journals | Self::SigningKeys | Self::Sessions => None,
+            _ => None,
         }
     }
 
@@ -156,10 +161,20 @@ impl Job {
             Self::SigningKeys => signing_keys::keep(authority).await,
             Self::Sessions => sessions::clean_up(authority).await,
             Self::Mail => mail::deliver_in_background(authority).await,
+            Self::Credentials => cleanup::clean_credentials(authority).await,
+            Self::Monitor => monitoring::watch(authority).await,
+            Self::ResolveExpiry => monitoring::resolve(authority).await,
+            Self::Health => monitoring::look(authority).await,
         }
     }
 
-    async fn repeat(self, authority: Authority) {
+    /// What this node knows of it.
+    fn known(self, authority: &Authority) -> JobReport {
+        let run = authority.board().run(self.name());
+        JobReport { name: self.name(), run, held_by: None, backlog: None }
+    }
+
+    async fn repeat(self, authority: Authority, interval: Duration) {
         loop {
             let (began_at, began) = (authority.now(), boot_micros());
             let outcome = self.work(&authority).await;
@@ -167,16 +182,17 @@ impl Job {
                 warn!(job = self.name(), %error, "a job did not go through; it is tried again");
             }
             let every = match outcome {
-                Ok(_) => self.interval(),
-                Err(_) => self.interval().clamp(AFTER_FAILURE, SOON_AFTER_FAILURE),
+                Ok(_) => interval,
+                Err(_) => interval.clamp(AFTER_FAILURE, SOON_AFTER_FAILURE),
             };
             let interval_micros = i64::try_from(every.as_micros()).unwrap_or(i64::MAX);
+            let next_at = authority.now().plus_micros(interval_micros);
             let run = JobRun {
                 began_at,
                 duration_micros: boot_micros() - began,
                 done: outcome.as_ref().copied().unwrap_or(0),
                 succeeded: outcome.is_ok(),
-                next_at: authority.now().plus_micros(interval_micros),
+                next_at,
                 successes: u64::from(outcome.is_ok()),
                 failures: u64::from(outcome.is_err()),
             };
@@ -184,116 +200,52 @@ impl Job {
             match self.wake(&authority) {
                 _ if outcome.is_err() => tokio::time::sleep(every).await,
                 Some(wake) => drop(tokio::time::timeout(every, wake.notified()).await),
+                // Hours are those of the clock by which credentials end.
+                None if self == Self::Monitor => {
+                    while authority.now() < next_at {
+                        tokio::time::sleep(TICK.min(every)).await;
+                    }
+                }
                 None => tokio::time::sleep(every).await,
             }
         }
     }
 }
 
-/// Marks the rows of tokens and sessions that a raised number revoked, in slices. Nothing depends on it but
-/// lists. Rows that somebody holds at this moment are left to the next run.
+/// How a job fares, as far as this node and the store know.
+#[derive(Clone, Debug)]
+pub struct JobReport {
+    /// Its name.
+    pub name: &'static str,
+    /// Its last run on this node.
+    pub run: Option<JobRun>,
+    /// The node that does it now, of a job that one node does at a time.
+    pub held_by: Option<NodeId>,
+    /// How much waits for it, where that can be told.
+    pub backlog: Option<u64>,
+}
+
+/// Every job that is on.
 ///
 /// # Errors
 /// As the store.
-pub async fn mark(authority: &Authority) -> Result<u64, Fault> {
-    let tokens = mark_tokens(authority).await? + Revoked::TokensOfAccounts.mark(authority).await?;
-    Ok(tokens + Revoked::Sessions.mark(authority).await? + Revoked::PersonalTokens.mark(authority).await?)
-}
-
-async fn mark_tokens(authority: &Authority) -> Result<u64, Fault> {
-    let mut reader = authority.store().read().await?;
-    let epoch = platform::epochs(reader.conn()).await?.service;
-    let left = service_tokens::count_below_epoch(reader.conn(), epoch).await?;
-    drop(reader);
-    if left == 0 { Ok(0) } else { Revoked::TokensBelow(epoch).mark(authority).await }
-}
-
-/// Rows that a raised number revoked.
-#[derive(Clone, Copy)]
-enum Revoked {
-    TokensBelow(u64),
-    TokensOfAccounts,
-    Sessions,
-    PersonalTokens,
-}
-
-impl Revoked {
-    async fn mark(self, authority: &Authority) -> Result<u64, Fault> {
-        let mut marked = 0;
-        loop {
-            let (mut tx, now) = (authority.store().begin().await?, authority.now());
-            let done = self.mark_slice(tx.conn(), now).await?;
-            if done == 0 {
-                tx.rollback().await;
-                return Ok(marked);
-            }
-            tx.commit().await?;
-            marked += done;
-            if done < u64::from(SLICE) {
-                return Ok(marked);
-            }
-        }
+pub(crate) async fn report(authority: &Authority, mut conn: Conn<'_>) -> Result<Vec<JobReport>, StoreError> {
+    let holders = leases::holders(conn.reborrow(), authority.now()).await?;
+    let mut reports = Vec::new();
+    for job in Job::ALL.into_iter().filter(|job| job.interval(authority).is_some()) {
+        reports.push(JobReport {
+            held_by: job.lease().and_then(|lease| holders.get(lease).copied()),
+            backlog: job.backlog(conn.reborrow()).await?,
+            ..job.known(authority)
+        });
     }
-
-    async fn mark_slice(self, conn: Conn<'_>, now: Timestamp) -> Result<u64, StoreError> {
-        match self {
-            Self::TokensBelow(epoch) => {
-                service_tokens::mark_revoked_by_epoch(conn, epoch, now, Some(EMERGENCY), SLICE).await
-            }
-            Self::TokensOfAccounts => {
-                service_tokens::mark_revoked_with_account(conn, now, Some(WITH_ACCOUNT), SLICE).await
-            }
-            Self::Sessions => store_sessions::mark_revoked_by_epoch(conn, now, Some(ALL_ENDED), SLICE).await,
-            Self::PersonalTokens => {
-                personal_tokens::mark_revoked_by_epoch(conn, now, Some(ALL_REVOKED), SLICE).await
-            }
-        }
-    }
+    Ok(reports)
 }
 
-/// Erases the secrets of idempotent answers that are not told again, and forgets old answers, mails and mailed
-/// tokens. One node does it at a time.
-///
-/// # Errors
-/// As the store.
-pub async fn sweep(authority: &Authority) -> Result<u64, Fault> {
-    let now = authority.now();
-    let mut tx = authority.store().begin().await?;
-    let lease = leases::acquire(tx.conn(), SWEEPER, authority.node(), now, SWEEPER_TTL).await?;
-    tx.commit().await?;
-    if lease.is_none() {
-        return Ok(0);
-    }
-    let answers =
-        sweep_all(authority, Step::Erase, now).await? + sweep_all(authority, Step::Forget, now).await?;
-    Ok(answers + mail::forget(authority, now).await?)
-}
-
-#[derive(Clone, Copy)]
-enum Step {
-    Erase,
-    Forget,
-}
-
-async fn sweep_all(authority: &Authority, step: Step, now: Timestamp) -> Result<u64, Fault> {
-    let mut swept = 0;
-    loop {
-        let mut tx = authority.store().begin().await?;
-        let done = match step {
-            Step::Erase => {
-                let before = now.plus_seconds(-SECRET_LIFE_SECONDS);
-                idempotency::erase_secrets(tx.conn(), before, SLICE).await?
-            }
-            Step::Forget => {
-                idempotency::delete_older(tx.conn(), now.plus_seconds(-LIFE_SECONDS), SLICE).await?
-            }
-        };
-        tx.commit().await?;
-        swept += done;
-        if done < u64::from(SLICE) {
-            return Ok(swept);
-        }
-    }
+/// The same while the store is away.
+pub(crate) fn report_alone(authority: &Authority) -> Vec<JobReport> {
+    let on = Job::ALL.into_iter().filter(|job| job.interval(authority).is_some());
+    on.map(|job| job.known(authority)).collect()
 }
 
 /// The jobs of an authority, running.
@@ -303,7 +255,8 @@ pub struct Running(Vec<tokio::task::JoinHandle<()>>);
 impl Running {
     /// Starts them.
     pub fn start(authority: &Authority) -> Self {
-        Self(Job::ALL.into_iter().map(|job| tokio::spawn(job.repeat(authority.clone()))).collect())
+        let on = Job::ALL.into_iter().filter_map(|job| Some((job, job.interval(authority)?)));
+        Self(on.map(|(job, interval)| tokio::spawn(job.repeat(authority.clone(), interval))).collect())
     }
 
     /// Ends them; what is half done rolls back.

@@ -22,7 +22,7 @@ const FIRST_PAUSE: i64 = 15;
 /// The longest pause, in seconds.
 const LONGEST_PAUSE: i64 = 3_600;
 /// What is settled is forgotten after so many days.
-const KEPT_DAYS: i64 = 7;
+pub(crate) const KEPT_DAYS: i64 = 7;
 
 /// Delivers what is due; tells how many letters left.
 ///

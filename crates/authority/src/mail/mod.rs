@@ -16,7 +16,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 pub use self::deliver::deliver;
-pub(crate) use self::deliver::{deliver_in_background, forget};
+pub(crate) use self::deliver::{KEPT_DAYS, deliver_in_background, forget};
 pub use self::letter::{Content, Letter, LinkToken, Locale};
 pub use self::post::{MailSettings, Post, PostError, Trouble};
 pub use self::render::{Rendered, render};

@@ -15,9 +15,9 @@ const TTL: Duration = Duration::from_mins(2);
 const SLICE: u32 = 1_000;
 /// A session that has ended is kept for so long, so that the use of its refresh tokens is still told as what
 /// it is.
-const KEPT_DAYS: i64 = 30;
+pub(crate) const KEPT_DAYS: i64 = 30;
 /// A network that a user has not been seen in is forgotten after so long.
-const NETWORK_DAYS: i64 = 180;
+pub(crate) const NETWORK_DAYS: i64 = 180;
 
 /// Forgets what is over; tells how much. One node does it at a time.
 ///

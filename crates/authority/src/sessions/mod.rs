@@ -9,13 +9,14 @@ mod refresh;
 mod switch;
 pub(crate) mod throttle;
 
-pub(crate) use cleanup::CLEANER;
 pub use cleanup::clean_up;
+pub(crate) use cleanup::{CLEANER, KEPT_DAYS, NETWORK_DAYS};
 pub use end::{end, end_all, end_of_user, log_out};
 pub use login::{Login, login};
 pub use read::{MySession, list, list_of_user, myself};
 pub use refresh::refresh;
 pub use switch::switch;
+pub(crate) use throttle::FORGOTTEN_AFTER_SECONDS;
 
 use std::net::IpAddr;
 

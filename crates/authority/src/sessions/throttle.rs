@@ -21,7 +21,7 @@ const FREE_OF_NETWORK: u64 = 100;
 /// The longest wait, in seconds.
 const LONGEST_SECONDS: u64 = 15 * 60;
 /// Attempts are forgotten after so long without another, in seconds.
-pub(super) const FORGOTTEN_AFTER_SECONDS: i64 = 24 * 3_600;
+pub(crate) const FORGOTTEN_AFTER_SECONDS: i64 = 24 * 3_600;
 
 /// What an attempt was counted under.
 #[derive(Clone, Copy, Debug)]

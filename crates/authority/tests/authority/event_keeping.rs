@@ -30,7 +30,7 @@ fn keeper(world: &World, failure_retention_days: u32) -> Authority {
     Authority::new(Clone::clone(&*world.store), verifier, keys(&[1]), node, settings)
 }
 
-fn record(occurred_at: Timestamp, code: RecordCode, endpoint: &str) -> DecisionRecord {
+pub(crate) fn record(occurred_at: Timestamp, code: RecordCode, endpoint: &str) -> DecisionRecord {
     DecisionRecord {
         id: EventId::generate(occurred_at, entropy::id()),
         occurred_at,
@@ -56,7 +56,7 @@ fn record(occurred_at: Timestamp, code: RecordCode, endpoint: &str) -> DecisionR
     }
 }
 
-async fn store(world: &World, records: Vec<DecisionRecord>) {
+pub(crate) async fn store(world: &World, records: Vec<DecisionRecord>) {
     let segment = SegmentId(records[0].id.0);
     let node = NodeId(Uuid::from_u128(1));
     let piece = Piece { node, segment, from: 0, to: 1, records };

@@ -13,9 +13,9 @@ use keywright_verify::{Clock, EventKind, Journal, JournalOptions, RecordCode, Re
 use crate::world::{authority, keys, noon, operator, until, worlds};
 
 /// A node with a journal, by a clock that stands still until it is moved.
-struct Node {
-    authority: Authority,
-    journal: Journal,
+pub(crate) struct Node {
+    pub(crate) authority: Authority,
+    pub(crate) journal: Journal,
 }
 
 /// The one who had the directory before lets go of it a moment after it was dropped.
@@ -36,23 +36,23 @@ async fn open(dir: &Path, authority: &Authority) -> Journal {
 }
 
 impl Node {
-    async fn start(store: &Store, dir: &Path, seconds: i64) -> Self {
+    pub(crate) async fn start(store: &Store, dir: &Path, seconds: i64) -> Self {
         let authority = authority(store, Clock::manual(noon().plus_seconds(seconds)), keys(&[1]));
         let journal = open(dir, &authority).await;
         authority.open_journal(&journal, "10.0.0.1:8080").await.unwrap();
         Self { authority, journal }
     }
 
-    async fn watch(&self) -> u64 {
+    pub(crate) async fn watch(&self) -> u64 {
         journals::watch(&self.authority).await.unwrap()
     }
 
-    fn sleep(&self, seconds: i64) {
+    pub(crate) fn sleep(&self, seconds: i64) {
         self.authority.clock().advance(seconds * 1_000_000);
     }
 
     /// Watches every five seconds for so long.
-    async fn watch_for(&self, seconds: i64) -> u64 {
+    pub(crate) async fn watch_for(&self, seconds: i64) -> u64 {
         let mut told = 0;
         for _ in 0..seconds / 5 {
             self.sleep(5);
@@ -72,7 +72,7 @@ impl Node {
     }
 }
 
-fn dirs() -> (tempfile::TempDir, [PathBuf; 3]) {
+pub(crate) fn dirs() -> (tempfile::TempDir, [PathBuf; 3]) {
     let parent = tempfile::tempdir().unwrap();
     let named = |name: &str| parent.path().join(name);
     let dirs = [named("a"), named("b"), named("c")];
@@ -205,7 +205,7 @@ async fn damage_between_records_is_told_once() {
     }
 }
 
-fn record(request_id: &str) -> RecordRef<'_> {
+pub(crate) fn record(request_id: &str) -> RecordRef<'_> {
     RecordRef {
         occurred_at: noon(),
         kind: EventKind::Verify,

@@ -11,7 +11,7 @@ use keywright_store::grants;
 use crate::emergency::multiply;
 use crate::world::{Made, World, made, operator, scopes, wanted, worlds};
 
-fn new_account(name: &str, of: &[&str]) -> Create {
+pub(crate) fn new_account(name: &str, of: &[&str]) -> Create {
     Create {
         publisher: None,
         name: Name::parse(name).unwrap(),

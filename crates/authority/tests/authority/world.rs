@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use keywright_authority::connector::Connector;
 use keywright_authority::service_tokens::{self, Create, Expiry, Holder, Target, Update};
-use keywright_authority::{Authority, Call, Fault, JwtSettings, Keys, SessionSettings, Settings, entropy};
+use keywright_authority::{
+    Authority, Call, Fault, JwtSettings, Keys, MonitoringSettings, SessionSettings, Settings, entropy,
+};
 use keywright_core::decision::code_of;
 use keywright_core::{
     Actor, ActorKind, ActorRef, Allowlist, Bearing, CredentialName, Metadata, NodeId, PlainToken, RateLimits,
@@ -54,6 +56,7 @@ pub(crate) fn settings() -> Settings {
         stale_grace: Duration::from_mins(1),
         post: None,
         connector: Connector::new(&["127.0.0.0/8".parse().unwrap()]).unwrap(),
+        monitoring: Some(MonitoringSettings::default()),
     }
 }
 

@@ -4,6 +4,7 @@ use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
 use super::bootstrap::Bootstrap;
+use super::cleanup::Cleanup;
 use super::emergency::EmergencyRevoke;
 use super::globals::Globals;
 use super::login::Login;
@@ -11,8 +12,8 @@ use super::scanner_rules::ScannerRules;
 use super::serve::Serve;
 use super::verify::Verify;
 use super::{
-    account, alert, ci_event::CiEvent, configuration, events, journal, keys, pat, publisher, role, sessions, token,
-    user,
+    account, alert, ci_event::CiEvent, configuration, events, journal, keys, pat, publisher, role, sessions,
+    token, user,
 };
 
 /// What is said below the list of commands.
@@ -95,6 +96,8 @@ pub(crate) enum Noun {
     },
     /// Record what a pipeline did in the audit trail
     CiEvent(CiEvent),
+    /// Switch off, remove and forget at once what is over, as jobs do in their time; --dry-run only tells what
+    Cleanup(Cleanup),
     /// Who I am to the API, and what I may do
     Me,
     /// How the authority fares, in detail

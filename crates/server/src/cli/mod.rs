@@ -8,6 +8,7 @@ mod account;
 mod alert;
 mod bootstrap;
 mod ci_event;
+mod cleanup;
 mod command;
 mod configuration;
 mod connect;
@@ -144,6 +145,9 @@ fn dispatch(cli: &Cli, output: &Output) -> Outcome {
             ask(globals, output, Caller::Token, async |session| verb.run(session).await)
         }
         Noun::Events { verb } => ask(globals, output, Caller::Token, async |session| verb.run(session).await),
+        Noun::Cleanup(cleanup) => {
+            ask(globals, output, Caller::Token, async |session| cleanup.run(session).await)
+        }
         Noun::Me => ask(globals, output, Caller::Token, system::me),
         Noun::Status => ask(globals, output, Caller::Token, system::status),
         Noun::Health => ask(globals, output, Caller::Nobody, system::health),

@@ -205,17 +205,14 @@ settings! {
             accepted("scheduled rotation", None);
     }
 
-    /// Alerts before a credential expires, and on unusual use.
+    /// Alerts: before a credential expires, on unusual use, and when the server itself is not in order.
     monitoring: Monitoring {
-        /// Whether credentials are watched.
-        enabled: bool = "false", alias("MONITORING_ENABLED"),
-            accepted("monitoring; until then nothing is watched and nobody is alerted", Some("false"));
-        /// Time between two rounds, in hours.
-        check_interval_hours: u32 = "6", alias("MONITORING_CHECK_INTERVAL_HOURS"), bounds(1, 168),
-            accepted("monitoring", None);
-        /// Days before expiry at which an alert is raised.
-        alert_thresholds: Vec<u32> = "1,7,14,30", alias("MONITORING_ALERT_THRESHOLDS"), bounds(1, 3650),
-            accepted("monitoring", None);
+        /// Whether anything is watched.
+        enabled: bool = "true", alias("MONITORING_ENABLED");
+        /// Time between two rounds over the credentials that end soon, in hours; the first is at the start.
+        check_interval_hours: u32 = "6", alias("MONITORING_CHECK_INTERVAL_HOURS"), bounds(1, 168);
+        /// Days before expiry at which an alert is raised: critical up to 1, high up to 7, medium up to 14, else low.
+        alert_thresholds: Vec<u32> = "1,7,14,30", alias("MONITORING_ALERT_THRESHOLDS"), bounds(1, 3650);
     }
 }
 

@@ -12,8 +12,8 @@ use utoipa_axum::routes;
 use super::answer::json;
 use super::input::NoQuery;
 use super::{
-    App, BASE, accounts, alerts, analytics, audit, auth, members, metrics, personal_tokens, publishers, roles,
-    service_accounts, sessions, signing_keys, system, tokens, users,
+    App, BASE, accounts, alerts, analytics, audit, auth, members, metrics, personal_tokens, publishers,
+    roles, service_accounts, sessions, signing_keys, system, tokens, users,
 };
 
 #[derive(OpenApi)]
@@ -111,6 +111,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(audit::verify::verify))
         .routes(routes!(audit::cicd_event::record))
         .routes(routes!(system::status::status))
+        .routes(routes!(system::cleanup::clean_up))
         .routes(routes!(system::health::health))
         .routes(routes!(serve))
 }

@@ -29,8 +29,18 @@ async fn an_alert_is_shown_and_listed_by_each_filter(app: &TestApp) {
     assert_eq!(shown["kind"], "token_expiring");
     assert_eq!((&shown["severity"], &shown["state"]), (&json!("medium"), &json!("open")));
     assert_eq!(shown["evidence"], json!({"seen": 7}));
-    assert_eq!((&shown["subject"]["type"], &shown["subject"]["name"]), (&json!("credential"), &json!("a token")));
-    for field in ["publisher_id", "acknowledged_at", "acknowledged_by", "resolved_at", "resolved_by", "resolved_reason"] {
+    assert_eq!(
+        (&shown["subject"]["type"], &shown["subject"]["name"]),
+        (&json!("credential"), &json!("a token"))
+    );
+    for field in [
+        "publisher_id",
+        "acknowledged_at",
+        "acknowledged_by",
+        "resolved_at",
+        "resolved_by",
+        "resolved_reason",
+    ] {
         assert_eq!(shown[field], Value::Null, "{field}");
     }
     let subject = shown["subject"]["id"].as_str().unwrap();
@@ -59,7 +69,10 @@ async fn an_alert_is_acknowledged_and_resolved_once(app: &TestApp) {
     let act = async |verb: &str, body: Value| app.admin().post(&format!("{path}/{verb}"), body).await;
     let known = act("acknowledge", json!({"reason": "on it"})).await;
     let shown = known.expect(200);
-    assert_eq!((&shown["state"], &shown["acknowledged_by"]["type"]), (&json!("acknowledged"), &json!("service_token")));
+    assert_eq!(
+        (&shown["state"], &shown["acknowledged_by"]["type"]),
+        (&json!("acknowledged"), &json!("service_token"))
+    );
     let again = act("acknowledge", json!({})).await;
     assert_eq!((again.expect(200), again.header("etag")), (shown, known.header("etag")));
     let over = act("resolve", json!({"reason": "rotated it"})).await.expect(200);
@@ -68,7 +81,8 @@ async fn an_alert_is_acknowledged_and_resolved_once(app: &TestApp) {
     act("acknowledge", json!({})).await.refused(409, "alert_resolved");
     let told = app.admin().get("/audit/security-events?order=asc&limit=200").await.expect(200);
     let of_alert = |event: &&Value| event["subject"]["type"] == "alert";
-    let told: Vec<_> = told["items"].as_array().unwrap().iter().filter(of_alert).map(|event| &event["type"]).collect();
+    let told: Vec<_> =
+        told["items"].as_array().unwrap().iter().filter(of_alert).map(|event| &event["type"]).collect();
     assert_eq!(told, ["alert.opened", "alert.acknowledged", "alert.resolved"]);
     for verb in ["acknowledge", "resolve"] {
         let nobodys = format!("/alerts/{NOBODY}/{verb}");
@@ -144,7 +158,10 @@ async fn the_command_line_shows_and_resolves(app: &TestApp) {
     let named = ["--identifier", &alert];
     let list = ["alert", "list", "--state", "open", "--severity", "medium", "--kind", "token_expiring"];
     let listed = done(&[&list[..], &["--publisher", "Spirit"][..]].concat()).await;
-    assert!(listed.stdout.contains("The token ci ends in 7 days.") && listed.stdout.contains(&alert), "{listed:?}");
+    assert!(
+        listed.stdout.contains("The token ci ends in 7 days.") && listed.stdout.contains(&alert),
+        "{listed:?}"
+    );
     let shown = done(&[&["alert", "show"][..], &named[..]].concat()).await;
     assert!(shown.stdout.contains("token_expiring"), "{shown:?}");
     done(&[&["alert", "acknowledge", "--reason", "on it"][..], &named[..]].concat()).await;

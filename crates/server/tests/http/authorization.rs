@@ -86,6 +86,7 @@ const PERMISSIONS: &[(&str, &str)] = &[
     ("revoke_service_token", "tokens:admin"),
     ("rotate_service_token", "tokens:admin"),
     ("clean_up_service_tokens", "tokens:admin"),
+    ("clean_up", "tokens:admin"),
     ("rotate_own_service_token", "tokens:rotate_self"),
     ("list_authentication_events", "audit:read"),
     ("list_security_events", "audit:read"),
@@ -306,7 +307,7 @@ impl Targets {
             "record_cicd_event" => json!({"event_type": "deployment", "status": "success"}),
             "create_service_token" => json!({"token_name": format!("made {number}"), "permissions": []}),
             "create_service_account_token" => json!({"token_name": format!("made {number}")}),
-            "update_service_token" | "clean_up_service_tokens" => json!({}),
+            "update_service_token" | "clean_up_service_tokens" | "clean_up" => json!({}),
             "rotate_service_token"
             | "rotate_own_service_token"
             | "rotate_service_account_token"

@@ -27,6 +27,7 @@ const NOTHING_BOUND: &[&str] = &[
     "rotate_own_service_token",
     "rotate_signing_key",
     "clean_up_service_tokens",
+    "clean_up",
     "record_cicd_event",
     "verify_security_events",
     "get_analytics_summary",

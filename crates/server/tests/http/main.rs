@@ -40,6 +40,7 @@ mod auth_verify_batch;
 mod authorization;
 mod ci_cd_pipeline;
 mod cli;
+mod cli_cleanup;
 mod cli_events;
 mod cli_pat;
 mod cli_publishers;

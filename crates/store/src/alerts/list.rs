@@ -3,8 +3,8 @@
 use keywright_core::{AlertId, AlertKind, AlertState, PublisherId, Severity, Timestamp};
 use uuid::Uuid;
 
-use super::alert_columns;
 use super::row::{AlertRow, RawAlert};
+use super::{alert_columns, columns};
 use crate::conn::{Conn, on};
 use crate::error::StoreError;
 use crate::sql::{Sql, builder};

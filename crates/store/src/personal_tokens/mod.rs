@@ -16,7 +16,8 @@ pub use self::approvals::{Approval, approvals_of, approve, forget_approvals};
 pub use self::list::{ListFilter, Place, list};
 pub use self::row::{NewPersonalToken, PersonalTokenRow, Terms};
 pub use self::sweep::{
-    count_reached, deactivate_expired, delete_dead, erase_of_user, mark_revoked_by_epoch, set_epoch,
+    count_reached, deactivate_expired, deactivate_expired_of_all, delete_dead, delete_dead_of_all,
+    erase_of_user, mark_revoked_by_epoch, set_epoch,
 };
 use crate::conn::{Conn, change, on};
 use crate::dialect::{fold, statements};
@@ -88,6 +89,7 @@ statements! {
     ];
     OF_USER = [one_token!()];
     OF_USER_FOR_CHANGE = [one_token!()] + "FOR UPDATE OF t";
+    OWNER = ["SELECT user_id FROM personal_tokens WHERE id = $1"];
     LIVE_BY_NAME = [token_rows!(), "$1 AND t.name = $2 AND t.revoked_at IS NULL"];
     /// What a rotation has replaced takes no place of its own.
     COUNT_LIVE = [
@@ -265,4 +267,14 @@ pub async fn revoke(
     reason: Option<&str>,
 ) -> Result<bool, StoreError> {
     Ok(change!(conn, REVOKE; user.0, id.0, Time(now), reason)? == 1)
+}
+
+/// The user whose token it is.
+///
+/// # Errors
+/// As any query.
+pub async fn owner(conn: Conn<'_>, id: CredentialId) -> Result<Option<UserId>, StoreError> {
+    let user =
+        on!(conn, |c| sqlx::query_scalar::<DB, Uuid>(OWNER.text::<DB>()).bind(id.0).fetch_optional(c))?;
+    Ok(user.map(UserId))
 }

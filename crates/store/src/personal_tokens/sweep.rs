@@ -27,6 +27,14 @@ statements! {
         "SELECT id FROM personal_tokens WHERE user_id = $1 AND (revoked_at <= $2 OR expires_at <= $2 \
          OR grace_expires_at <= $2) ORDER BY id LIMIT $3"
     ] + "FOR UPDATE SKIP LOCKED";
+    EXPIRED_OF_ALL = [
+        "SELECT id FROM personal_tokens WHERE is_active AND revoked_at IS NULL \
+         AND (expires_at <= $1 OR grace_expires_at <= $1) ORDER BY id LIMIT $2"
+    ] + "FOR UPDATE SKIP LOCKED";
+    DEAD_OF_ALL = [
+        "SELECT id FROM personal_tokens WHERE revoked_at <= $1 OR expires_at <= $1 OR grace_expires_at <= $1 \
+         ORDER BY id LIMIT $2"
+    ] + "FOR UPDATE SKIP LOCKED";
     /// What names a person goes; what records refer to stays.
     ERASE = [
         "UPDATE personal_tokens SET name = '', name_folded = '', created_by_name = '', ip_allowlist = '[]', \
@@ -105,6 +113,27 @@ pub async fn deactivate_expired(
         .bind(Time(expired_before))
         .bind(i64::from(limit))
         .fetch_all(c))?;
+    switch_off(conn, ids, now).await
+}
+
+/// The same of all users.
+///
+/// # Errors
+/// As any query.
+pub async fn deactivate_expired_of_all(
+    mut conn: Conn<'_>,
+    expired_before: Timestamp,
+    now: Timestamp,
+    limit: u32,
+) -> Result<Vec<CredentialId>, StoreError> {
+    let ids = on!(conn.reborrow(), |c| sqlx::query_scalar::<DB, Uuid>(EXPIRED_OF_ALL.text::<DB>())
+        .bind(Time(expired_before))
+        .bind(i64::from(limit))
+        .fetch_all(c))?;
+    switch_off(conn, ids, now).await
+}
+
+async fn switch_off(conn: Conn<'_>, ids: Vec<Uuid>, now: Timestamp) -> Result<Vec<CredentialId>, StoreError> {
     let mut sql = Sql::new("UPDATE personal_tokens SET is_active = ");
     sql.bind(false).text(", version = version + 1, updated_at = ").bind(now);
     sql.text(" WHERE id IN ");
@@ -127,6 +156,26 @@ pub async fn delete_dead(
         .bind(Time(dead_before))
         .bind(i64::from(limit))
         .fetch_all(c))?;
+    remove(conn, ids).await
+}
+
+/// The same of all users.
+///
+/// # Errors
+/// As any query.
+pub async fn delete_dead_of_all(
+    mut conn: Conn<'_>,
+    dead_before: Timestamp,
+    limit: u32,
+) -> Result<Vec<CredentialId>, StoreError> {
+    let ids = on!(conn.reborrow(), |c| sqlx::query_scalar::<DB, Uuid>(DEAD_OF_ALL.text::<DB>())
+        .bind(Time(dead_before))
+        .bind(i64::from(limit))
+        .fetch_all(c))?;
+    remove(conn, ids).await
+}
+
+async fn remove(mut conn: Conn<'_>, ids: Vec<Uuid>) -> Result<Vec<CredentialId>, StoreError> {
     for text in
         ["DELETE FROM credential_usage WHERE credential_id IN ", "DELETE FROM personal_tokens WHERE id IN "]
     {

@@ -54,8 +54,9 @@ async fn an_alert_is_read_back_as_it_was_written_through_its_life() {
 
         let by = ActorRef { id: Some(Uuid::from_u128(5)), ..ActorRef::system("somebody") };
         let (known, over) = (NOW.plus_seconds(60), NOW.plus_seconds(120));
-        let acknowledge =
-            async |at: Timestamp| change(&store, async |c| alerts::acknowledge(c, alert_id(1), at, &by).await).await;
+        let acknowledge = async |at: Timestamp| {
+            change(&store, async |c| alerts::acknowledge(c, alert_id(1), at, &by).await).await
+        };
         assert!(acknowledge(known).await && !acknowledge(over).await);
         (expected.acknowledged, expected.version) = (Some(Said { at: known, by: by.clone() }), 2);
         assert_eq!(by_id(&store, 1).await.as_ref(), Some(&expected), "{:?}", store.engine());
@@ -63,7 +64,8 @@ async fn an_alert_is_read_back_as_it_was_written_through_its_life() {
 
         let operator = ActorRef::operator();
         let resolve = async || {
-            change(&store, async |c| alerts::resolve(c, alert_id(1), over, &operator, Some("done")).await).await
+            change(&store, async |c| alerts::resolve(c, alert_id(1), over, &operator, Some("done")).await)
+                .await
         };
         assert!(resolve().await && !resolve().await);
         expected.resolved = Some(Said { at: over, by: operator.clone() });
@@ -177,9 +179,8 @@ async fn what_is_unresolved_is_found_by_kind_and_object() {
         assert_eq!(find(AlertKind::TokenExpiring, about).await, Some(alert_id(2)));
         let by_key = async |key: &str| change(&store, async |c| alerts::lock_by_key(c, key).await).await;
         assert_eq!((by_key("key 1").await, by_key("key 2").await.unwrap().id), (None, alert_id(2)));
-        let of_kind = async |kind| {
-            read(&store, async |c| alerts::unresolved_of_kind(c, kind, 9).await).await.len()
-        };
+        let of_kind =
+            async |kind| read(&store, async |c| alerts::unresolved_of_kind(c, kind, 9).await).await.len();
         assert_eq!((of_kind(AlertKind::TokenExpiring).await, of_kind(AlertKind::Volume).await), (1, 0));
         assert_eq!(read(&store, async |c| alerts::count_unresolved(c).await).await, 2);
     }

@@ -27,7 +27,7 @@ async fn an_empty_database_becomes_current_and_each_step_is_told_once() {
         store.migrate(|step| steps.push((step.number, step.total, step.description))).await.unwrap();
         assert_eq!(
             steps,
-            ["foundation", "people", "accounts", "alerts"]
+            ["foundation", "people", "accounts", "monitoring"]
                 .into_iter()
                 .zip(1..)
                 .map(|(name, number)| (number, 4, name.to_owned()))

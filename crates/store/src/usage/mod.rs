@@ -2,7 +2,6 @@
 //! rows never differ.
 
 pub(crate) mod accounts;
-mod bulk;
 mod labels;
 pub(crate) mod read;
 mod record;

@@ -8,9 +8,9 @@ use keywright_core::usage::{LATENCY_CLASSES, OTHER};
 use keywright_verify::DecisionRecord;
 use uuid::Uuid;
 
-use super::bulk::{Bulk, Column};
 use super::labels::{Decided, Labels, News, SourceKind, Space};
 use super::tally::{Count, HourKey, Hourly, Source, SourceKey, Tally};
+use crate::bulk::{Bulk, Column};
 use crate::conn::Conn;
 use crate::error::StoreError;
 use crate::places::FoundPlaces;

@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use keywright_api::alert::{Alert, AlertQuery};
-use keywright_api::page::{DEFAULT_LIMIT, Page};
+use keywright_api::page::{Page, PageQuery};
 use keywright_authority::alerts;
 use keywright_core::{AlertId, PublisherId};
 use keywright_store::alerts::ListFilter;
@@ -18,7 +18,7 @@ use crate::http::{App, view};
 /// Alerts, newest first; within a publisher its own.
 #[utoipa::path(
     get, path = "/alerts", tag = "alerts", operation_id = "list_alerts",
-    params(AlertQuery),
+    params(AlertQuery, PageQuery),
     responses((status = 200, description = "A page of alerts", body = Page<Alert>),
         (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
         (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
@@ -28,8 +28,8 @@ pub async fn list(
     caller: Caller<MonitoringRead>,
     Query(query): Query<AlertQuery>,
 ) -> Result<Response, Refused> {
-    let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
-    let after = query.cursor.as_deref().map(Cursor::decode).transpose()?;
+    let limit = query.page.limit();
+    let after = Cursor::after(&query.page)?;
     let filter = ListFilter {
         within: query.publisher_id.map(PublisherId),
         state: query.state.and_then(view::stored_alert_state),

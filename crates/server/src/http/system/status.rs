@@ -8,6 +8,7 @@ use keywright_api::system::{
     PlacesStatus, RateLimitStatus, StoreEngine, StoreStatus, SystemStatus as Body, TokenTotals,
     VerificationStatus,
 };
+use keywright_authority::jobs::JobReport;
 use keywright_authority::status::{Report, StoreAnswer, report};
 use keywright_core::Timestamp;
 use keywright_store::Engine;
@@ -148,13 +149,21 @@ fn nodes(answer: &StoreAnswer, now: Timestamp, app: &App) -> Vec<NodeStatus> {
 }
 
 fn jobs(app: &App, report: &Report) -> Vec<JobStatus> {
-    let node_id = Some(app.authority().node().0);
-    let view = |(name, run): &(&'static str, keywright_authority::jobs::JobRun)| JobStatus {
-        name: (*name).to_owned(),
-        node_id,
-        last_run_at: Some(view::time(run.began_at)),
-        last_outcome: Some(if run.succeeded { JobOutcome::Done } else { JobOutcome::Failed }),
-        next_run_at: Some(view::time(run.next_at)),
+    let own = app.authority().node();
+    let view = |job: &JobReport| {
+        let run = job.run.as_ref();
+        JobStatus {
+            name: job.name.to_owned(),
+            node_id: Some(job.held_by.unwrap_or(own).0),
+            last_run_at: run.map(|run| view::time(run.began_at)),
+            last_outcome: run.map(|run| if run.succeeded { JobOutcome::Done } else { JobOutcome::Failed }),
+            last_duration_seconds: run.map(|run| seconds(run.duration_micros)),
+            last_done: run.map(|run| run.done),
+            backlog: job.backlog,
+            next_run_at: run.map(|run| view::time(run.next_at)),
+            successes: run.map_or(0, |run| run.successes),
+            failures: run.map_or(0, |run| run.failures),
+        }
     };
     report.jobs.iter().map(view).collect()
 }

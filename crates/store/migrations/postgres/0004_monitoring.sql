@@ -1,4 +1,4 @@
--- Alerts: what somebody should look at.
+-- Alerts, what somebody should look at; and what was told of credentials that end soon.
 
 CREATE TABLE alerts (
     id UUID NOT NULL PRIMARY KEY,
@@ -31,3 +31,15 @@ CREATE INDEX alerts_publisher ON alerts (publisher_id, opened_at, id) WHERE publ
 CREATE INDEX alerts_subject ON alerts (subject_id, opened_at, id) WHERE subject_id IS NOT NULL;
 CREATE INDEX alerts_unresolved ON alerts (kind, opened_at, id) WHERE resolved_at IS NULL;
 CREATE INDEX alerts_resolved ON alerts (resolved_at) WHERE resolved_at IS NOT NULL;
+
+-- Which end was told, and at which threshold: the tightest so far. Whoever ends later than was told begins anew.
+CREATE TABLE expiry_marks (
+    credential_id UUID NOT NULL PRIMARY KEY,
+    -- 'service' or 'personal'
+    kind TEXT NOT NULL,
+    threshold_days BIGINT NOT NULL,
+    expires_at TIMESTAMPTZ NOT NULL,
+    -- The alert that told it; many share one where they are dormant.
+    alert_id UUID NOT NULL
+);
+CREATE INDEX expiry_marks_alert ON expiry_marks (alert_id);

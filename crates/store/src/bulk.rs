@@ -4,6 +4,8 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
+use serde_json::Value;
+use sqlx::types::Json;
 use sqlx::{AssertSqlSafe, Postgres, Sqlite};
 use uuid::Uuid;
 
@@ -19,40 +21,47 @@ const ARRAY_ROWS: usize = 5_000;
 
 /// The values of one column, one for each row.
 #[derive(Debug)]
-pub(super) enum Column {
+pub(crate) enum Column {
     Ids(Vec<Uuid>),
+    /// Ids, where there are any.
+    IdsOrNone(Vec<Option<Uuid>>),
     Times(Vec<Time>),
     Texts(Vec<String>),
+    /// Texts, where there are any.
+    TextsOrNone(Vec<Option<String>>),
     Numbers(Vec<i64>),
+    /// JSON, in the type that an engine has for it.
+    Jsons(Vec<Json<Value>>),
 }
 
 impl Column {
     const fn postgres_array(&self) -> &'static str {
         match self {
-            Self::Ids(_) => "UUID[]",
+            Self::Ids(_) | Self::IdsOrNone(_) => "UUID[]",
             Self::Times(_) => "TIMESTAMPTZ[]",
-            Self::Texts(_) => "TEXT[]",
+            Self::Texts(_) | Self::TextsOrNone(_) => "TEXT[]",
             Self::Numbers(_) => "BIGINT[]",
+            Self::Jsons(_) => "JSONB[]",
         }
     }
 }
 
 /// Rows for one table.
 #[derive(Debug)]
-pub(super) struct Bulk {
+pub(crate) struct Bulk {
     /// The table and its columns.
-    pub(super) into: &'static str,
+    pub(crate) into: &'static str,
     /// `ON CONFLICT …`
-    pub(super) conflict: &'static str,
+    pub(crate) conflict: &'static str,
     /// In the order of `into`.
-    pub(super) columns: Vec<Column>,
+    pub(crate) columns: Vec<Column>,
     /// How many.
-    pub(super) rows: usize,
+    pub(crate) rows: usize,
 }
 
 impl Bulk {
     /// Writes them, in their order.
-    pub(super) async fn write(&self, conn: Conn<'_>) -> Result<(), StoreError> {
+    pub(crate) async fn write(&self, conn: Conn<'_>) -> Result<(), StoreError> {
         match conn {
             Conn::Sqlite(link) => self.write_rows(link).await,
             Conn::Postgres(link) => self.write_arrays(link).await,
@@ -72,9 +81,12 @@ impl Bulk {
             let query = sqlx::query::<Postgres>(AssertSqlSafe(Arc::clone(&text)));
             let query = self.columns.iter().fold(query, |query, column| match column {
                 Column::Ids(values) => query.bind(&values[rows.clone()]),
+                Column::IdsOrNone(values) => query.bind(&values[rows.clone()]),
                 Column::Times(values) => query.bind(&values[rows.clone()]),
                 Column::Texts(values) => query.bind(&values[rows.clone()]),
+                Column::TextsOrNone(values) => query.bind(&values[rows.clone()]),
                 Column::Numbers(values) => query.bind(&values[rows.clone()]),
+                Column::Jsons(values) => query.bind(&values[rows.clone()]),
             });
             call!(&mut *link, |c| query.execute(c))?;
         }
@@ -111,8 +123,11 @@ impl Bulk {
                 query = match column {
                     Column::Ids(values) => query.bind(values[row]),
                     Column::Times(values) => query.bind(values[row]),
+                    Column::IdsOrNone(values) => query.bind(values[row]),
                     Column::Texts(values) => query.bind(values[row].as_str()),
+                    Column::TextsOrNone(values) => query.bind(values[row].as_deref()),
                     Column::Numbers(values) => query.bind(values[row]),
+                    Column::Jsons(values) => query.bind(&values[row]),
                 };
             }
         }
