@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use keywright_store::security_events::{self, Head, NewSecurityEvent, SecurityEventRow};
+use keywright_store::security_events::{self, Head, NewSecurityEvent, Seal, SecurityEventRow};
 use keywright_store::{Conn, StoreError, leases};
 use tracing::{error, info};
 
@@ -161,13 +161,15 @@ async fn seal_slice(authority: &Authority) -> Result<usize, Fault> {
         return Ok(0);
     }
     let mut seq = old.seq;
+    let mut seals = Vec::with_capacity(rows.len());
     for row in &rows {
         seq += 1;
         let (key_id, mac) = keys.chain_mac(&[LINK, &seq.to_be_bytes(), &last, &canonical(&row.event)]);
-        if !security_events::seal(tx.conn(), row.event.id, seq, key_id, &mac).await? {
-            return Err(Fault::Internal("a security event was sealed past the head of the chain".to_owned()));
-        }
-        last = mac;
+        last.clone_from(&mac);
+        seals.push(Seal { id: row.event.id, seq, key_id: key_id.to_owned(), mac });
+    }
+    if security_events::seal(tx.conn(), &seals).await? != rows.len() as u64 {
+        return Err(Fault::Internal("a security event was sealed past the head of the chain".to_owned()));
     }
     let (key_id, mac) = keys.chain_mac(&[HEAD, &seq.to_be_bytes(), &last]);
     let head =

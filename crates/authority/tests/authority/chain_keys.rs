@@ -5,6 +5,7 @@ use std::time::Duration;
 use keywright_authority::audit::chain;
 use keywright_authority::{Authority, Keys, service_tokens};
 use keywright_core::{NodeId, Timestamp};
+use keywright_store::security_events::Seal;
 use keywright_store::{Engine, Tx, leases, security_events};
 use keywright_verify::Clock;
 
@@ -101,7 +102,8 @@ async fn writers_never_wait_for_the_chain() {
         let head = security_events::head(sealing.conn()).await.unwrap();
         assert!(security_events::advance_head(sealing.conn(), head.seq, &head).await.unwrap());
         let rows = security_events::unsealed(sealing.conn(), 10).await.unwrap();
-        assert!(security_events::seal(sealing.conn(), rows[0].event.id, 2, "x", b"y").await.unwrap());
+        let seal = Seal { id: rows[0].event.id, seq: 2, key_id: "x".to_owned(), mac: b"y".to_vec() };
+        assert_eq!(security_events::seal(sealing.conn(), &[seal]).await.unwrap(), 1);
         for number in 0..20 {
             event(&world.authority, &format!("meanwhile {number}")).await;
         }

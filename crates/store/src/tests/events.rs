@@ -4,7 +4,7 @@ use keywright_core::{ActorKind, ActorRef, NodeId};
 use uuid::Uuid;
 
 use super::{NOW, change, event_id, read};
-use crate::security_events::{self, EventFilter, Head, NewSecurityEvent, SecurityEventRow, SortOrder};
+use crate::security_events::{self, EventFilter, Head, NewSecurityEvent, Seal, SecurityEventRow, SortOrder};
 use crate::testing::test_stores;
 use crate::{Store, StoreError};
 
@@ -132,18 +132,26 @@ async fn an_event_is_sealed_once_and_a_place_is_taken_once() {
             insert(&store, &event(number)).await;
         }
         assert_eq!(read(&store, async |c| security_events::unsealed_count(c).await).await, 3);
-        let seal = async |number, seq, mac: &[u8]| {
+        let seal = async |places: &[(u64, u64, &[u8])]| {
+            let of = |(number, seq, mac): &(u64, u64, &[u8])| Seal {
+                id: event_id(*number),
+                seq: *seq,
+                key_id: "k1".to_owned(),
+                mac: mac.to_vec(),
+            };
+            let seals: Vec<_> = places.iter().map(of).collect();
             let mut tx = store.begin().await.unwrap();
-            let sealed = security_events::seal(tx.conn(), event_id(number), seq, "k1", mac).await;
+            let sealed = security_events::seal(tx.conn(), &seals).await;
             if sealed.is_ok() {
                 tx.commit().await.unwrap();
             }
             sealed
         };
-        assert_eq!(seal(0, 1, b"one").await, Ok(true));
-        assert_eq!(seal(0, 2, b"other").await, Ok(false));
-        assert!(matches!(seal(1, 1, b"other").await, Err(StoreError::Duplicate(_))), "{:?}", store.engine());
-        assert_eq!(seal(1, 2, b"two").await, Ok(true));
+        assert_eq!(seal(&[(0, 1, b"one")]).await, Ok(1));
+        assert_eq!(seal(&[(0, 2, b"other")]).await, Ok(0));
+        let taken = seal(&[(1, 2, b"two"), (2, 1, b"other")]).await;
+        assert!(matches!(taken, Err(StoreError::Duplicate(_))), "{:?}", store.engine());
+        assert_eq!(seal(&[(1, 2, b"two"), (0, 3, b"other")]).await, Ok(1));
         let chain = read(&store, async |c| security_events::sealed_range(c, 1, 10).await).await;
         let places: Vec<_> = chain.iter().map(|row| (row.seq, row.event.id, row.mac.as_deref())).collect();
         let (one, two): (&[u8], &[u8]) = (b"one", b"two");
