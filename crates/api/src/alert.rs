@@ -95,7 +95,7 @@ wire_enum! {
     }
 }
 
-/// Something that somebody should look at. It resolves itself when its cause goes.
+/// Something that somebody should look at. It is over when its cause goes, or somebody says so.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Alert {
     /// Its id.

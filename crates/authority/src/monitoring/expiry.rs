@@ -29,7 +29,7 @@ const SLICE: u32 = 1_000;
 const DORMANT_DAYS: i64 = 30;
 /// Dormant credentials that an alert names.
 const EXAMPLES: u32 = 20;
-/// The name of the job that resolves.
+/// The name of the job that ends alerts whose cause is gone.
 pub(crate) const RESOLVER: &str = "expiry_resolver";
 
 /// How soon somebody should look who is told so many days before the end.

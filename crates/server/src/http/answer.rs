@@ -118,6 +118,9 @@ fn stated(fault: &Fault) -> Option<(Refusal, &'static str)> {
             "A built-in role keeps its name and stays; only publisher_editor can be given more permissions.",
         ),
         Fault::AlreadyRevoked => (Refusal::AlreadyRevoked, "It is revoked; nothing about it can change."),
+        Fault::AlertResolved => {
+            (Refusal::AlertResolved, "It is over. If its cause comes back, another alert is opened.")
+        }
         Fault::RotationInProgress => (
             Refusal::RotationInProgress,
             "It has been rotated already, or is being rotated now. Rotate the credential that replaced it.",
