@@ -55,6 +55,8 @@ refusals! {
     MissingCredential "missing_credential" 401 "A credential is needed";
     /// Address and password do not belong together.
     InvalidCredentials "invalid_credentials" 401 "Address or password is wrong";
+    /// A message is not signed by whom it says it is from.
+    InvalidSignature "invalid_signature" 401 "The signature is not valid";
     /// A refresh token that was used before.
     RefreshReused "refresh_reused" 401 "The refresh token was used before";
     /// The address is not known to be the user's.

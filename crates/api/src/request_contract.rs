@@ -6,10 +6,12 @@ use crate::{
     },
     alert::AlertQuery,
     analytics::AnalyticsQuery,
+    blast_radius::BlastRadiusQuery,
     cicd::RecordCicdEvent,
     cleanup::CleanUp,
     emergency::{AllowExternal, EmergencyRevoke},
     event_query::EventQuery,
+    leak::ReportLeaks,
     location::LocationQuery,
     member::{AddMember, MemberQuery, PatchMember},
     page::PageQuery,
@@ -181,6 +183,8 @@ fn every_contract() -> Vec<(&'static str, Contract)> {
         ("analytics query", of_query::<AnalyticsQuery>()),
         ("alert query", of_list::<AlertQuery>()),
         ("location query", of_query::<LocationQuery>()),
+        ("leaks", of_body::<ReportLeaks>()),
+        ("blast radius query", of_query::<BlastRadiusQuery>()),
     ]
 }
 

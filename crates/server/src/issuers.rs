@@ -121,7 +121,7 @@ impl Fetcher {
     }
 
     /// `outside`: the address was told by another machine, and must not lead to this one.
-    async fn get(&self, url: &str, outside: bool) -> Result<Vec<u8>, String> {
+    pub(crate) async fn get(&self, url: &str, outside: bool) -> Result<Vec<u8>, String> {
         let url = Url::parse(url).map_err(|_| "an address that is no URL".to_owned())?;
         let local = is_loopback(&url);
         if (local && outside) || (url.scheme() != "https" && !(local && url.scheme() == "http")) {

@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod cli;
 pub mod config;
+pub mod github_keys;
 pub mod http;
 pub mod issuers;
 pub mod journal;

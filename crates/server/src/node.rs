@@ -26,6 +26,7 @@ use tracing::warn;
 use zeroize::Zeroizing;
 
 use crate::config::{self, Config, Mail, MasterKeys, RateLimitBackend};
+use crate::github_keys::GithubKeys;
 use crate::http::App;
 use crate::http::app::DoorSettings;
 use crate::{issuers, journal};
@@ -225,7 +226,9 @@ impl Node {
         if places.are_configured() {
             tasks.push(tokio::spawn(places.clone().watch()));
         }
-        let app = App::new(authority, tokens, limiter, journal, door_settings(config)?);
+        let github_keys = config.leaks.github_keys_url.as_ref();
+        let github_keys = github_keys.map(|url| GithubKeys::new(url.as_str())).transpose()?;
+        let app = App::new(authority, tokens, limiter, journal, door_settings(config)?, github_keys);
         Ok(Self { app, jobs, tasks, part, _lock: lock })
     }
 

@@ -7,6 +7,7 @@
 pub mod alerts;
 pub mod authentication_events;
 mod bulk;
+pub mod changes_made;
 mod conn;
 mod dialect;
 mod engine;
@@ -20,6 +21,7 @@ pub mod idempotency;
 mod journal;
 pub mod journals;
 mod key_source;
+pub mod leaks;
 pub mod leases;
 pub mod leftovers;
 mod limits;

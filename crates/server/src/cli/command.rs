@@ -12,8 +12,8 @@ use super::scanner_rules::ScannerRules;
 use super::serve::Serve;
 use super::verify::Verify;
 use super::{
-    account, alert, ci_event::CiEvent, configuration, events, journal, keys, pat, publisher, role, sessions,
-    token, user,
+    account, alert, ci_event::CiEvent, configuration, events, journal, keys, leak, pat, publisher, role,
+    sessions, token, user,
 };
 
 /// What is said below the list of commands.
@@ -38,7 +38,7 @@ pub(crate) struct Cli {
 /// The nouns.
 #[derive(Subcommand, Debug)]
 pub(crate) enum Noun {
-    /// Service tokens: create, list, show, update, rotate, revoke, analytics, cleanup
+    /// Service tokens: create, list, show, update, rotate, revoke, analytics, blast-radius, cleanup
     Token {
         #[command(subcommand)]
         verb: token::Command,
@@ -87,6 +87,11 @@ pub(crate) enum Noun {
     },
     /// Revoke every credential within a reach, at once
     EmergencyRevoke(EmergencyRevoke),
+    /// Credentials that were found where they should not be: report
+    Leak {
+        #[command(subcommand)]
+        verb: leak::Command,
+    },
     /// Decide on a credential, read from standard input or `KEYWRIGHT_CREDENTIAL`; exit code 3 when it is denied
     Verify(Verify),
     /// The audit trail and the record of decisions: list, tail, export, verify

@@ -21,6 +21,7 @@ mod failure;
 mod globals;
 mod journal;
 mod keys;
+mod leak;
 mod login;
 pub mod migrate;
 mod output;
@@ -140,6 +141,7 @@ fn dispatch(cli: &Cli, output: &Output) -> Outcome {
             verify.file().map_or(Ok(()), |path| verify.check(path, globals, output))
         }
         Noun::CiEvent(event) => ask(globals, output, Caller::Token, async |session| event.run(session).await),
+        Noun::Leak { verb } => ask(globals, output, Caller::Token, async |session| verb.run(session).await),
         Noun::Keys { verb } => wait_for(verb.run(globals, output)),
         Noun::Session { verb } => {
             ask(globals, output, Caller::Token, async |session| verb.run(session).await)

@@ -90,6 +90,14 @@ settings! {
             example("redis://127.0.0.1:6379/0");
     }
 
+    /// Credentials that were found where they should not be.
+    leaks: Leaks {
+        /// Where GitHub publishes the keys by which its secret scanning signs what it has found. Set to nothing, its
+        /// messages are refused.
+        github_keys_url: Option<PublicUrl> = "https://api.github.com/meta/public_keys/secret_scanning",
+            schemes(&["https", "http"]);
+    }
+
     /// Service tokens and personal tokens.
     tokens: Tokens {
         /// Life of a token whose maker names none, in days.

@@ -15,6 +15,7 @@ use keywright_verify::{Journal, Limiter, Tokens};
 
 use super::{auth, openapi};
 use crate::config::{Networks, PublicUrl};
+use crate::github_keys::GithubKeys;
 use crate::metrics::Requests;
 
 /// What the front door needs to know of the configuration.
@@ -48,6 +49,7 @@ struct Inner {
     limiter: Limiter,
     journal: Journal,
     writer: Writer,
+    github_keys: Option<GithubKeys>,
     settings: DoorSettings,
     request_prefix: String,
     request_number: AtomicU64,
@@ -64,6 +66,7 @@ impl App {
         limiter: Limiter,
         journal: Journal,
         settings: DoorSettings,
+        github_keys: Option<GithubKeys>,
     ) -> Self {
         let mut request_prefix = hex::encode(&entropy::id()[..6]);
         request_prefix.push('-');
@@ -74,6 +77,7 @@ impl App {
                 tokens,
                 limiter,
                 journal,
+                github_keys,
                 settings,
                 request_prefix,
                 request_number: AtomicU64::new(0),
@@ -107,6 +111,11 @@ impl App {
     /// The journal's writer that the main runtime shares.
     pub fn writer(&self) -> &Writer {
         &self.inner.writer
+    }
+
+    /// The keys of GitHub's secret scanning, where it is listened to.
+    pub fn github_keys(&self) -> Option<&GithubKeys> {
+        self.inner.github_keys.as_ref()
     }
 
     /// The settings.

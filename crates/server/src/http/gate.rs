@@ -96,6 +96,8 @@ permissions! {
     MonitoringAdmin = Some("monitoring:admin"), Publisher;
     /// Write CI/CD events.
     AuditLog = Some("audit_log"), Publisher;
+    /// Report credentials that were found where they should not be.
+    LeaksReport = Some("leaks:report"), Publisher;
     /// Manage signing keys.
     KeysAdmin = Some("keys:admin"), Platform;
     /// Read the system's status.

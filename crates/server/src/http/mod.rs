@@ -27,6 +27,7 @@ pub mod alerts;
 pub mod analytics;
 pub mod audit;
 pub mod auth;
+pub mod leaks;
 pub mod members;
 pub mod outer;
 pub mod pages;

@@ -12,8 +12,8 @@ use utoipa_axum::routes;
 use super::answer::json;
 use super::input::NoQuery;
 use super::{
-    App, BASE, accounts, alerts, analytics, audit, auth, members, metrics, personal_tokens, publishers,
-    roles, service_accounts, sessions, signing_keys, system, tokens, users,
+    App, BASE, accounts, alerts, analytics, audit, auth, leaks, members, metrics, personal_tokens,
+    publishers, roles, service_accounts, sessions, signing_keys, system, tokens, users,
 };
 
 #[derive(OpenApi)]
@@ -38,6 +38,7 @@ use super::{
         (name = "roles", description = "What members of a publisher may do"),
         (name = "analytics", description = "How credentials are used"),
         (name = "alerts", description = "What somebody should look at"),
+        (name = "leaks", description = "Credentials that were found where they should not be"),
         (name = "audit", description = "Who changed what, and who used what"),
         (name = "system", description = "How the authority is doing"),
     ),
@@ -106,6 +107,9 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(roles::get::get, roles::update::update, roles::delete::delete))
         .routes(routes!(analytics::of_token))
         .routes(routes!(analytics::summary))
+        .routes(routes!(leaks::report::report))
+        .routes(routes!(leaks::github::report))
+        .routes(routes!(tokens::blast_radius::blast_radius))
         .routes(routes!(audit::authentication_events::list))
         .routes(routes!(audit::security_events::list))
         .routes(routes!(audit::verify::verify))

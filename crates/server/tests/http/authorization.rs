@@ -38,6 +38,9 @@ const PUBLIC: [&str; 6] = [
 /// credential. This list may only shrink.
 const BY_SECRET: [&str; 2] = ["log_in", "refresh_session"];
 
+/// Operations whose body is signed by somebody whose keys are known. This list may only shrink.
+const SIGNED: [&str; 1] = ["report_leaks_by_github"];
+
 /// Operations that any usable credential may call, since they concern itself and what is its own. This list may only
 /// shrink.
 const ANYONE: [&str; 7] = [
@@ -80,7 +83,9 @@ const PERMISSIONS: &[(&str, &str)] = &[
     ("get_service_token_analytics", "tokens:read"),
     ("get_service_token_limit_state", "tokens:read"),
     ("get_service_token_locations", "tokens:read"),
+    ("get_service_token_blast_radius", "tokens:read"),
     ("get_analytics_summary", "tokens:read"),
+    ("report_leaks", "leaks:report"),
     ("create_service_token", "tokens:admin"),
     ("update_service_token", "tokens:admin"),
     ("revoke_service_token", "tokens:admin"),
@@ -209,7 +214,7 @@ fn is_personal(operation: &Operation) -> bool {
 }
 
 fn is_open(operation: &Operation) -> bool {
-    PUBLIC.iter().chain(&BY_SECRET).chain(&GUESTS).any(|id| *id == operation.id)
+    PUBLIC.iter().chain(&BY_SECRET).chain(&SIGNED).chain(&GUESTS).any(|id| *id == operation.id)
 }
 
 fn guarded() -> Vec<Operation> {
@@ -302,6 +307,7 @@ impl Targets {
         Some(match operation.id.as_str() {
             "verify" => json!({"token": self.token.secret}),
             "verify_batch" => json!({"items": [{"token": self.token.secret}]}),
+            "report_leaks" => json!({"items": [{"token": self.token.secret, "found_in": "here"}]}),
             "emergency_revoke" => json!({"reason": "r", "scope": {"all": true}, "include": ["personal"]}),
             "allow_external" => json!({"scope": {"all": true}}),
             "record_cicd_event" => json!({"event_type": "deployment", "status": "success"}),
@@ -511,7 +517,10 @@ async fn what_is_public_asks_for_nothing(app: &TestApp) {
         .filter(|operation| operation.object["security"] == json!([{}]))
         .map(|operation| operation.id)
         .collect();
-    assert_eq!(told, PUBLIC.into_iter().chain(BY_SECRET).chain(GUESTS).map(str::to_owned).collect());
+    assert_eq!(
+        told,
+        PUBLIC.into_iter().chain(BY_SECRET).chain(SIGNED).chain(GUESTS).map(str::to_owned).collect()
+    );
     for operation in operations().iter().filter(|operation| PUBLIC.contains(&operation.id.as_str())) {
         assert_eq!(operation.method, "GET");
         call(app, &app.nobody(), operation).await.expect(200);

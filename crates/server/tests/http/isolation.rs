@@ -31,6 +31,7 @@ const NOTHING_BOUND: &[&str] = &[
     "record_cicd_event",
     "verify_security_events",
     "get_analytics_summary",
+    "report_leaks",
     "create_publisher",
     "create_role",
     "get_system_status",

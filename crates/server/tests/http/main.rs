@@ -55,6 +55,8 @@ mod journals;
 mod jwt_access;
 mod jwt_external;
 mod jwt_foreign;
+mod leaks;
+mod leaks_github;
 mod locations;
 mod logs;
 mod mail_server;

@@ -1,6 +1,7 @@
 //! `keywright token …`: service tokens.
 
 pub(crate) mod analytics;
+mod blast_radius;
 mod cleanup;
 mod create;
 pub(crate) mod fields;
@@ -36,6 +37,8 @@ pub(crate) enum Command {
     Revoke(revoke::Revoke),
     /// How a token was used, or all of them
     Analytics(analytics::Analytics),
+    /// What a token could do, and did: what to look through after a leak
+    BlastRadius(blast_radius::BlastRadius),
     /// Deactivate expired tokens, and remove those past the audit retention
     Cleanup(cleanup::Cleanup),
 }
@@ -51,6 +54,7 @@ impl Command {
             Self::Rotate(command) => command.run(session).await,
             Self::Revoke(command) => command.run(session).await,
             Self::Analytics(command) => command.run(session).await,
+            Self::BlastRadius(command) => command.run(session).await,
             Self::Cleanup(command) => command.run(session).await,
         }
     }

@@ -1,5 +1,6 @@
 //! `/auth/tokens`: service tokens.
 
+pub mod blast_radius;
 pub mod cleanup;
 pub mod create;
 pub mod get;
