@@ -5,6 +5,7 @@ mod cases;
 mod expiry;
 mod ledger;
 mod logins;
+mod receivers;
 mod rows;
 mod volume;
 
@@ -27,7 +28,7 @@ const POSTGRES_URL: &str = "KEYWRIGHT_SOAK_POSTGRES_URL";
 /// A case: its name, and what it does. It gives lines about what it saw.
 type Case = (&'static str, fn(&Stage) -> Result<Vec<String>>);
 
-const ALL: [Case; 9] = [
+const ALL: [Case; 10] = [
     ("kills-sqlite", |stage| cases::kills(stage, None)),
     ("kills-postgres", |stage| cases::kills(stage, Some(&stage.database()?))),
     ("outage", cases::outage),
@@ -35,6 +36,7 @@ const ALL: [Case; 9] = [
     ("memory", cases::memory),
     ("logins", logins::logins),
     ("expiry", expiry::expiry),
+    ("receivers", receivers::receivers),
     ("rows", volume::postgres),
     ("rows-sqlite", volume::sqlite),
 ];

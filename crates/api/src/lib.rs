@@ -29,6 +29,8 @@ pub mod literal;
 pub mod location;
 pub mod me;
 pub mod member;
+pub mod notification;
+pub mod notification_request;
 pub mod page;
 pub mod patch;
 pub mod personal_token;

@@ -14,6 +14,10 @@ use crate::{
     leak::ReportLeaks,
     location::LocationQuery,
     member::{AddMember, MemberQuery, PatchMember},
+    notification_request::{
+        ChannelQuery, CreateEventSubscription, CreateNotificationChannel, DeliveryQuery,
+        PatchEventSubscription, PatchNotificationChannel, SubscriptionQuery,
+    },
     page::PageQuery,
     personal_token_request::{
         CreatePersonalToken, PatchPersonalToken, PersonalTokenQuery, ReplacePersonalToken,
@@ -185,6 +189,13 @@ fn every_contract() -> Vec<(&'static str, Contract)> {
         ("location query", of_query::<LocationQuery>()),
         ("leaks", of_body::<ReportLeaks>()),
         ("blast radius query", of_query::<BlastRadiusQuery>()),
+        ("channel", of_body::<CreateNotificationChannel>()),
+        ("channel patch", of_body::<PatchNotificationChannel>()),
+        ("channel query", of_query::<ChannelQuery>()),
+        ("subscription", of_body::<CreateEventSubscription>()),
+        ("subscription patch", of_body::<PatchEventSubscription>()),
+        ("subscription query", of_query::<SubscriptionQuery>()),
+        ("delivery query", of_query::<DeliveryQuery>()),
     ]
 }
 

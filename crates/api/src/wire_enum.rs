@@ -122,6 +122,9 @@ mod tests {
         agrees::<crate::cleanup::LeftoverKind>();
         agrees::<crate::emergency::Include>();
         agrees::<crate::event_query::Order>();
+        agrees::<crate::notification::ChannelKind>();
+        agrees::<crate::notification::DigestPeriod>();
+        agrees::<crate::notification::DeliveryState>();
         agrees::<crate::personal_token::ApprovalState>();
         agrees::<crate::publisher::PublisherStatus>();
         agrees::<crate::service_token::TokenStatus>();

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use keywright_core::id::ChangeId;
 use keywright_core::{
-    AlertId, CredentialId, EventId, NodeId, PublisherId, RoleId, ServiceAccountId, SigningAlgorithm,
-    Timestamp,
+    AlertId, ChannelId, CredentialId, DeliveryId, EventId, NodeId, PublisherId, RoleId, ServiceAccountId,
+    SigningAlgorithm, SubscriptionId, Timestamp,
 };
 use keywright_store::{Engine, Store};
 use keywright_verify::{Clock, Limiter, Verifier};
@@ -21,6 +21,7 @@ use crate::keys::Keys;
 use crate::mail::{Post, Tally};
 use crate::monitoring::{Health, MonitoringSettings};
 use crate::nodes::Bulletin;
+use crate::notifications::{self, Lanes};
 use crate::passwords::Passwords;
 use crate::signing_keys::Signers;
 
@@ -46,6 +47,8 @@ pub struct Settings {
     pub post: Option<Post>,
     /// Calls addresses that users configure.
     pub connector: Connector,
+    /// Whether this process delivers notifications; if not, those that serve do.
+    pub notifies: bool,
     /// The tokens that are signed here.
     pub jwt: JwtSettings,
     /// Sessions.
@@ -131,6 +134,9 @@ struct Inner {
     seal_wanted: Notify,
     mark_wanted: Notify,
     mail_wanted: Notify,
+    dispatch_wanted: Notify,
+    deliveries_wanted: Notify,
+    lanes: Lanes,
     requests: Arc<Semaphore>,
 }
 
@@ -164,6 +170,9 @@ impl Authority {
                 seal_wanted: Notify::new(),
                 mark_wanted: Notify::new(),
                 mail_wanted: Notify::new(),
+                dispatch_wanted: Notify::new(),
+                deliveries_wanted: Notify::new(),
+                lanes: Lanes::default(),
                 requests: Arc::new(Semaphore::new(MAX_REQUESTS)),
             }),
         }
@@ -280,6 +289,23 @@ impl Authority {
         &self.inner.mail_wanted
     }
 
+    pub(crate) fn dispatch_wanted(&self) -> &Notify {
+        &self.inner.dispatch_wanted
+    }
+
+    pub(crate) fn deliveries_wanted(&self) -> &Notify {
+        &self.inner.deliveries_wanted
+    }
+
+    pub(crate) fn lanes(&self) -> &Lanes {
+        &self.inner.lanes
+    }
+
+    /// What this node knows of its deliveries of notifications.
+    pub fn notifications(&self) -> &notifications::Tally {
+        self.inner.lanes.tally()
+    }
+
     pub(crate) fn mark_wanted(&self) -> &Notify {
         &self.inner.mark_wanted
     }
@@ -302,6 +328,18 @@ impl Authority {
 
     pub(crate) fn new_alert_id(&self) -> AlertId {
         AlertId::generate(self.now(), entropy::id())
+    }
+
+    pub(crate) fn new_channel_id(&self) -> ChannelId {
+        ChannelId::generate(self.now(), entropy::id())
+    }
+
+    pub(crate) fn new_subscription_id(&self) -> SubscriptionId {
+        SubscriptionId::generate(self.now(), entropy::id())
+    }
+
+    pub(crate) fn new_delivery_id(&self) -> DeliveryId {
+        DeliveryId::generate(self.now(), entropy::id())
     }
 
     pub(crate) fn new_event_id(&self) -> EventId {

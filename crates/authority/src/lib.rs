@@ -32,6 +32,7 @@ pub mod mail;
 pub mod memberships;
 pub mod monitoring;
 pub mod nodes;
+pub mod notifications;
 pub mod passwords;
 pub mod personal_tokens;
 pub mod publishers;

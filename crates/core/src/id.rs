@@ -76,6 +76,12 @@ ids! {
     JournalId;
     /// Something that somebody should look at.
     AlertId;
+    /// A way by which alerts leave.
+    ChannelId;
+    /// Who is told of which events.
+    SubscriptionId;
+    /// Something that is told to somebody.
+    DeliveryId;
     /// A change that nodes are asked to confirm.
     ChangeId;
 }

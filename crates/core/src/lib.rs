@@ -15,6 +15,7 @@ pub mod key;
 pub mod limits;
 pub mod metadata;
 pub mod name;
+pub mod notification;
 pub mod password;
 pub mod principal;
 pub mod publisher;
@@ -34,13 +35,14 @@ pub use grant::{
     Account, Bonds, Bounds, Claimed, Epochs, Grant, LEEWAY_SECONDS, Owner, RoleHeld, Standing, Tenancy,
 };
 pub use id::{
-    AlertId, CredentialId, EventId, NodeId, PublisherId, RoleId, ServiceAccountId, SessionId, SigningKeyId,
-    UserId,
+    AlertId, ChannelId, CredentialId, DeliveryId, EventId, NodeId, PublisherId, RoleId, ServiceAccountId,
+    SessionId, SigningKeyId, SubscriptionId, UserId,
 };
 pub use key::{ExternalIdentity, GrantKey, Mapping, Wanted};
 pub use limits::{Budget, MAX_BUDGETS, RateLimits, Window};
 pub use metadata::Metadata;
 pub use name::{CredentialName, Name};
+pub use notification::{ChannelKind, DeliveryState, DigestPeriod, EventTypes};
 pub use password::{PasswordHash, PlainPassword};
 pub use principal::{Actor, ActorKind, ActorRef, Bearing, CredentialKind, PrincipalKind, ServiceType};
 pub use publisher::{PersonalTokenPolicy, PublisherSettings};

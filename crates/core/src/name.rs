@@ -35,7 +35,7 @@ pub enum NameError {
 }
 
 /// Invisible and direction-changing characters (Unicode `Bidi_Control`, zero-width, separators, tags).
-pub(crate) fn is_hidden(c: char) -> bool {
+pub fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{00AD}' | '\u{061C}' | '\u{180E}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}'

@@ -315,6 +315,7 @@ fn settings(config: &Config, part: &Part) -> anyhow::Result<Settings> {
             session_days: config.sessions.session_days,
         },
         post: post(config, part)?,
+        notifies: matches!(part, Part::Serves(_)),
         connector: Connector::new(config.notifications.allowed_networks.as_slice())?,
         monitoring: monitoring(config, part),
     })

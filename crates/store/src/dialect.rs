@@ -65,6 +65,8 @@ pub(crate) fn registry() -> Vec<&'static Statement> {
     [
         crate::alerts::STATEMENTS,
         crate::authentication_events::STATEMENTS,
+        crate::deliveries::STATEMENTS,
+        crate::event_subscriptions::STATEMENTS,
         crate::expiry::STATEMENTS,
         crate::changes_made::STATEMENTS,
         crate::external_identities::STATEMENTS,
@@ -82,6 +84,7 @@ pub(crate) fn registry() -> Vec<&'static Statement> {
         crate::memberships::scopes::STATEMENTS,
         crate::mailed_tokens::STATEMENTS,
         crate::nodes::STATEMENTS,
+        crate::notification_channels::STATEMENTS,
         crate::outbox::STATEMENTS,
         crate::personal_tokens::STATEMENTS,
         crate::personal_tokens::approvals::STATEMENTS,

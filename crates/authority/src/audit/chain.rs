@@ -133,6 +133,8 @@ pub async fn seal(authority: &Authority) -> Result<usize, Fault> {
     let mut tx = authority.store().begin().await?;
     leases::release(tx.conn(), SEALER, authority.node(), fencing).await?;
     tx.commit().await?;
+    // What has a place in the trail is told to those who are to hear of it.
+    authority.dispatch_wanted().notify_one();
     sealed
 }
 

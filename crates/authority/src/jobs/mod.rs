@@ -9,8 +9,10 @@ mod sweep;
 
 use std::time::Duration;
 
-use keywright_core::NodeId;
-use keywright_store::{Conn, StoreError, leases, outbox, platform, security_events, service_tokens};
+use keywright_core::{NodeId, Timestamp};
+use keywright_store::{
+    Conn, StoreError, deliveries, leases, outbox, platform, security_events, service_tokens,
+};
 use keywright_verify::clock::boot_micros;
 use tokio::sync::Notify;
 use tracing::warn;
@@ -25,7 +27,7 @@ pub use self::sweep::sweep;
 use crate::audit::chain;
 use crate::authority::Authority;
 use crate::fault::Fault;
-use crate::{cleanup, journals, mail, monitoring, sessions, signing_keys};
+use crate::{cleanup, journals, mail, monitoring, notifications, sessions, signing_keys};
 
 /// Rows marked, or forgotten, in one transaction.
 const SLICE: u32 = 2_000;
@@ -55,6 +57,10 @@ enum Job {
     Sessions,
     /// Delivers mail.
     Mail,
+    /// Writes the deliveries of what happened.
+    Dispatch,
+    /// Delivers notifications.
+    Notify,
     /// Switches off and removes credentials that are over, and forgets old alerts.
     Credentials,
     /// Tells which credentials end soon.
@@ -66,7 +72,7 @@ enum Job {
 }
 
 impl Job {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 14] = [
         Self::Seal,
         Self::Mark,
         Self::Sweep,
@@ -75,6 +81,8 @@ impl Job {
         Self::SigningKeys,
         Self::Sessions,
         Self::Mail,
+        Self::Dispatch,
+        Self::Notify,
         Self::Credentials,
         Self::Monitor,
         Self::ResolveExpiry,
@@ -91,6 +99,8 @@ impl Job {
             Self::SigningKeys => signing_keys::KEEPER,
             Self::Sessions => sessions::CLEANER,
             Self::Mail => mail::JOB,
+            Self::Dispatch => notifications::DISPATCHER,
+            Self::Notify => notifications::DELIVERER,
             Self::Credentials => cleanup::CLEANER,
             Self::Monitor => monitoring::MONITOR,
             Self::ResolveExpiry => monitoring::RESOLVER,
@@ -102,7 +112,7 @@ impl Job {
     fn interval(self, authority: &Authority) -> Option<Duration> {
         let monitoring = authority.settings().monitoring.as_ref();
         let seconds = match self {
-            Self::Seal => 1,
+            Self::Seal | Self::Dispatch | Self::Notify => 1,
             Self::Mark => 30,
             Self::Sweep | Self::SigningKeys => 60,
             Self::KeepEvents | Self::Sessions | Self::Credentials => 3_600,
@@ -124,7 +134,9 @@ impl Job {
             Self::Credentials => Some(cleanup::CLEANER),
             Self::Monitor | Self::ResolveExpiry => Some(monitoring::MONITOR),
             Self::Health => Some(monitoring::HEALTH),
-            Self::Mark | Self::Journals | Self::SigningKeys | Self::Mail => None,
+            Self::Mark | Self::Journals | Self::SigningKeys | Self::Mail | Self::Dispatch | Self::Notify => {
+                None
+            }
         }
     }
 
@@ -138,6 +150,8 @@ impl Job {
                 service_tokens::count_below_epoch(conn, epoch).await?
             }
             Self::Mail => outbox::waiting(conn).await?.count,
+            Self::Dispatch => notifications::behind(conn).await?,
+            Self::Notify => deliveries::waiting(conn, Timestamp::EPOCH).await?.count,
             _ => return Ok(None),
         }))
     }
@@ -147,6 +161,8 @@ impl Job {
             Self::Seal => Some(authority.seal_wanted()),
             Self::Mark => Some(authority.mark_wanted()),
             Self::Mail => Some(authority.mail_wanted()),
+            Self::Dispatch => Some(authority.dispatch_wanted()),
+            Self::Notify => Some(authority.deliveries_wanted()),
             _ => None,
         }
     }
@@ -161,6 +177,8 @@ impl Job {
             Self::SigningKeys => signing_keys::keep(authority).await,
             Self::Sessions => sessions::clean_up(authority).await,
             Self::Mail => mail::deliver_in_background(authority).await,
+            Self::Dispatch => notifications::dispatch_in_background(authority).await,
+            Self::Notify => notifications::deliver_in_background(authority).await,
             Self::Credentials => cleanup::clean_credentials(authority).await,
             Self::Monitor => monitoring::watch(authority).await,
             Self::ResolveExpiry => monitoring::resolve(authority).await,

@@ -7,7 +7,7 @@ use super::{Lease, SLICE};
 use crate::authority::Authority;
 use crate::fault::Fault;
 use crate::idempotency::{LIFE_SECONDS, SECRET_LIFE_SECONDS};
-use crate::mail;
+use crate::{mail, notifications};
 
 /// The lease of the job.
 pub(super) const SWEEPER: &str = "idempotency sweeper";
@@ -22,7 +22,7 @@ pub async fn sweep(authority: &Authority) -> Result<u64, Fault> {
     let Some(lease) = Lease::take(authority, SWEEPER).await? else { return Ok(0) };
     let answers =
         sweep_all(authority, Step::Erase, now).await? + sweep_all(authority, Step::Forget, now).await?;
-    let swept = answers + mail::forget(authority, now).await?;
+    let swept = answers + mail::forget(authority, now).await? + notifications::forget(authority, now).await?;
     lease.release(authority).await?;
     Ok(swept)
 }

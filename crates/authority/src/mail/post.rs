@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use keywright_core::EmailAddress;
 use lettre::message::{Mailbox, Message};
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Tls, TlsParameters};
@@ -19,7 +20,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::letter::Letter;
-use super::render::{Rendered, message, render};
+use super::render::{Rendered, message, note, render, render_note};
 
 /// Longest time for each step of a delivery.
 const STEP_TIMEOUT: Duration = Duration::from_secs(15);
@@ -148,17 +149,43 @@ impl Post {
         let words = render(letter, self.base_url()).map_err(|error| broken(error.to_string()))?;
         let message = message(letter, &words, &self.inner.from, id)
             .map_err(|_| broken("the message cannot be written".to_owned()))?;
-        if let Some(folder) = self.inner.folder.clone() {
-            let bytes = message.formatted();
-            let written = tokio::task::spawn_blocking(move || write(&folder, id, &bytes)).await;
-            written
-                .map_err(|error| error.to_string())
-                .and_then(|written| written.map_err(|error| error.to_string()))
-                .map_err(|reason| Failed { reason: format!("mail.folder: {reason}"), for_good: false })?;
-        }
+        self.write_into_folder(&message, id).await?;
         if first && self.inner.told_in_log.load(Ordering::Relaxed) {
             tell(letter, &words);
         }
+        self.by_smtp(message).await
+    }
+
+    /// Delivers a note to several people at once by every way that there is.
+    ///
+    /// # Errors
+    /// In words without an address.
+    pub(crate) async fn deliver_note(
+        &self,
+        to: &[EmailAddress],
+        subject: &str,
+        paragraphs: &[String],
+        id: Uuid,
+    ) -> Result<(), String> {
+        let words = render_note(subject, paragraphs).map_err(|error| error.to_string())?;
+        let message =
+            note(to, &words, &self.inner.from, id).map_err(|_| "the message cannot be written".to_owned())?;
+        let reason = |failed: Failed| failed.reason;
+        self.write_into_folder(&message, id).await.map_err(reason)?;
+        self.by_smtp(message).await.map_err(reason)
+    }
+
+    async fn write_into_folder(&self, message: &Message, id: Uuid) -> Result<(), Failed> {
+        let Some(folder) = self.inner.folder.clone() else { return Ok(()) };
+        let bytes = message.formatted();
+        let written = tokio::task::spawn_blocking(move || write(&folder, id, &bytes)).await;
+        written
+            .map_err(|error| error.to_string())
+            .and_then(|written| written.map_err(|error| error.to_string()))
+            .map_err(|reason| Failed { reason: format!("mail.folder: {reason}"), for_good: false })
+    }
+
+    async fn by_smtp(&self, message: Message) -> Result<(), Failed> {
         match &self.inner.smtp {
             Some(smtp) => by_smtp(smtp, message).await,
             None => Ok(()),

@@ -1,12 +1,13 @@
 //! Letters in words, as text and as HTML, and as a message (RFC 5322).
 
 use askama::Template;
+use keywright_core::EmailAddress;
 use lettre::Address;
 use lettre::message::header::{ContentType, HeaderName, HeaderValue};
-use lettre::message::{Mailbox, Message, MultiPart, SinglePart};
+use lettre::message::{Mailbox, Message, MessageBuilder, MultiPart, SinglePart};
 use uuid::Uuid;
 
-use super::letter::Letter;
+use super::letter::{Letter, Locale};
 use super::texts::words;
 
 /// A link and its label.
@@ -71,8 +72,30 @@ pub fn render(letter: &Letter, base_url: &str) -> Result<Rendered, askama::Error
         action,
         closing: words.closing,
     };
-    let (text, html) = (Text { letter: &shown }.render()?, Html { letter: &shown }.render()?);
-    Ok(Rendered { subject: shown.subject, text, html, link: shown.action.map(|action| action.url) })
+    shown.rendered()
+}
+
+/// Puts a note into words: paragraphs of which each is on one line, to nobody by name.
+///
+/// # Errors
+/// As the templates: never with those that there are.
+pub(super) fn render_note(subject: &str, paragraphs: &[String]) -> Result<Rendered, askama::Error> {
+    let shown = Shown {
+        language: Locale::English.as_str(),
+        subject: one_line(subject),
+        greeting: "Hello,".to_owned(),
+        paragraphs: paragraphs.iter().map(|paragraph| one_line(paragraph)).collect(),
+        action: None,
+        closing: "This message was sent by Keywright, by a notification channel.",
+    };
+    shown.rendered()
+}
+
+impl Shown {
+    fn rendered(self) -> Result<Rendered, askama::Error> {
+        let (text, html) = (Text { letter: &self }.render()?, Html { letter: &self }.render()?);
+        Ok(Rendered { subject: self.subject, text, html, link: self.action.map(|action| action.url) })
+    }
 }
 
 /// What others chose, such as the name of a publisher, begins no line of its own.
@@ -89,14 +112,36 @@ pub(super) fn message(
 ) -> Result<Message, Box<dyn std::error::Error + Send + Sync>> {
     let to = Address::new(letter.to.local(), letter.to.domain())?;
     let name = letter.name.as_ref().map(|name| one_line(name.as_str()));
+    compose([Mailbox::new(name, to)], words, from, id)
+}
+
+/// The same for a note to several people.
+pub(super) fn note(
+    to: &[EmailAddress],
+    words: &Rendered,
+    from: &Mailbox,
+    id: Uuid,
+) -> Result<Message, Box<dyn std::error::Error + Send + Sync>> {
+    let to: Result<Vec<_>, _> = to
+        .iter()
+        .map(|to| Address::new(to.local(), to.domain()).map(|address| Mailbox::new(None, address)))
+        .collect();
+    compose(to?, words, from, id)
+}
+
+fn compose(
+    to: impl IntoIterator<Item = Mailbox>,
+    words: &Rendered,
+    from: &Mailbox,
+    id: Uuid,
+) -> Result<Message, Box<dyn std::error::Error + Send + Sync>> {
     let body = MultiPart::alternative()
         .singlepart(SinglePart::builder().header(ContentType::TEXT_PLAIN).body(words.text.clone()))
         .singlepart(SinglePart::builder().header(ContentType::TEXT_HTML).body(words.html.clone()));
     // RFC 3834 §5: nobody's absence is to answer this.
     let automatic = HeaderName::new_from_ascii_str("Auto-Submitted");
-    Ok(Message::builder()
-        .from(from.clone())
-        .to(Mailbox::new(name, to))
+    let message = to.into_iter().fold(Message::builder().from(from.clone()), MessageBuilder::to);
+    Ok(message
         .subject(words.subject.as_str())
         .message_id(Some(format!("<{id}@{}>", from.email.domain())))
         .raw_header(HeaderValue::new(automatic, "auto-generated".to_owned()))

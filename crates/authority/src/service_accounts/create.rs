@@ -92,8 +92,8 @@ async fn make(
     Held::keep_made(held, tx.conn(), &call.actor, row, now).await
 }
 
-/// The publisher of the new account. To whoever belongs to one, or acts for one, there is no other.
-async fn publisher(
+/// The publisher of what is made. To whoever belongs to one, or acts for one, there is no other.
+pub(crate) async fn publisher(
     conn: Conn<'_>,
     call: &Call,
     asked: Option<PublisherId>,

@@ -55,6 +55,7 @@ pub(crate) fn settings() -> Settings {
         sessions: SessionSettings::default(),
         stale_grace: Duration::from_mins(1),
         post: None,
+        notifies: true,
         connector: Connector::new(&["127.0.0.0/8".parse().unwrap()]).unwrap(),
         monitoring: Some(MonitoringSettings::default()),
     }

@@ -12,8 +12,8 @@ use super::scanner_rules::ScannerRules;
 use super::serve::Serve;
 use super::verify::Verify;
 use super::{
-    account, alert, ci_event::CiEvent, configuration, events, journal, keys, leak, pat, publisher, role,
-    sessions, token, user,
+    account, alert, channel, ci_event::CiEvent, configuration, events, journal, keys, leak, pat, publisher,
+    role, sessions, subscription, token, user,
 };
 
 /// What is said below the list of commands.
@@ -74,6 +74,16 @@ pub(crate) enum Noun {
     Role {
         #[command(subcommand)]
         verb: role::Command,
+    },
+    /// Ways by which alerts leave: create, list, show, update, delete, test, deliveries, retry
+    Channel {
+        #[command(subcommand)]
+        verb: channel::Command,
+    },
+    /// Who is told of which events: create, list, show, update, delete, deliveries, retry
+    Subscription {
+        #[command(subcommand)]
+        verb: subscription::Command,
     },
     /// Logins of users: list, end, end-all
     Session {

@@ -84,11 +84,15 @@ async fn rekey(globals: &Globals, output: &Output) -> Outcome {
     settings::require(&loaded)?;
     let sealed = crate::admin::rekey(&loaded).await.map_err(|error| Failure::from_chain(&error))?;
     if output.json {
-        return output.value(&json!({ "signing_keys": sealed.signing_keys, "mails": sealed.mails }));
+        return output.value(&json!({ "signing_keys": sealed.signing_keys, "mails": sealed.mails, "channels": sealed.channels }));
     }
     let keys = counted(usize::try_from(sealed.signing_keys).unwrap_or(usize::MAX), "signing key");
     let mails = counted(usize::try_from(sealed.mails).unwrap_or(usize::MAX), "waiting mail");
-    output.note(&format!("sealed {keys} and {mails} anew: the other master keys are not needed to run"));
+    let channels =
+        counted(usize::try_from(sealed.channels).unwrap_or(usize::MAX), "notification destination");
+    output.note(&format!(
+        "sealed {keys}, {mails} and {channels} anew: the other master keys are not needed to run"
+    ));
     output.note("to check the audit trail from before, keep them behind the first, or their audit keys");
     Ok(())
 }

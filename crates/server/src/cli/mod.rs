@@ -7,12 +7,14 @@
 mod account;
 mod alert;
 mod bootstrap;
+mod channel;
 mod ci_event;
 mod cleanup;
 mod command;
 mod configuration;
 mod connect;
 mod credentials;
+mod deliveries;
 mod doctor;
 mod duration;
 mod emergency;
@@ -35,6 +37,7 @@ mod serve;
 mod session;
 mod sessions;
 mod settings;
+mod subscription;
 mod system;
 mod token;
 pub mod transport;
@@ -118,6 +121,12 @@ fn dispatch(cli: &Cli, output: &Output) -> Outcome {
             ask(globals, output, Caller::Token, async |session| verb.run(session).await)
         }
         Noun::Alert { verb } => ask(globals, output, Caller::Token, async |session| verb.run(session).await),
+        Noun::Channel { verb } => {
+            ask(globals, output, Caller::Token, async |session| verb.run(session).await)
+        }
+        Noun::Subscription { verb } => {
+            ask(globals, output, Caller::Token, async |session| verb.run(session).await)
+        }
         Noun::Publisher { verb } => {
             ask(globals, output, Caller::Token, async |session| verb.run(session).await)
         }

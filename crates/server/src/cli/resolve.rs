@@ -58,6 +58,20 @@ pub(crate) async fn account_if_named(
     }
 }
 
+/// The object with that name, in the list at `path`, or id.
+pub(crate) async fn named(
+    session: &Session<'_>,
+    path: &str,
+    noun: &str,
+    identifier: &str,
+) -> Result<Uuid, Failure> {
+    if let Ok(id) = Uuid::try_parse(identifier.trim()) {
+        return Ok(id);
+    }
+    let named = session.list(&Request::get(path).with("name", identifier), false).await?;
+    only(noun, identifier, "id", named.items().iter())
+}
+
 /// The role with that name, among those of the publisher, or id.
 pub(crate) async fn role(
     session: &Session<'_>,

@@ -90,9 +90,9 @@ permissions! {
     UsersAdmin = Some("users:admin"), Publisher;
     /// Make personal tokens for oneself.
     PersonalTokensWrite = Some("personal_tokens:write"), Publisher;
-    /// See alerts.
+    /// See alerts, channels and subscriptions.
     MonitoringRead = Some("monitoring:read"), Publisher;
-    /// Acknowledge and resolve alerts.
+    /// Manage alerts, channels and subscriptions.
     MonitoringAdmin = Some("monitoring:admin"), Publisher;
     /// Write CI/CD events.
     AuditLog = Some("audit_log"), Publisher;

@@ -12,8 +12,9 @@ use utoipa_axum::routes;
 use super::answer::json;
 use super::input::NoQuery;
 use super::{
-    App, BASE, accounts, alerts, analytics, audit, auth, leaks, members, metrics, personal_tokens,
-    publishers, roles, service_accounts, sessions, signing_keys, system, tokens, users,
+    App, BASE, accounts, alerts, analytics, audit, auth, event_subscriptions, leaks, members, metrics,
+    notification_channels, personal_tokens, publishers, roles, service_accounts, sessions, signing_keys,
+    system, tokens, users,
 };
 
 #[derive(OpenApi)]
@@ -36,6 +37,8 @@ use super::{
         (name = "accounts", description = "What people do with their own accounts"),
         (name = "publishers", description = "The tenants, what they set for themselves, and their members"),
         (name = "roles", description = "What members of a publisher may do"),
+        (name = "notification channels", description = "Ways by which alerts leave"),
+        (name = "event subscriptions", description = "Who is told of which events"),
         (name = "analytics", description = "How credentials are used"),
         (name = "alerts", description = "What somebody should look at"),
         (name = "leaks", description = "Credentials that were found where they should not be"),
@@ -84,6 +87,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .merge(service_account_routes())
         .merge(people())
         .merge(alert_routes())
+        .merge(notification_routes())
         .routes(routes!(accounts::accept::accept))
         .routes(routes!(accounts::password::change))
         .routes(routes!(accounts::password::reset))
@@ -175,6 +179,27 @@ fn alert_routes() -> OpenApiRouter<App> {
         .routes(routes!(alerts::get::get))
         .routes(routes!(alerts::acknowledge::acknowledge))
         .routes(routes!(alerts::resolve::resolve))
+}
+
+fn notification_routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(notification_channels::list::list, notification_channels::create::create))
+        .routes(routes!(
+            notification_channels::get::get,
+            notification_channels::update::update,
+            notification_channels::delete::delete
+        ))
+        .routes(routes!(notification_channels::test::test))
+        .routes(routes!(notification_channels::deliveries::list))
+        .routes(routes!(notification_channels::deliveries::retry))
+        .routes(routes!(event_subscriptions::list::list, event_subscriptions::create::create))
+        .routes(routes!(
+            event_subscriptions::get::get,
+            event_subscriptions::update::update,
+            event_subscriptions::delete::delete
+        ))
+        .routes(routes!(event_subscriptions::deliveries::list))
+        .routes(routes!(event_subscriptions::deliveries::retry))
 }
 
 /// Personal tokens, and users.

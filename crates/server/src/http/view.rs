@@ -2,6 +2,7 @@
 
 mod accounts;
 mod alerts;
+mod notifications;
 mod personal_tokens;
 mod publishers;
 mod users;
@@ -23,6 +24,10 @@ use serde_json::{Map, Value};
 
 pub use accounts::{allowlist, rate_limits, scopes, service_account, stored_service_type};
 pub use alerts::{alert, stored_alert_kind, stored_alert_state, stored_severity};
+pub use notifications::{
+    delivery, event_subscription, notification_channel, stored_alert_kinds, stored_channel_kind,
+    stored_delivery_state, stored_digest_period,
+};
 pub use personal_tokens::personal_token;
 pub use publishers::{member, publisher, publisher_settings, role};
 pub use users::{spoken, stored_status, user};

@@ -122,7 +122,7 @@ fn every_file_crate_and_name_in_code_that_is_named_exists() {
             ("`stampers.rs`", "stampers.rs"),
             ("`-p keywright-stores`", "keywright-stores"),
             ("`keywright_verify::hourglass`", "hourglass"),
-            ("`Verifier::resolves`", "resolves"),
+            ("`Verifier::unravels`", "unravels"),
             ("`GrantSources`", "GrantSources"),
             ("`take_two()`", "take_two"),
         ],

@@ -6,7 +6,7 @@ use keywright_core::Scope;
 use serde_json::{Value, json};
 
 use crate::harness::logins::{PASSWORD, Session};
-use crate::harness::{Answer, Caller, Minted, Operation, TestApp, on_both_engines, operations};
+use crate::harness::{Answer, Caller, Minted, Operation, TestApp, eventually, on_both_engines, operations};
 
 on_both_engines![
     without_a_credential_every_operation_is_refused,
@@ -167,9 +167,28 @@ const PERMISSIONS: &[(&str, &str)] = &[
     ("list_user_sessions", "users:read"),
     ("end_user_sessions", "users:admin"),
     ("list_signing_keys", "keys:admin"),
+    ("list_notification_channels", "monitoring:read"),
+    ("get_notification_channel", "monitoring:read"),
+    ("create_notification_channel", "monitoring:admin"),
+    ("update_notification_channel", "monitoring:admin"),
+    ("delete_notification_channel", "monitoring:admin"),
+    ("test_notification_channel", "monitoring:admin"),
+    ("list_notification_channel_deliveries", "monitoring:read"),
+    ("retry_notification_channel_delivery", "monitoring:admin"),
+    ("list_event_subscriptions", "monitoring:read"),
+    ("get_event_subscription", "monitoring:read"),
+    ("create_event_subscription", "monitoring:admin"),
+    ("update_event_subscription", "monitoring:admin"),
+    ("delete_event_subscription", "monitoring:admin"),
+    ("list_event_subscription_deliveries", "monitoring:read"),
+    ("retry_event_subscription_delivery", "monitoring:admin"),
     ("rotate_signing_key", "keys:admin"),
     ("revoke_signing_key", "keys:admin"),
 ];
+
+/// What some of these ask for besides: nobody has others told of events who may not read them.
+const BESIDES: &[(&str, &str)] =
+    &[("create_event_subscription", "audit:read"), ("update_event_subscription", "audit:read")];
 
 /// Every permission of Keywright's own, but for those that include others.
 const ALL: [&str; 20] = [
@@ -236,6 +255,10 @@ struct Targets {
     key: Option<String>,
     /// A personal token of the member.
     personal: String,
+    /// A channel or a subscription.
+    listener: Value,
+    /// One of its deliveries.
+    delivery: String,
 }
 
 impl Targets {
@@ -279,7 +302,8 @@ impl Targets {
         if operation.path.contains("/tokens") && !member.is_empty() {
             personal = app.personal_token(member.parse().unwrap(), "target").await;
         }
-        Self { number, token, account, publisher, role, member, stranger, key, personal }
+        let (listener, delivery) = listener(app, operation, &name).await;
+        Self { number, token, account, publisher, role, member, stranger, key, personal, listener, delivery }
     }
 
     /// The path of the operation, about these objects.
@@ -290,12 +314,15 @@ impl Targets {
             () if about("/users/me/tokens") => &self.personal,
             () if about("/publishers/") => self.publisher["id"].as_str().unwrap(),
             () if about("/users/") => &self.member,
+            () if about("/notification-channels/") || about("/event-subscriptions/") => {
+                self.listener["id"].as_str().unwrap()
+            }
             () if about("/roles/") => self.role["id"].as_str().unwrap(),
             () => self.key.as_deref().unwrap_or(&self.token.id),
         };
         let path = operation.path.replace("{id}", object).replace("{user_id}", &self.member);
         let token = if about("/service-accounts/") { &self.token.id } else { &self.personal };
-        let path = path.replace("{token_id}", token);
+        let path = path.replace("{token_id}", token).replace("{delivery_id}", &self.delivery);
         assert!(!path.contains('{'), "{path}: say in this file what stands there");
         path.strip_prefix("/api/v1").unwrap_or(&path).to_owned()
     }
@@ -351,8 +378,13 @@ impl Targets {
             "rotate_personal_token" => json!({"reason": "r"}),
             "create_publisher" => json!({"name": format!("made {number}")}),
             "create_role" => json!({"name": "made", "permissions": []}),
+            "create_notification_channel" => json!({"name": format!("made {number}"), "kind": "log"}),
+            "create_event_subscription" => json!({"name": format!("made {number}"),
+                "url": "https://hooks.example.com/", "event_types": ["session.reuse_detected"]}),
             "add_member" => json!({"user_id": self.stranger, "role_id": self.role["id"]}),
             "update_me"
+            | "update_notification_channel"
+            | "update_event_subscription"
             | "update_personal_token"
             | "revoke_personal_tokens"
             | "clean_up_personal_tokens"
@@ -371,6 +403,36 @@ impl Targets {
             other => panic!("{other}: say in this file what its body is"),
         })
     }
+}
+
+/// A channel or a subscription with a delivery, for operations about one.
+async fn listener(app: &TestApp, operation: &Operation, name: &str) -> (Value, String) {
+    let body = json!({"name": name, "kind": "log", "url": "http://127.0.0.1:9/", "event_types": ["*"]});
+    let part =
+        |fields: [&str; 2]| json!({"name": name, fields[0]: body[fields[0]], fields[1]: body[fields[1]]});
+    let (path, body) = if operation.path.contains("/notification-channels/") {
+        ("/notification-channels", part(["name", "kind"]))
+    } else if operation.path.contains("/event-subscriptions/") {
+        ("/event-subscriptions", part(["url", "event_types"]))
+    } else {
+        return (Value::Null, String::new());
+    };
+    let made = app.admin().post(path, body).await.expect(201);
+    let path = format!("{path}/{}", made["id"].as_str().unwrap());
+    if !operation.path.contains("{delivery_id}") {
+        return (made, String::new());
+    }
+    if path.starts_with("/notification") {
+        app.admin().post(&format!("{path}/test"), json!({})).await.expect(200);
+    }
+    // A subscription hears of its own making.
+    let mut delivery = Value::Null;
+    eventually("there is a delivery", async || {
+        delivery = app.admin().get(&format!("{path}/deliveries")).await.expect(200)["items"][0].clone();
+        delivery.is_object()
+    })
+    .await;
+    (made, delivery["id"].as_str().unwrap().to_owned())
 }
 
 /// Calls an operation about objects of its own.
@@ -454,7 +516,8 @@ async fn without_its_permission_every_operation_is_refused(app: &TestApp) {
 
 async fn with_its_permission_alone_every_operation_is_carried_out(app: &TestApp) {
     for operation in guarded() {
-        let permissions: Vec<_> = permission(&operation).into_iter().collect();
+        let besides = BESIDES.iter().filter(|(id, _)| *id == operation.id).map(|(_, besides)| *besides);
+        let permissions: Vec<_> = permission(&operation).into_iter().chain(besides).collect();
         let caller = app.caller_named(&format!("only that of {}", operation.id), &permissions).await;
         let answer = call(app, &caller, &operation).await;
         if USERS.contains(&operation.id.as_str()) || is_personal(&operation) {

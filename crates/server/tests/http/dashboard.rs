@@ -45,6 +45,7 @@ async fn exported(app: &TestApp) -> BTreeSet<String> {
             "keywright_listener_lag_seconds",
             "keywright_job_last_success",
             "keywright_mail_queued",
+            "keywright_notifications_queued",
             "keywright_issuer_keys_age_seconds",
             "keywright_http_request_duration_seconds_count",
         ]

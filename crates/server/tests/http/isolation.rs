@@ -78,8 +78,18 @@ impl Victim {
             [people.publisher, people.user, people.role, people.session].map(|id| id.to_string()).into();
         ids.extend([id(&role).to_owned(), id(&spare).to_owned(), user, token.id, script]);
         ids.extend([alert, platforms_alert]);
+        let channel = json!({"name": "Victim's channel", "kind": "log", "publisher_id": people.publisher});
+        let channel = app.admin().post("/notification-channels", channel).await.expect(201);
+        let subscription = json!({"name": "Victim's subscription", "url": "https://hooks.example.com/",
+            "event_types": ["session.reuse_detected"], "publisher_id": people.publisher});
+        let subscription = app.admin().post("/event-subscriptions", subscription).await.expect(201);
+        let tested = format!("/notification-channels/{}/test", id(&channel));
+        let delivery = app.admin().post(&tested, json!({})).await.expect(200);
+        ids.extend([id(&channel), id(&subscription), id(&delivery)].map(str::to_owned));
         ids.extend([id(&own).to_owned(), id(&platforms).to_owned(), partners.id.clone()]);
         let names = [
+            "Victim's channel",
+            "Victim's subscription",
             "Victim's partner",
             "Platform's partner",
             "Partner's token",
@@ -243,8 +253,10 @@ fn sample(name: &str, schema: &Value) -> Value {
     let kind = schema["type"].as_str().or_else(|| schema["type"][0].as_str());
     match (kind.unwrap_or("object"), schema["format"].as_str()) {
         ("string", Some("date-time")) => json!("2399-01-01T00:00:00Z"),
+        ("string", _) if name == "url" => json!("https://hooks.example.com/"),
         ("string", _) if name.ends_with("email") => json!("somebody@stranger.example"),
         ("string", _) => json!("x"),
+        ("array", _) if name == "event_types" => json!(["*"]),
         ("integer", _) => schema["minimum"].clone(),
         ("boolean", _) => json!(true),
         ("array", _) if schema["minItems"] == 1 => json!([{}]),

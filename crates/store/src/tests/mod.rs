@@ -10,6 +10,7 @@ mod logins;
 mod mail;
 mod members;
 mod migrations;
+mod notices;
 mod notifications;
 mod parity;
 mod partitions;

@@ -298,6 +298,7 @@ fn configuration(url: &str, folder: &TempDir, settings: &[(&str, &str)]) -> Conf
         ("server.workers", "2"),
         ("server.public_url", "https://auth.example.com"),
         ("mail.folder", &mail),
+        ("notifications.allowed_networks", "127.0.0.0/8"),
     ];
     // Some can only be said in a file: the text of one.
     let text = settings.iter().find(|(key, _)| *key == "file").map(|(_, text)| *text);

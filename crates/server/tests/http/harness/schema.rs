@@ -201,6 +201,12 @@ fn fits_pattern(text: &str, pattern: &str) -> bool {
         }
         "^sk_[0-9a-f]{64}$" => is_hex(text.strip_prefix("sk_"), 64),
         "^pat_[0-9a-f]{72}$" => is_hex(text.strip_prefix("pat_"), 72),
+        r"^whsec_[A-Za-z0-9+/]{43}=$" => {
+            let digits = text.strip_prefix("whsec_").and_then(|rest| rest.strip_suffix('='));
+            digits.is_some_and(|digits| {
+                digits.len() == 43 && digits.bytes().all(|b| b.is_ascii_alphanumeric() || b"+/".contains(&b))
+            })
+        }
         other => panic!("the pattern {other} is not known to this check"),
     }
 }

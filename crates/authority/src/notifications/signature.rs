@@ -1,0 +1,62 @@
+//! Signatures of webhooks, by the Standard Webhooks specification, version `v1`: HMAC-SHA-256 under a secret that
+//! both sides know, over id, time and body.
+
+use aws_lc_rs::hmac;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use keywright_core::{PlainToken, Timestamp};
+use zeroize::Zeroizing;
+
+use crate::entropy;
+
+/// What a secret begins with.
+const PREFIX: &str = "whsec_";
+
+/// A new secret: `whsec_` and 32 random bytes in base64.
+pub fn new_secret() -> PlainToken {
+    let bytes = entropy::token();
+    let mut text = Zeroizing::new(PREFIX.to_owned());
+    text.push_str(&Zeroizing::new(STANDARD.encode(bytes.as_slice())));
+    PlainToken::from_sealed(text)
+}
+
+/// The header `webhook-signature` of a message; `None` when the secret is none.
+pub fn sign(secret: &str, id: &str, at: Timestamp, body: &[u8]) -> Option<String> {
+    let bytes = Zeroizing::new(STANDARD.decode(secret.strip_prefix(PREFIX)?).ok()?);
+    let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, &bytes));
+    context.update(format!("{id}.{}.", seconds(at)).as_bytes());
+    context.update(body);
+    Some(format!("v1,{}", STANDARD.encode(context.sign().as_ref())))
+}
+
+/// The header `webhook-timestamp`: whole seconds since 1970.
+pub(super) fn seconds(at: Timestamp) -> i64 {
+    at.as_micros().div_euclid(1_000_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The vector of the specification's own libraries.
+    #[test]
+    fn a_message_is_signed_as_the_libraries_of_the_specification_sign_it() {
+        let at = Timestamp::from_micros(1_614_265_330_999_999);
+        let signature = sign(
+            "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+            "msg_p5jXN8AQM9LWM0D4loKWxJek",
+            at,
+            br#"{"test": 2432232314}"#,
+        );
+        assert_eq!(signature.unwrap(), "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+    }
+
+    #[test]
+    fn a_secret_is_new_each_time_and_shown_by_no_debug() {
+        let (one, other) = (new_secret(), new_secret());
+        assert_ne!(one.reveal(), other.reveal());
+        assert!(!format!("{one:?}").contains(&one.reveal()[6..12]));
+        assert!(sign(one.reveal(), "id", Timestamp::EPOCH, b"").is_some());
+        assert_eq!(sign("no secret", "id", Timestamp::EPOCH, b""), None);
+    }
+}
