@@ -9,12 +9,17 @@ pub use report::report;
 
 use std::collections::BTreeMap;
 
-use keywright_core::{ActorRef, Bearer, CredentialId, CredentialKind, PublisherId, Timestamp, TokenHash};
+use keywright_core::{
+    ActorRef, AlertKind, AlertSubjectKind, Bearer, CredentialId, CredentialKind, PublisherId, Severity, Timestamp,
+    TokenHash,
+};
+use keywright_store::alerts::AlertSubject;
 use keywright_store::leaks::{self, LeakSource, LeakedToken, NewLeak};
 use keywright_store::{Tx, personal_tokens, platform, service_tokens};
-use serde_json::json;
+use serde_json::{Map, json};
 use uuid::Uuid;
 
+use crate::alerts::{self, NewAlert};
 use crate::audit::{Event, Subject};
 use crate::authority::Authority;
 use crate::call::Call;
@@ -210,7 +215,7 @@ async fn end_personal(
     }))
 }
 
-/// Tells of a place that was not known.
+/// Tells of a place that was not known: an event, and an alert for whoever looks after the credential.
 async fn tell(
     authority: &Authority,
     tx: &mut Tx,
@@ -218,12 +223,45 @@ async fn tell(
     ended: &Ended,
     new: &NewLeak<'_>,
 ) -> Result<(), Fault> {
-    let revoked = ended.found.revoked;
-    let told = json!({"found_in": new.found_in, "source": new.source.as_str(), "revoked": revoked});
+    let Found { revoked, .. } = ended.found;
+    let told = Map::from_iter([
+        ("found_in".to_owned(), json!(new.found_in)),
+        ("source".to_owned(), json!(new.source.as_str())),
+        ("revoked".to_owned(), json!(revoked)),
+    ]);
     Event::new("leak.reported", reporter.actor.clone(), reporter.call, ended.subject.clone())
         .publisher(ended.publisher)
-        .details(told)
+        .details(json!(told))
         .write(authority, tx.conn())
         .await?;
+    alerts::open(authority, tx, alert(ended, new, told)).await?;
     Ok(())
+}
+
+/// What had been revoked before was no danger any more.
+fn alert(ended: &Ended, new: &NewLeak<'_>, evidence: Map<String, serde_json::Value>) -> NewAlert {
+    let Found { id, kind, name, revoked } = &ended.found;
+    let what = match kind {
+        CredentialKind::Personal => "A personal token",
+        _ => "A service token",
+    };
+    let (severity, done) = match revoked {
+        true => (Severity::Critical, "it was revoked at once"),
+        false => (Severity::Medium, "it had been revoked before"),
+    };
+    NewAlert {
+        publisher_id: ended.publisher,
+        kind: AlertKind::LeakReported,
+        severity,
+        subject: AlertSubject {
+            kind: AlertSubjectKind::Credential,
+            id: Some(id.0),
+            // What people call their own is shown to them alone.
+            name: (*kind == CredentialKind::Service).then(|| name.clone()),
+        },
+        summary: format!("{what} was found where it should not be; {done}."),
+        evidence,
+        dedupe_key: format!("leak_reported:{id}:{}", hex::encode(&new.place_hash[..16])),
+        noticed_by: NOTICED_BY,
+    }
 }

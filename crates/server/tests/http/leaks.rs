@@ -30,6 +30,11 @@ fn revoked(token: &Minted, name: &str) -> Value {
     json!({"outcome": "revoked", "credential_id": token.id, "token_type": "service", "name": name})
 }
 
+async fn alerts(app: &TestApp, token: &Minted) -> Vec<Value> {
+    let path = format!("/alerts?kind=leak_reported&subject_id={}", token.id);
+    app.admin().get(&path).await.expect(200)["items"].as_array().unwrap().clone()
+}
+
 async fn events(app: &TestApp, token: &Minted, kind: &str) -> Vec<Value> {
     let found = app.admin().get(&format!("{}/security-events", token.path())).await.expect(200);
     let items = found["items"].as_array().unwrap();
@@ -54,6 +59,9 @@ async fn a_leaked_token_is_dead_when_the_report_is_answered(app: &TestApp) {
     let told = events(app, &leaked, "leak.reported").await;
     assert_eq!(told[0]["details"], json!({"found_in": place, "source": "report", "revoked": true}));
     assert_eq!(events(app, &leaked, "token.revoked").await.len(), 1);
+    let opened = alerts(app, &leaked).await;
+    assert_eq!((opened.len(), &opened[0]["severity"]), (1, &json!("critical")));
+    assert_eq!(opened[0]["evidence"]["found_in"], place);
     // The plain text is nowhere.
     for (table, text) in app.database().await.dump().await {
         assert!(!text.contains(&leaked.secret), "{table}");
@@ -70,6 +78,8 @@ async fn a_personal_token_ends_wherever_it_is_for(app: &TestApp) {
     assert_eq!(found["items"][0]["outcome"], "revoked");
     assert_eq!(found["items"][0]["token_type"], "personal");
     app.verify(&everywhere.secret).await.decided("revoked");
+    let seen = admin.get("/alerts?kind=leak_reported").await.expect(200);
+    assert_eq!(seen["items"][0]["subject"]["id"], json!(everywhere.id));
 }
 
 async fn a_report_that_is_repeated_changes_nothing(app: &TestApp) {
@@ -79,9 +89,11 @@ async fn a_report_that_is_repeated_changes_nothing(app: &TestApp) {
     let again = app.admin().post("/leaks/report", one).await.expect(200);
     assert_eq!(again["items"][0]["outcome"], "already_revoked");
     assert_eq!(events(app, &leaked, "leak.reported").await.len(), 1);
+    assert_eq!(alerts(app, &leaked).await.len(), 1);
     // Somewhere else is another leak, and twice in one report is one.
     app.admin().post("/leaks/report", report(&[&leaked.secret, &leaked.secret], "there")).await.expect(200);
     assert_eq!(events(app, &leaked, "leak.reported").await.len(), 2);
+    assert_eq!(alerts(app, &leaked).await.len(), 2);
     assert_eq!(events(app, &leaked, "token.revoked").await.len(), 1);
 }
 
@@ -98,6 +110,7 @@ async fn of_many_that_report_one_place_at_once_one_is_told(app: &TestApp) {
     }
     assert_eq!(first, 1);
     assert_eq!(events(app, &leaked, "leak.reported").await.len(), 1);
+    assert_eq!(alerts(app, &leaked).await.len(), 1);
 }
 
 async fn within_a_publisher_tokens_of_others_are_unknown_and_live_on(app: &TestApp) {
@@ -116,6 +129,7 @@ async fn within_a_publisher_tokens_of_others_are_unknown_and_live_on(app: &TestA
     for alive in [&others, &platforms] {
         app.verify(&alive.secret).await.decided("valid");
         assert_eq!(events(app, alive, "leak.reported").await, Vec::<Value>::new());
+        assert_eq!(alerts(app, alive).await, Vec::<Value>::new());
     }
     app.verify(&own.secret).await.decided("revoked");
     // And so at platform level, for a publisher that is named.

@@ -135,6 +135,8 @@ async fn what_github_signed_is_revoked_and_answered_as_its_protocol_asks() {
         let told: Vec<_> =
             told["items"].as_array().unwrap().iter().filter(|event| event["type"] == "leak.reported").collect();
         assert_eq!(told.len(), 1);
+        let alerts = app.admin().get("/alerts?kind=leak_reported").await.expect(200);
+        assert_eq!(alerts["items"].as_array().unwrap().len(), 1);
         assert_eq!(
             told[0]["details"],
             json!({"found_in": "https://github.com/x", "source": "github", "revoked": true})
