@@ -84,6 +84,12 @@ ids! {
     DeliveryId;
     /// A change that nodes are asked to confirm.
     ChangeId;
+    /// A policy of automated rotation.
+    RotationPolicyId;
+    /// A window in which rotations begin.
+    MaintenanceWindowId;
+    /// One automated rotation of a credential.
+    RotationId;
 }
 
 /// Only the 36-character form is an id on the wire; the other spellings that the UUID crate reads

@@ -20,6 +20,7 @@ pub mod password;
 pub mod principal;
 pub mod publisher;
 pub mod role;
+pub mod rotation;
 pub mod scope;
 pub mod secret;
 pub mod signing;
@@ -35,8 +36,8 @@ pub use grant::{
     Account, Bonds, Bounds, Claimed, Epochs, Grant, LEEWAY_SECONDS, Owner, RoleHeld, Standing, Tenancy,
 };
 pub use id::{
-    AlertId, ChannelId, CredentialId, DeliveryId, EventId, NodeId, PublisherId, RoleId, ServiceAccountId,
-    SessionId, SigningKeyId, SubscriptionId, UserId,
+    AlertId, ChannelId, CredentialId, DeliveryId, EventId, MaintenanceWindowId, NodeId, PublisherId, RoleId,
+    RotationId, RotationPolicyId, ServiceAccountId, SessionId, SigningKeyId, SubscriptionId, UserId,
 };
 pub use key::{ExternalIdentity, GrantKey, Mapping, Wanted};
 pub use limits::{Budget, MAX_BUDGETS, RateLimits, Window};
