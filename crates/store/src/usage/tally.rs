@@ -150,11 +150,13 @@ impl<'a> Tally<'a> {
             country.map(Source::Country),
             place.and_then(|place| place.network.as_deref()).map(Source::Network),
         ];
+        // Where something was only looked at from, it was not used.
+        let sources = if event.success() && !event.is_use() { Default::default() } else { sources };
         for source in sources.into_iter().flatten() {
             let key = SourceKey { credential, day, source };
             self.sources.entry(key).or_insert_with(Count::nothing).add_event(event);
         }
-        if event.success() && event.credential_id.is_some() {
+        if event.is_use() && event.credential_id.is_some() {
             self.uses.entry(credential).or_insert_with(Count::nothing).add_event(event);
         }
     }

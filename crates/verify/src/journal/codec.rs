@@ -129,6 +129,7 @@ fn put_payload(record: &RecordRef<'_>, out: &mut Vec<u8>) {
         EventKind::Gate => 1,
         EventKind::Login => 2,
         EventKind::Refresh => 3,
+        EventKind::Look => 4,
     });
     out.push(record.code.number());
     out.push(u8::from(record.stale));
@@ -241,6 +242,7 @@ fn read_payload(segment: SegmentId, offset: u64, payload: &[u8]) -> Read<Decisio
         1 => EventKind::Gate,
         2 => EventKind::Login,
         3 => EventKind::Refresh,
+        4 => EventKind::Look,
         _ => return Err(Unreadable),
     };
     let code = RecordCode::from_number(reader.u8()?).ok_or(Unreadable)?;

@@ -16,11 +16,13 @@ pub enum EventKind {
     Login,
     /// The use of a refresh token.
     Refresh,
+    /// A decision that took nothing and was for a look: an accepted one is no use of the credential.
+    Look,
 }
 
 impl EventKind {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Verify, Self::Gate, Self::Login, Self::Refresh];
+    pub const ALL: [Self; 5] = [Self::Verify, Self::Gate, Self::Login, Self::Refresh, Self::Look];
 
     /// `event_type` in the store and on the wire.
     pub const fn as_str(self) -> &'static str {
@@ -29,6 +31,7 @@ impl EventKind {
             Self::Gate => "gate",
             Self::Login => "login",
             Self::Refresh => "refresh",
+            Self::Look => "look",
         }
     }
 }
@@ -218,5 +221,10 @@ impl DecisionRecord {
     /// Whether it was accepted.
     pub fn success(&self) -> bool {
         self.code == RecordCode::Valid
+    }
+
+    /// Whether the credential was used: accepted, and not only looked at.
+    pub fn is_use(&self) -> bool {
+        self.success() && self.kind != EventKind::Look
     }
 }

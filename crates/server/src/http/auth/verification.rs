@@ -165,7 +165,10 @@ impl Verification<'_> {
                 let denied = verdict.decision.as_ref().err();
                 let code = denied.map_or(RecordCode::Valid, |denial| denial.code.into());
                 let details = denied.and_then(|denial| details(denial, verdict.taken.as_ref()));
-                let outcome = Outcome { kind: EventKind::Verify, code, details };
+                // Accepted for nothing, it was looked at and not used.
+                let looked = question.cost == 0 && code == RecordCode::Valid;
+                let kind = if looked { EventKind::Look } else { EventKind::Verify };
+                let outcome = Outcome { kind, code, details };
                 self.record(&outcome, Some(&found.known), question, asked_by, found.at).await?;
                 Ok(verify_write::known(&found.known, &verdict, self.asked.request_id))
             }
