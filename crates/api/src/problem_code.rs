@@ -103,6 +103,12 @@ refusals! {
     AlreadyRevoked "already_revoked" 409 "Already revoked";
     /// Another rotation of the same credential won, or it is already superseded.
     RotationInProgress "rotation_in_progress" 409 "A rotation is in progress";
+    /// There is a policy on the same thing.
+    PolicyExists "policy_exists" 409 "There is a policy already";
+    /// The rotation is past the point at which this can be decided.
+    RotationOver "rotation_over" 409 "The rotation is over";
+    /// The old token does not work any more.
+    NothingToRollBackTo "nothing_to_roll_back_to" 409 "Nothing to roll back to";
     /// A revoked or expired credential cannot be rotated.
     NotRotatable "not_rotatable" 409 "Cannot be rotated";
     /// An alert that is over cannot be acknowledged.

@@ -13,6 +13,7 @@ use crate::{
     event_query::EventQuery,
     leak::ReportLeaks,
     location::LocationQuery,
+    maintenance_window::{CreateMaintenanceWindow, MaintenanceWindowQuery, PatchMaintenanceWindow},
     member::{AddMember, MemberQuery, PatchMember},
     notification_request::{
         ChannelQuery, CreateEventSubscription, CreateNotificationChannel, DeliveryQuery,
@@ -28,6 +29,10 @@ use crate::{
     },
     request::{Fields, Format, FormatFault, FromFields},
     role::{CreateRole, PatchRole, RoleQuery},
+    rotation_request::{
+        CreateRotationPolicy, EffectivePolicyQuery, PatchRotationPolicy, PutAccountRotationPolicy,
+        RotationPlanQuery, RotationPolicyQuery, RotationQuery,
+    },
     service_account_request::{
         CreateServiceAccount, PatchServiceAccount, PutAccountScopes, PutAllowlist, PutRateLimits,
         PutServiceAccount, ServiceAccountQuery,
@@ -124,11 +129,52 @@ fn of_list<T: FromFields + IntoParams>() -> Contract {
     contract
 }
 
-#[expect(clippy::too_many_lines, reason = "one line for each request")]
+fn of_accounts() -> Vec<(&'static str, Contract)> {
+    vec![
+        ("account", of_body::<CreateServiceAccount>()),
+        ("account put", of_body::<PutServiceAccount>()),
+        ("account patch", of_body::<PatchServiceAccount>()),
+        ("account scopes", of_body::<PutAccountScopes>()),
+        ("account limits", of_body::<PutRateLimits>()),
+        ("account allowlist", of_body::<PutAllowlist>()),
+        ("account token", of_body::<CreateAccountToken>()),
+        ("rotate all", of_body::<RotateAllTokens>()),
+        ("account query", of_list::<ServiceAccountQuery>()),
+        ("account token query", of_list::<AccountTokenQuery>()),
+    ]
+}
+
+fn of_rotation() -> Vec<(&'static str, Contract)> {
+    vec![
+        ("window", of_body::<CreateMaintenanceWindow>()),
+        ("window patch", of_body::<PatchMaintenanceWindow>()),
+        ("window query", of_list::<MaintenanceWindowQuery>()),
+        ("rotation policy", of_body::<CreateRotationPolicy>()),
+        ("rotation policy patch", of_body::<PatchRotationPolicy>()),
+        ("rotation policy put", of_body::<PutAccountRotationPolicy>()),
+        ("rotation policy query", of_list::<RotationPolicyQuery>()),
+        ("effective policy query", of_query::<EffectivePolicyQuery>()),
+        ("rotation query", of_list::<RotationQuery>()),
+        ("rotation plan query", of_query::<RotationPlanQuery>()),
+    ]
+}
+
+fn of_notifications() -> Vec<(&'static str, Contract)> {
+    vec![
+        ("channel", of_body::<CreateNotificationChannel>()),
+        ("channel patch", of_body::<PatchNotificationChannel>()),
+        ("channel query", of_query::<ChannelQuery>()),
+        ("subscription", of_body::<CreateEventSubscription>()),
+        ("subscription patch", of_body::<PatchEventSubscription>()),
+        ("subscription query", of_query::<SubscriptionQuery>()),
+        ("delivery query", of_query::<DeliveryQuery>()),
+    ]
+}
+
 fn every_contract() -> Vec<(&'static str, Contract)> {
     let create = Contract { either: Some(("permissions", "scopes")), ..of_body::<CreateServiceToken>() };
     let rights = Some(("scopes", "inherit_user_permissions"));
-    vec![
+    let mut all = vec![
         ("personal token", Contract { either: rights, ..of_body::<CreatePersonalToken>() }),
         ("personal token put", Contract { either: rights, ..of_body::<ReplacePersonalToken>() }),
         ("personal token patch", of_body::<PatchPersonalToken>()),
@@ -171,16 +217,6 @@ fn every_contract() -> Vec<(&'static str, Contract)> {
         ("address", of_body::<ChangeEmail>()),
         ("profile", of_body::<PatchMe>()),
         ("user query", of_list::<UserQuery>()),
-        ("account", of_body::<CreateServiceAccount>()),
-        ("account put", of_body::<PutServiceAccount>()),
-        ("account patch", of_body::<PatchServiceAccount>()),
-        ("account scopes", of_body::<PutAccountScopes>()),
-        ("account limits", of_body::<PutRateLimits>()),
-        ("account allowlist", of_body::<PutAllowlist>()),
-        ("account token", of_body::<CreateAccountToken>()),
-        ("rotate all", of_body::<RotateAllTokens>()),
-        ("account query", of_list::<ServiceAccountQuery>()),
-        ("account token query", of_list::<AccountTokenQuery>()),
         ("revoke query", of_query::<RevokeQuery>()),
         ("token query", of_list::<ServiceTokenQuery>()),
         ("event query", of_list::<EventQuery>()),
@@ -189,14 +225,11 @@ fn every_contract() -> Vec<(&'static str, Contract)> {
         ("location query", of_query::<LocationQuery>()),
         ("leaks", of_body::<ReportLeaks>()),
         ("blast radius query", of_query::<BlastRadiusQuery>()),
-        ("channel", of_body::<CreateNotificationChannel>()),
-        ("channel patch", of_body::<PatchNotificationChannel>()),
-        ("channel query", of_query::<ChannelQuery>()),
-        ("subscription", of_body::<CreateEventSubscription>()),
-        ("subscription patch", of_body::<PatchEventSubscription>()),
-        ("subscription query", of_query::<SubscriptionQuery>()),
-        ("delivery query", of_query::<DeliveryQuery>()),
-    ]
+    ];
+    all.extend(of_accounts());
+    all.extend(of_notifications());
+    all.extend(of_rotation());
+    all
 }
 
 fn types(schema: &Value) -> Vec<&str> {

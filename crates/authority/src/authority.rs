@@ -23,6 +23,7 @@ use crate::monitoring::{Health, MonitoringSettings};
 use crate::nodes::Bulletin;
 use crate::notifications::{self, Lanes};
 use crate::passwords::Passwords;
+use crate::rotations::{RotationPlace, RotationSettings, ToldOnce};
 use crate::signing_keys::Signers;
 
 /// Links that strangers ask for at once, at most.
@@ -55,6 +56,8 @@ pub struct Settings {
     pub sessions: SessionSettings,
     /// What is watched; none where nothing is.
     pub monitoring: Option<MonitoringSettings>,
+    /// Automated rotation.
+    pub rotation: RotationSettings,
 }
 
 /// The tokens that are signed here.
@@ -131,6 +134,8 @@ struct Inner {
     health: Health,
     signers: Signers,
     mail: Tally,
+    rotation_place: RotationPlace,
+    rotation_told: ToldOnce,
     seal_wanted: Notify,
     mark_wanted: Notify,
     mail_wanted: Notify,
@@ -167,6 +172,8 @@ impl Authority {
                 health: Health::default(),
                 signers: Signers::default(),
                 mail: Tally::default(),
+                rotation_place: RotationPlace::default(),
+                rotation_told: ToldOnce::default(),
                 seal_wanted: Notify::new(),
                 mark_wanted: Notify::new(),
                 mail_wanted: Notify::new(),
@@ -278,6 +285,14 @@ impl Authority {
     /// What this node knows of its mail.
     pub fn mail(&self) -> &Tally {
         &self.inner.mail
+    }
+
+    pub(crate) fn rotation_place(&self) -> &RotationPlace {
+        &self.inner.rotation_place
+    }
+
+    pub(crate) fn rotation_told(&self) -> &ToldOnce {
+        &self.inner.rotation_told
     }
 
     /// Places for links that strangers ask for: their work is done after the answer.

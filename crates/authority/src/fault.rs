@@ -83,6 +83,15 @@ pub enum Fault {
     /// Another rotation won, or it is superseded already.
     #[error("a rotation is in progress")]
     RotationInProgress,
+    /// There is a policy on the same thing.
+    #[error("there is a policy already")]
+    PolicyExists,
+    /// The rotation is past the point at which this can be decided.
+    #[error("the rotation is over")]
+    RotationOver,
+    /// The old token does not work any more.
+    #[error("there is nothing to roll back to")]
+    NothingToRollBackTo,
     /// Revoked or expired: there is nothing to rotate.
     #[error("it cannot be rotated")]
     NotRotatable,

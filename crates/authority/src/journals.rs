@@ -23,6 +23,8 @@ use crate::fault::Fault;
 pub const SILENT_SECONDS: i64 = 60;
 /// A node whose last beat is older than this was away itself, and does not judge others for a while.
 const STEADY_SECONDS: i64 = 30;
+/// A decision whose record is not written yet is younger than this, in seconds: no request takes so long.
+const RECORDED_WITHIN_SECONDS: i64 = 60;
 /// Journals that were closed are forgotten after so many days.
 const FORGET_DAYS: i64 = 30;
 /// The actor of what is noticed by itself.
@@ -190,8 +192,12 @@ pub async fn watch(authority: &Authority) -> Result<u64, Fault> {
 
 async fn beat(authority: &Authority, own: &OwnJournal) -> Result<(), Fault> {
     let id = own.journal.id();
+    let now = authority.now();
+    // Looked at before the transaction: what is moved meanwhile is told by the next beat.
+    let behind = own.journal.status(now).lag_micros;
+    let moved_through = now.plus_micros(-behind).plus_seconds(-RECORDED_WITHIN_SECONDS);
     let mut tx = authority.store().begin().await?;
-    let known = journals::beat(tx.conn(), id, authority.node(), authority.now()).await?;
+    let known = journals::beat(tx.conn(), id, authority.node(), now, moved_through).await?;
     if !known {
         // The database was put back to an earlier state.
         drop(tx);

@@ -11,6 +11,7 @@ use keywright_api::system::JournalMode;
 use keywright_authority::audit::chain;
 use keywright_authority::connector::Connector;
 use keywright_authority::mail::{self, MailSettings, Post};
+use keywright_authority::rotations::RotationSettings;
 use keywright_authority::{
     Authority, JwtSettings, Keys, MonitoringSettings, SessionSettings, Settings, entropy, jobs,
 };
@@ -318,6 +319,7 @@ fn settings(config: &Config, part: &Part) -> anyhow::Result<Settings> {
         notifies: matches!(part, Part::Serves(_)),
         connector: Connector::new(config.notifications.allowed_networks.as_slice())?,
         monitoring: monitoring(config, part),
+        rotation: rotation_settings(config),
     })
 }
 
@@ -329,6 +331,25 @@ fn monitoring(config: &Config, part: &Part) -> Option<MonitoringSettings> {
         check_interval_hours: *check_interval_hours,
         thresholds_days: alert_thresholds.clone(),
     })
+}
+
+fn rotation_settings(config: &Config) -> RotationSettings {
+    let config::Rotation {
+        enabled,
+        high_usage_threshold,
+        max_at_once,
+        file_directories,
+        commands,
+        command_timeout_seconds,
+    } = &config.rotation;
+    RotationSettings {
+        enabled: *enabled,
+        high_usage_threshold: *high_usage_threshold,
+        max_at_once: *max_at_once,
+        file_directories: file_directories.0.iter().map(|directory| directory.0.clone()).collect(),
+        commands: commands.0.iter().map(|one| (one.name.clone(), one.argv.clone())).collect(),
+        command_timeout: Duration::from_secs(*command_timeout_seconds),
+    }
 }
 
 /// The ways by which mail leaves, where any is configured.

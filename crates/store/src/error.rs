@@ -155,7 +155,7 @@ fn database_fault(error: &dyn sqlx::error::DatabaseError) -> Fault {
 
 /// PostgreSQL names the constraint; SQLite names table and column in its message.
 fn duplicate(error: &dyn sqlx::error::DatabaseError) -> StoreError {
-    const NAMES: [(&str, &str); 11] = [
+    const NAMES: [(&str, &str); 13] = [
         ("service_tokens_live_name_key", "service_tokens.token_name"),
         ("service_tokens_account_name_key", "service_tokens.token_name"),
         ("service_accounts_live_name_key", "service_accounts.name"),
@@ -167,6 +167,8 @@ fn duplicate(error: &dyn sqlx::error::DatabaseError) -> StoreError {
         ("notification_channels_platform_name_key", "notification_channels.name"),
         ("event_subscriptions_live_name_key", "event_subscriptions.name"),
         ("event_subscriptions_platform_name_key", "event_subscriptions.name"),
+        ("maintenance_windows_live_name_key", "maintenance_windows.name"),
+        ("maintenance_windows_platform_name_key", "maintenance_windows.name"),
     ];
     let email_taken = match error.constraint() {
         Some(constraint) => constraint == "users_live_email_key",

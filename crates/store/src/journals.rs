@@ -22,7 +22,13 @@ statements! {
          address = excluded.address, dir = excluded.dir, opened_at = excluded.opened_at, \
          last_beat_at = excluded.last_beat_at, closed_at = NULL"
     ];
-    BEAT = ["UPDATE journals SET last_beat_at = $3 WHERE id = $1 AND node_id = $2 AND closed_at IS NULL"];
+    BEAT = [
+        "UPDATE journals SET last_beat_at = $3, moved_through = $4 \
+         WHERE id = $1 AND node_id = $2 AND closed_at IS NULL"
+    ];
+    MOVED_THROUGH = [
+        "SELECT COUNT(*) - COUNT(moved_through), MIN(moved_through) FROM journals WHERE closed_at IS NULL"
+    ];
     GAP = [
         "UPDATE journals SET gap_at = $2 \
          WHERE id = $1 AND closed_at IS NULL AND gap_at IS NULL AND last_beat_at < $3"
@@ -103,12 +109,34 @@ pub async fn open(
     Ok(())
 }
 
-/// Notes that a journal's node is alive; false when it is not registered as this node's.
+/// Notes that a journal's node is alive, and up to which moment all that it decided is stored; false when it is
+/// not registered as this node's.
 ///
 /// # Errors
 /// As any query.
-pub async fn beat(conn: Conn<'_>, id: JournalId, node: NodeId, now: Timestamp) -> Result<bool, StoreError> {
-    Ok(change!(conn, BEAT; id.0, node.0, Time(now))? == 1)
+pub async fn beat(
+    conn: Conn<'_>,
+    id: JournalId,
+    node: NodeId,
+    now: Timestamp,
+    moved_through: Timestamp,
+) -> Result<bool, StoreError> {
+    Ok(change!(conn, BEAT; id.0, node.0, Time(now), Time(moved_through))? == 1)
+}
+
+/// Up to which moment the decisions of all nodes are stored: those of a journal that never said, or is missed, are
+/// not. Without any journal, all are.
+///
+/// # Errors
+/// As any query.
+pub async fn moved_through(conn: Conn<'_>) -> Result<Timestamp, StoreError> {
+    let (unsaid, least): (i64, Option<Time>) =
+        on!(conn, |c| sqlx::query_as::<DB, _>(MOVED_THROUGH.text::<DB>()).fetch_one(c))?;
+    Ok(match least {
+        _ if unsaid > 0 => Timestamp::EPOCH,
+        Some(least) => least.into(),
+        None => Timestamp::MAX,
+    })
 }
 
 /// Notes that the silence of a journal is told; false when it is told already, was closed, or was heard

@@ -27,7 +27,7 @@ pub use self::sweep::sweep;
 use crate::audit::chain;
 use crate::authority::Authority;
 use crate::fault::Fault;
-use crate::{cleanup, journals, mail, monitoring, notifications, sessions, signing_keys};
+use crate::{cleanup, journals, mail, monitoring, notifications, rotations, sessions, signing_keys};
 
 /// Rows marked, or forgotten, in one transaction.
 const SLICE: u32 = 2_000;
@@ -69,10 +69,12 @@ enum Job {
     ResolveExpiry,
     /// Looks how this node and the platform fare.
     Health,
+    /// Rotates tokens.
+    Rotate,
 }
 
 impl Job {
-    const ALL: [Self; 14] = [
+    const ALL: [Self; 15] = [
         Self::Seal,
         Self::Mark,
         Self::Sweep,
@@ -87,6 +89,7 @@ impl Job {
         Self::Monitor,
         Self::ResolveExpiry,
         Self::Health,
+        Self::Rotate,
     ];
 
     const fn name(self) -> &'static str {
@@ -105,6 +108,7 @@ impl Job {
             Self::Monitor => monitoring::MONITOR,
             Self::ResolveExpiry => monitoring::RESOLVER,
             Self::Health => monitoring::HEALTH,
+            Self::Rotate => rotations::JOB,
         }
     }
 
@@ -116,6 +120,7 @@ impl Job {
             Self::Mark => 30,
             Self::Sweep | Self::SigningKeys => 60,
             Self::KeepEvents | Self::Sessions | Self::Credentials => 3_600,
+            Self::Rotate => 15,
             Self::Journals | Self::Mail => 5,
             Self::Monitor => u64::from(monitoring?.check_interval_hours) * 3_600,
             Self::ResolveExpiry => monitoring.map(|_| 30)?,
@@ -183,6 +188,7 @@ impl Job {
             Self::Monitor => monitoring::watch(authority).await,
             Self::ResolveExpiry => monitoring::resolve(authority).await,
             Self::Health => monitoring::look(authority).await,
+            Self::Rotate => rotations::run_in_background(authority).await,
         }
     }
 

@@ -21,7 +21,9 @@ pub use rotate::{DEFAULT_GRACE_SECONDS, MAX_GRACE_SECONDS, Rotate, rotate};
 pub use rotate_all::{MAX_ROTATED, RotateAll, Rotated, rotate_all};
 pub use update::{MetadataChange, Update, update};
 
-use keywright_core::{CredentialId, CredentialName, PlainToken, PublisherId, ServiceAccountId};
+use keywright_core::{
+    ActorRef, CredentialId, CredentialName, PlainToken, PublisherId, ServiceAccountId, Timestamp,
+};
 use keywright_store::service_tokens::{self, NewServiceToken, ServiceTokenRow};
 use keywright_store::{Conn, platform};
 
@@ -146,6 +148,41 @@ async fn home_of(conn: Conn<'_>, token: &ServiceTokenRow) -> Result<Option<Home>
         Some(account) => Home::of(conn, token.publisher_id, account).await,
         None => Ok(None),
     }
+}
+
+/// The end of what takes the place of a token: the old one's length of life counted from now.
+pub(crate) fn inherited_end(old: &ServiceTokenRow, now: Timestamp) -> Option<Timestamp> {
+    old.expires_at.map(|end| now.plus_micros(end.micros_since(old.created_at)))
+}
+
+/// What takes the place of a token: the same in all but its secret and its life.
+pub(crate) fn successor(
+    old: &ServiceTokenRow,
+    id: CredentialId,
+    expires_at: Option<Timestamp>,
+    epoch: u64,
+    created_by: ActorRef,
+    now: Timestamp,
+) -> (PlainToken, NewServiceToken) {
+    mint(|secret| NewServiceToken {
+        id,
+        token_name: old.token_name.clone(),
+        token_hash: secret.hash(),
+        token_hint: secret.hint(),
+        permissions: old.permissions.clone(),
+        metadata: old.metadata.clone(),
+        is_active: old.is_active,
+        expires_at,
+        epoch,
+        rotated_from_id: Some(old.id),
+        service_account_id: old.service_account_id,
+        publisher_id: old.publisher_id,
+        limits: old.limits,
+        allowlist: old.allowlist.clone(),
+        lineage_id: Some(old.lineage()),
+        created_by,
+        created_at: now,
+    })
 }
 
 /// Makes the secret of a new token and puts its hash and hint into the row.

@@ -2,11 +2,12 @@
 
 use keywright_core::{PlainToken, ScopeSet, Status, Timestamp};
 use keywright_store::Tx;
-use keywright_store::service_tokens::{self, NewServiceToken, ServiceTokenRow};
+use keywright_store::rotations;
+use keywright_store::service_tokens::{self, ServiceTokenRow};
 use serde_json::json;
 
 use super::within::{may_bound, may_never_end};
-use super::{ADMIN, ROTATE_SELF, Target, finish, home_of, mint};
+use super::{ADMIN, ROTATE_SELF, Target, finish, home_of, inherited_end, successor};
 use crate::audit::{Event, Subject};
 use crate::authority::Authority;
 use crate::call::{Call, Grantor, needs};
@@ -113,6 +114,11 @@ pub(super) async fn replace(
         _ if old.superseded_by_id.is_some() => return Err(Fault::RotationInProgress),
         _ => {}
     }
+    // Its secret is on its way to whoever uses it: replaced now, it would be dead when it is taken up.
+    let rotation = rotations::open_of_successor(tx.conn(), id).await?;
+    if rotation.is_some_and(|rotation| rotation.state.is_undecided()) {
+        return Err(Fault::RotationInProgress);
+    }
     let expires_at = new_end(grantor, tx, old, target, wanted, now).await?;
     let grace_end = wanted.grace_end(old.expires_at, now)?;
     let new_id = authority.new_credential_id();
@@ -120,25 +126,8 @@ pub(super) async fn replace(
     if !service_tokens::supersede(tx.conn(), id, new_id, &name, grace_end, now).await? {
         return Err(Fault::RotationInProgress);
     }
-    let (secret, row) = mint(|secret| NewServiceToken {
-        id: new_id,
-        token_name: old.token_name.clone(),
-        token_hash: secret.hash(),
-        token_hint: secret.hint(),
-        permissions: old.permissions.clone(),
-        metadata: old.metadata.clone(),
-        is_active: old.is_active,
-        expires_at,
-        epoch: grantor.epochs.counter,
-        rotated_from_id: Some(id),
-        service_account_id: old.service_account_id,
-        publisher_id: old.publisher_id,
-        limits: old.limits,
-        allowlist: old.allowlist.clone(),
-        lineage_id: Some(old.lineage()),
-        created_by: grantor.actor.clone(),
-        created_at: now,
-    });
+    let (secret, row) =
+        successor(old, new_id, expires_at, grantor.epochs.counter, grantor.actor.clone(), now);
     let token = service_tokens::insert(tx.conn(), &row).await?;
     let after = service_tokens::by_id(tx.conn(), None, id).await?.ok_or(Fault::NotFound)?;
     tell(authority, call, tx, wanted, [old, &after, &token]).await?;
@@ -175,7 +164,7 @@ async fn new_end(
     wanted: &Rotate,
     now: Timestamp,
 ) -> Result<Option<Timestamp>, Fault> {
-    let inherited = old.expires_at.map(|end| now.plus_micros(end.micros_since(old.created_at)));
+    let inherited = inherited_end(old, now);
     let asked = wanted.expires_at.unwrap_or(inherited);
     if now.has_reached(asked) {
         return Err(Fault::field("expires_at", "is not in the future"));

@@ -39,6 +39,8 @@ mod refreshing;
 mod revocation;
 mod rotation;
 mod rotation_races;
+mod rotations;
+mod rotations_crashes;
 mod service_accounts;
 mod subscribing;
 mod world;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keywright_authority::connector::Connector;
+use keywright_authority::rotations::RotationSettings;
 use keywright_authority::service_tokens::{self, Create, Expiry, Holder, Target, Update};
 use keywright_authority::{
     Authority, Call, Fault, JwtSettings, Keys, MonitoringSettings, SessionSettings, Settings, entropy,
@@ -58,6 +59,7 @@ pub(crate) fn settings() -> Settings {
         notifies: true,
         connector: Connector::new(&["127.0.0.0/8".parse().unwrap()]).unwrap(),
         monitoring: Some(MonitoringSettings::default()),
+        rotation: RotationSettings::default(),
     }
 }
 

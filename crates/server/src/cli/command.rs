@@ -12,8 +12,8 @@ use super::scanner_rules::ScannerRules;
 use super::serve::Serve;
 use super::verify::Verify;
 use super::{
-    account, alert, channel, ci_event::CiEvent, configuration, events, journal, keys, leak, pat, publisher,
-    role, sessions, subscription, token, user,
+    account, alert, channel, ci_event::CiEvent, configuration, events, journal, keys, leak, pat, policy,
+    publisher, role, rotation, sessions, subscription, token, user, window,
 };
 
 /// What is said below the list of commands.
@@ -84,6 +84,21 @@ pub(crate) enum Noun {
     Subscription {
         #[command(subcommand)]
         verb: subscription::Command,
+    },
+    /// Policies of automated rotation: create, list, show, update, delete, effective
+    Policy {
+        #[command(subcommand)]
+        verb: policy::Command,
+    },
+    /// Automated rotations: list, show, plan, confirm, rollback
+    Rotation {
+        #[command(subcommand)]
+        verb: rotation::Command,
+    },
+    /// Maintenance windows, in which rotations begin: create, list, show, update, delete
+    Window {
+        #[command(subcommand)]
+        verb: window::Command,
     },
     /// Logins of users: list, end, end-all
     Session {

@@ -84,14 +84,20 @@ async fn rekey(globals: &Globals, output: &Output) -> Outcome {
     settings::require(&loaded)?;
     let sealed = crate::admin::rekey(&loaded).await.map_err(|error| Failure::from_chain(&error))?;
     if output.json {
-        return output.value(&json!({ "signing_keys": sealed.signing_keys, "mails": sealed.mails, "channels": sealed.channels }));
+        return output.value(&json!({
+            "signing_keys": sealed.signing_keys,
+            "mails": sealed.mails,
+            "channels": sealed.channels,
+            "rotations": sealed.rotations,
+        }));
     }
-    let keys = counted(usize::try_from(sealed.signing_keys).unwrap_or(usize::MAX), "signing key");
-    let mails = counted(usize::try_from(sealed.mails).unwrap_or(usize::MAX), "waiting mail");
-    let channels =
-        counted(usize::try_from(sealed.channels).unwrap_or(usize::MAX), "notification destination");
+    let count = |count, what| counted(usize::try_from(count).unwrap_or(usize::MAX), what);
+    let keys = count(sealed.signing_keys, "signing key");
+    let mails = count(sealed.mails, "waiting mail");
+    let channels = count(sealed.channels, "notification destination");
+    let rotations = count(sealed.rotations, "rotation secret");
     output.note(&format!(
-        "sealed {keys}, {mails} and {channels} anew: the other master keys are not needed to run"
+        "sealed {keys}, {mails}, {channels} and {rotations} anew: the other master keys are not needed to run"
     ));
     output.note("to check the audit trail from before, keep them behind the first, or their audit keys");
     Ok(())

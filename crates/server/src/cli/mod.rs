@@ -29,9 +29,11 @@ pub mod migrate;
 mod output;
 mod paging;
 mod pat;
+mod policy;
 mod publisher;
 mod resolve;
 mod role;
+mod rotation;
 mod scanner_rules;
 mod serve;
 mod session;
@@ -43,6 +45,7 @@ mod token;
 pub mod transport;
 mod user;
 mod verify;
+mod window;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -135,6 +138,11 @@ fn dispatch(cli: &Cli, output: &Output) -> Outcome {
         Noun::Logout => wait_for(login::log_out(globals, output)),
         Noun::ScannerRules(rules) => rules.run(output),
         Noun::Role { verb } => ask(globals, output, Caller::Token, async |session| verb.run(session).await),
+        Noun::Policy { verb } => ask(globals, output, Caller::Token, async |session| verb.run(session).await),
+        Noun::Rotation { verb } => {
+            ask(globals, output, Caller::Token, async |session| verb.run(session).await)
+        }
+        Noun::Window { verb } => ask(globals, output, Caller::Token, async |session| verb.run(session).await),
         Noun::User { verb } => ask(globals, output, Caller::Token, async |session| verb.run(session).await),
         Noun::EmergencyRevoke(revoke) => {
             revoke.confirm()?;

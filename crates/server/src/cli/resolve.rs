@@ -47,6 +47,15 @@ pub(crate) async fn account(session: &Session<'_>, identifier: &str) -> Result<U
     only("service account", identifier, "id", named.items().iter())
 }
 
+/// The maintenance window with that name or id.
+pub(crate) async fn window(session: &Session<'_>, identifier: &str) -> Result<Uuid, Failure> {
+    if let Ok(id) = Uuid::try_parse(identifier.trim()) {
+        return Ok(id);
+    }
+    let named = session.list(&Request::get("/maintenance-windows").with("name", identifier), false).await?;
+    only("maintenance window", identifier, "id", named.items().iter())
+}
+
 /// The service account that is named, if one is.
 pub(crate) async fn account_if_named(
     session: &Session<'_>,

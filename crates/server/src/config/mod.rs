@@ -30,8 +30,9 @@ pub use files::check_files;
 pub use finding::{Finding, HIDDEN, Severity, ShowRow};
 pub use issuers::{ISSUER_SETTINGS, IssuerConfig, RuleConfig};
 pub use kinds::{
-    Algorithms, Argv, ByteSize, DatabaseUrl, Domains, JwtAlgorithm, LogFormat, LogLevel, MasterKeyError,
-    MasterKeys, Networks, PublicUrl, PublisherIds, RateLimitBackend, Ratio, SecretUrl, SuccessEvents, Words,
+    Algorithms, Argv, ByteSize, DatabaseUrl, Directories, Domains, JwtAlgorithm, LogFormat, LogLevel,
+    MasterKeyError, MasterKeys, Networks, Programs, PublicUrl, PublisherIds, RateLimitBackend, Ratio,
+    SecretUrl, SuccessEvents, Words,
 };
 pub use load::{DEFAULT_FILE, LoadInput, Loaded, load};
 pub use master_key_source::MasterKeySourceError;

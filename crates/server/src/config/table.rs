@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::kinds::{
-    Argv, ByteSize, DatabaseUrl, Domains, JwtAlgorithm, LogFormat, LogLevel, MasterKeys, Networks, PublicUrl,
-    PublisherIds, RateLimitBackend, Ratio, SecretUrl, SuccessEvents,
+    Argv, ByteSize, DatabaseUrl, Directories, Domains, JwtAlgorithm, LogFormat, LogLevel, MasterKeys,
+    Networks, Programs, PublicUrl, PublisherIds, RateLimitBackend, Ratio, SecretUrl, SuccessEvents,
 };
 use super::setting::{Setting, settings};
 
@@ -206,11 +206,19 @@ settings! {
     /// Automated rotation.
     rotation: Rotation {
         /// Whether tokens are rotated without being asked.
-        enabled: bool = "false", alias("SERVICE_TOKEN_ROTATION_ENABLED"),
-            accepted("scheduled rotation; until then tokens are rotated by hand", Some("false"));
-        /// Uses within 30 days from which on a token is rotated more often.
-        high_usage_threshold: u64 = "1000", alias("SERVICE_TOKEN_HIGH_USAGE_THRESHOLD"), bounds(1, 1 << 53),
-            accepted("scheduled rotation", None);
+        /// Rotations that have begun go on either way.
+        enabled: bool = "false", alias("SERVICE_TOKEN_ROTATION_ENABLED");
+        /// Uses within 30 days from which on a token is rotated more often, where no policy says.
+        high_usage_threshold: u32 = "1000", alias("SERVICE_TOKEN_HIGH_USAGE_THRESHOLD"), bounds(1, 1_000_000_000);
+        /// Most tokens whose new secret is under way and not used yet. No other begins until then.
+        max_at_once: u32 = "10", bounds(1, 1000);
+        /// Directories that new secrets may be written into, at any depth. Default: none.
+        file_directories: Directories = "", example("/run/secrets/keywright");
+        /// Programs that new secrets may be handed to, on their standard input: `NAME=PROGRAM ARGUMENT …`.
+        /// No shell is involved. Default: none.
+        commands: Programs = "", example("deploy=/usr/local/bin/deploy-secret --service api");
+        /// How long such a program may run, in seconds.
+        command_timeout_seconds: u64 = "60", bounds(1, 300);
     }
 
     /// Alerts: before a credential expires, on unusual use, and when the server itself is not in order.

@@ -125,6 +125,14 @@ fn stated(fault: &Fault) -> Option<(Refusal, &'static str)> {
             Refusal::RotationInProgress,
             "It has been rotated already, or is being rotated now. Rotate the credential that replaced it.",
         ),
+        Fault::PolicyExists => (Refusal::PolicyExists, "There is a policy on this already; change that one."),
+        Fault::RotationOver => {
+            (Refusal::RotationOver, "The rotation is past the point at which this can be decided.")
+        }
+        Fault::NothingToRollBackTo => (
+            Refusal::NothingToRollBackTo,
+            "The old token does not work any more; the new one is all there is.",
+        ),
         Fault::NotRotatable => {
             (Refusal::NotRotatable, "It is revoked or expired. Create a new credential instead.")
         }

@@ -90,9 +90,9 @@ permissions! {
     UsersAdmin = Some("users:admin"), Publisher;
     /// Make personal tokens for oneself.
     PersonalTokensWrite = Some("personal_tokens:write"), Publisher;
-    /// See alerts, channels and subscriptions.
+    /// See alerts, channels, subscriptions, maintenance windows, rotation policies and rotations.
     MonitoringRead = Some("monitoring:read"), Publisher;
-    /// Manage alerts, channels and subscriptions.
+    /// Manage them.
     MonitoringAdmin = Some("monitoring:admin"), Publisher;
     /// Write CI/CD events.
     AuditLog = Some("audit_log"), Publisher;

@@ -12,9 +12,9 @@ use utoipa_axum::routes;
 use super::answer::json;
 use super::input::NoQuery;
 use super::{
-    App, BASE, accounts, alerts, analytics, audit, auth, event_subscriptions, leaks, members, metrics,
-    notification_channels, personal_tokens, publishers, roles, service_accounts, sessions, signing_keys,
-    system, tokens, users,
+    App, BASE, accounts, alerts, analytics, audit, auth, event_subscriptions, leaks, maintenance_windows,
+    members, metrics, notification_channels, personal_tokens, publishers, roles, rotation_policies,
+    rotations, service_accounts, sessions, signing_keys, system, tokens, users,
 };
 
 #[derive(OpenApi)]
@@ -32,6 +32,7 @@ use super::{
         (name = "signing keys", description = "The keys that sign access tokens"),
         (name = "service tokens", description = "API keys: create, rotate, revoke"),
         (name = "service accounts", description = "The identities of external systems, and their tokens"),
+        (name = "rotation", description = "Automated rotation: policies, maintenance windows, and what became of each"),
         (name = "personal tokens", description = "Tokens that users make for their scripts: never more than their owner"),
         (name = "users", description = "People: invite, see, lock out, delete"),
         (name = "accounts", description = "What people do with their own accounts"),
@@ -85,6 +86,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(signing_keys::revoke::revoke))
         .merge(service_token_routes())
         .merge(service_account_routes())
+        .merge(rotation_routes())
         .merge(people())
         .merge(alert_routes())
         .merge(notification_routes())
@@ -200,6 +202,30 @@ fn notification_routes() -> OpenApiRouter<App> {
         ))
         .routes(routes!(event_subscriptions::deliveries::list))
         .routes(routes!(event_subscriptions::deliveries::retry))
+}
+
+/// Automated rotation.
+fn rotation_routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(maintenance_windows::read::list, maintenance_windows::change::create))
+        .routes(routes!(
+            maintenance_windows::read::get,
+            maintenance_windows::change::update,
+            maintenance_windows::change::delete
+        ))
+        .routes(routes!(rotation_policies::read::list, rotation_policies::change::create))
+        .routes(routes!(rotation_policies::read::effective))
+        .routes(routes!(
+            rotation_policies::read::get,
+            rotation_policies::change::update,
+            rotation_policies::change::delete
+        ))
+        .routes(routes!(rotation_policies::of_account::get, rotation_policies::of_account::replace))
+        .routes(routes!(rotations::read::list))
+        .routes(routes!(rotations::plan::plan))
+        .routes(routes!(rotations::read::get))
+        .routes(routes!(rotations::decide::confirm))
+        .routes(routes!(rotations::decide::roll_back))
 }
 
 /// Personal tokens, and users.

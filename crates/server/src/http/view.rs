@@ -5,6 +5,7 @@ mod alerts;
 mod notifications;
 mod personal_tokens;
 mod publishers;
+mod rotation;
 mod users;
 
 use std::time::Duration;
@@ -30,6 +31,10 @@ pub use notifications::{
 };
 pub use personal_tokens::personal_token;
 pub use publishers::{member, publisher, publisher_settings, role};
+pub use rotation::{
+    account_policy, effective_policy, maintenance_window, rotation_details, rotation_plan, rotation_policy,
+    rotation_row, stored_level, stored_rotation_state,
+};
 pub use users::{spoken, stored_status, user};
 
 /// A moment.

@@ -142,6 +142,24 @@ const PERMISSIONS: &[(&str, &str)] = &[
     ("revoke_user_token", "users:admin"),
     ("revoke_user_tokens", "users:admin"),
     ("approve_user_token", "users:admin"),
+    ("get_service_account_rotation_policy", "service_accounts:read"),
+    ("replace_service_account_rotation_policy", "service_accounts:admin"),
+    ("list_maintenance_windows", "monitoring:read"),
+    ("get_maintenance_window", "monitoring:read"),
+    ("create_maintenance_window", "monitoring:admin"),
+    ("update_maintenance_window", "monitoring:admin"),
+    ("delete_maintenance_window", "monitoring:admin"),
+    ("list_rotation_policies", "monitoring:read"),
+    ("get_rotation_policy", "monitoring:read"),
+    ("get_effective_rotation_policy", "monitoring:read"),
+    ("create_rotation_policy", "monitoring:admin"),
+    ("update_rotation_policy", "monitoring:admin"),
+    ("delete_rotation_policy", "monitoring:admin"),
+    ("list_rotations", "monitoring:read"),
+    ("plan_rotations", "monitoring:read"),
+    ("get_rotation", "monitoring:read"),
+    ("confirm_rotation", "monitoring:admin"),
+    ("roll_back_rotation", "monitoring:admin"),
     ("list_publishers", "publishers:admin"),
     ("create_publisher", "publishers:admin"),
     ("get_publisher", "publishers:admin"),
@@ -259,6 +277,8 @@ struct Targets {
     listener: Value,
     /// One of its deliveries.
     delivery: String,
+    /// A window, a policy or a rotation, for operations about one.
+    rotation: Option<String>,
 }
 
 impl Targets {
@@ -303,7 +323,30 @@ impl Targets {
             personal = app.personal_token(member.parse().unwrap(), "target").await;
         }
         let (listener, delivery) = listener(app, operation, &name).await;
-        Self { number, token, account, publisher, role, member, stranger, key, personal, listener, delivery }
+        let rotation = match () {
+            () if operation.path.contains("/maintenance-windows/") => Some(app.window(&name).await),
+            () if operation.path.contains("/rotation-policies/{id}") => {
+                Some(app.policy(json!({"credential_id": token.id, "max_age_days": 30})).await)
+            }
+            () if operation.path.contains("/rotations/{id}") => {
+                Some(app.rotation(&app.mint(&format!("rotated {number}"), &[]).await).await)
+            }
+            () => None,
+        };
+        Self {
+            number,
+            token,
+            account,
+            publisher,
+            role,
+            member,
+            stranger,
+            key,
+            personal,
+            listener,
+            delivery,
+            rotation,
+        }
     }
 
     /// The path of the operation, about these objects.
@@ -318,11 +361,14 @@ impl Targets {
                 self.listener["id"].as_str().unwrap()
             }
             () if about("/roles/") => self.role["id"].as_str().unwrap(),
-            () => self.key.as_deref().unwrap_or(&self.token.id),
+            () => self.rotation.as_deref().or(self.key.as_deref()).unwrap_or(&self.token.id),
         };
         let path = operation.path.replace("{id}", object).replace("{user_id}", &self.member);
         let token = if about("/service-accounts/") { &self.token.id } else { &self.personal };
-        let path = path.replace("{token_id}", token).replace("{delivery_id}", &self.delivery);
+        let mut path = path.replace("{token_id}", token).replace("{delivery_id}", &self.delivery);
+        if operation.id == "get_effective_rotation_policy" {
+            path = format!("{path}?credential_id={}", self.token.id);
+        }
         assert!(!path.contains('{'), "{path}: say in this file what stands there");
         path.strip_prefix("/api/v1").unwrap_or(&path).to_owned()
     }
@@ -358,6 +404,15 @@ impl Targets {
             | "update_service_account_token"
             | "revoke_all_service_account_tokens" => json!({}),
             "rotate_signing_key" | "revoke_signing_key" => json!({"reason": "r"}),
+            "create_maintenance_window" => {
+                json!({"name": format!("made {number}"), "cron": "0 2 * * *", "duration_minutes": 60})
+            }
+            "create_rotation_policy" => json!({"credential_id": self.token.id, "max_age_days": 30}),
+            "update_maintenance_window"
+            | "update_rotation_policy"
+            | "replace_service_account_rotation_policy"
+            | "confirm_rotation"
+            | "roll_back_rotation" => json!({}),
             "switch_publisher" => json!({"publisher_id": null}),
             "log_in" => json!({"email": "nobody@example.com", "password": "none"}),
             "refresh_session" => json!({"refresh_token": "none"}),

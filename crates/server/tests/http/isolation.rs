@@ -32,6 +32,7 @@ const NOTHING_BOUND: &[&str] = &[
     "verify_security_events",
     "get_analytics_summary",
     "report_leaks",
+    "plan_rotations",
     "create_publisher",
     "create_role",
     "get_system_status",
@@ -87,12 +88,18 @@ impl Victim {
         let delivery = app.admin().post(&tested, json!({})).await.expect(200);
         ids.extend([id(&channel), id(&subscription), id(&delivery)].map(str::to_owned));
         ids.extend([id(&own).to_owned(), id(&platforms).to_owned(), partners.id.clone()]);
+        let window = json!({"name": "Victim's nights", "cron": "0 2 * * *", "duration_minutes": 60,
+            "publisher_id": people.publisher});
+        let window = app.admin().post("/maintenance-windows", window).await.expect(201);
+        let policy = json!({"service_account_id": id(&own), "maintenance_window_id": window["id"]});
+        ids.extend([id(&window).to_owned(), app.policy(policy).await, app.rotation(&partners).await]);
         let names = [
             "Victim's channel",
             "Victim's subscription",
             "Victim's partner",
             "Platform's partner",
             "Partner's token",
+            "Victim's nights",
             "Song & Co",
             "curator",
             "Keeper of secrets",

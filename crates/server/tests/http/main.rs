@@ -74,6 +74,8 @@ mod rate_limits_shared;
 mod records;
 mod rekey;
 mod roles;
+mod rotations;
+mod rotations_cli;
 mod secrets;
 mod secrets_of_people;
 mod service_accounts;

@@ -5,6 +5,7 @@
 //! names none, `within` is `None`. A token that stands alone lies within no publisher.
 
 pub(crate) mod accounts;
+pub(crate) mod due;
 pub(crate) mod list;
 mod row;
 pub(crate) mod sweep;
@@ -16,6 +17,7 @@ use keywright_core::{
 use sqlx::types::Json;
 
 pub use self::accounts::{Reach, count_live, count_reached, mark_revoked_with_account};
+pub use self::due::{DueFilter, end_grace, maybe_due, reinstate, rename, supersede_unconfirmed};
 pub use self::list::{ListFilter, TokenTotals, list, totals};
 pub use self::row::{NewServiceToken, ServiceTokenRow};
 pub use self::sweep::{count_below_epoch, deactivate_expired, delete_dead, mark_revoked_by_epoch, set_epoch};

@@ -19,6 +19,7 @@ mod personal_tokens;
 mod plans;
 mod pooler;
 mod records;
+mod rotations;
 mod service_accounts;
 mod sessions;
 mod signing_keys;

@@ -14,6 +14,8 @@ mod update;
 
 use clap::Subcommand;
 
+pub(crate) use self::resolve::id;
+
 use super::failure::Outcome;
 use super::session::Session;
 

@@ -43,13 +43,16 @@ impl IdentifierOrSelf {
 
 /// The path of the token with that name or id.
 pub(super) async fn path(session: &Session<'_>, identifier: &str) -> Result<String, Failure> {
-    let id = if let Ok(id) = Uuid::try_parse(identifier.trim()) {
-        id
-    } else {
-        let named = session.list(&Request::get(super::PATH).with("name", identifier), false).await?;
-        choose(identifier, named.items())?
-    };
-    Ok(format!("{}/{id}", super::PATH))
+    Ok(format!("{}/{}", super::PATH, id(session, identifier).await?))
+}
+
+/// The token with that name or id.
+pub(crate) async fn id(session: &Session<'_>, identifier: &str) -> Result<Uuid, Failure> {
+    if let Ok(id) = Uuid::try_parse(identifier.trim()) {
+        return Ok(id);
+    }
+    let named = session.list(&Request::get(super::PATH).with("name", identifier), false).await?;
+    choose(identifier, named.items())
 }
 
 /// The one that is meant. Names are unique among live tokens; revoked ones may have had the same.

@@ -1,5 +1,7 @@
 //! Lists of things that have a form of their own: domains, publishers, words, algorithms.
 
+use std::path::{Component, Path, PathBuf};
+
 use keywright_core::{EmailAddress, PublisherId};
 use keywright_verify::jwt::Algorithm;
 
@@ -77,7 +79,48 @@ pub struct Domain(pub String);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Word(pub String);
 
+/// A directory, by its absolute path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Directory(pub PathBuf);
+
+impl Directory {
+    fn read(text: &str) -> Option<Self> {
+        let path = Path::new(text);
+        let plain = path.components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)));
+        let within = path.is_absolute() && plain && path.parent().is_some() && !text.contains('\0');
+        within.then(|| Self(path.components().collect()))
+    }
+}
+
+/// A program with all of its arguments, and what it is called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Program {
+    /// What it is called.
+    pub name: String,
+    /// Its path and its arguments.
+    pub argv: Vec<String>,
+}
+
+impl Program {
+    fn read(text: &str) -> Option<Self> {
+        let (name, line) = text.split_once('=')?;
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b"_-.".contains(&b);
+        let named = (1..=64).contains(&name.len()) && name.bytes().all(plain);
+        let argv: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+        let absolute = argv.first().is_some_and(|program| program.starts_with('/'));
+        (named && absolute && !text.contains('\0')).then(|| Self { name: name.to_owned(), argv })
+    }
+}
+
 lists! {
+    /// Directories.
+    Directories(Directory): "absolute paths of directories, separated by commas",
+        Directory::read,
+        |directory| directory.0.display().to_string();
+    /// Programs.
+    Programs(Program): "programs as `NAME=/PATH ARGUMENT …`, separated by commas",
+        Program::read,
+        |program| format!("{}={}", program.name, program.argv.join(" "));
     /// Domains of e-mail addresses.
     Domains(Domain): "domains such as `example.com`, separated by commas",
         |text| EmailAddress::parse(&format!("x@{text}")).ok().map(|address| Domain(address.domain().to_owned())),

@@ -14,7 +14,7 @@ use figment::value::{Num, Value};
 
 pub use choice::{JwtAlgorithm, LogFormat, LogLevel, RateLimitBackend, SuccessEvents};
 pub use database_url::DatabaseUrl;
-pub use lists::{Algorithms, Domains, PublisherIds, Words};
+pub use lists::{Algorithms, Directories, Domains, Programs, PublisherIds, Words};
 pub use master_keys::{MasterKeyError, MasterKeys};
 pub use networks::Networks;
 pub use ratio::Ratio;

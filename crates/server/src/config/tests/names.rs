@@ -35,7 +35,7 @@ fn the_environment_of_the_reference_text_starts_as_it_stands_and_says_what_is_mi
     assert_eq!(loaded.findings.iter().filter(denied).count(), 1, "there is no audience");
     let mut warned: Vec<_> = loaded.warnings().map(|finding| finding.key.as_str()).collect();
     warned.dedup();
-    assert_eq!(warned, ["rotation.enabled", "rotation.high_usage_threshold", "cloudflare.enabled",]);
+    assert_eq!(warned, ["cloudflare.enabled"]);
 }
 
 #[test]

@@ -1,0 +1,77 @@
+//! `keywright policy`, `keywright window` and `keywright rotation` against a running authority.
+
+use std::process::Command;
+
+use serde_json::json;
+
+use crate::harness::child::{Printed, run};
+use crate::harness::{TestApp, on_both_engines};
+
+on_both_engines![
+    policies_and_windows_are_made_and_changed_from_a_distance,
+    a_plan_is_read_and_a_rotation_decided_from_a_distance,
+];
+
+async fn admin(app: &TestApp, arguments: &[&str]) -> Printed {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_keywright"));
+    command.args(arguments).env_clear().current_dir(env!("CARGO_TARGET_TMPDIR"));
+    command.env("KEYWRIGHT_URL", format!("http://{}", app.address()));
+    command.env("KEYWRIGHT_TOKEN", app.admin_token());
+    run(command).await
+}
+
+async fn done(app: &TestApp, arguments: &[&str]) -> Printed {
+    let printed = admin(app, arguments).await;
+    assert_eq!(printed.code, 0, "{arguments:?} {printed:?}");
+    printed
+}
+
+async fn policies_and_windows_are_made_and_changed_from_a_distance(app: &TestApp) {
+    let window = ["window", "create", "--name", "nights", "--cron", "0 2 * * *", "--duration-minutes", "60"];
+    let id = done(app, &[&window[..], &["--time-zone", "Europe/Berlin"][..]].concat()).await.stdout;
+    let id = id.trim();
+    let listed = done(app, &["window", "list"]).await;
+    assert!(listed.stdout.contains("nights") && listed.stdout.contains(id), "{listed:?}");
+    done(app, &["window", "update", "--identifier", "nights", "--duration-minutes", "90"]).await;
+    let shown = done(app, &["window", "show", "--identifier", "nights", "--json"]).await.json();
+    assert_eq!((&shown["duration_minutes"], &shown["time_zone"]), (&json!(90), &json!("Europe/Berlin")));
+    app.mint("api", &[]).await;
+    let create = ["policy", "create", "--service-token", "api", "--max-age-days", "30", "--window", "nights"];
+    let policy = done(app, &[&create[..], &["--grace", "2h", "--delivery", "none"][..]].concat()).await;
+    let policy = policy.stdout.trim().to_owned();
+    let shown = done(app, &["policy", "show", "--identifier", &policy, "--json"]).await.json();
+    assert_eq!((&shown["grace_seconds"], &shown["maintenance_window_id"]), (&json!(7_200), &json!(id)));
+    let change =
+        ["policy", "update", "--identifier", &policy, "--quiet-hours", "3", "--unset", "grace_seconds"];
+    done(app, &change).await;
+    let effective = ["policy", "effective", "--service-token", "api", "--json"];
+    let effective = done(app, &effective).await.json();
+    assert_eq!(effective["quiet_hours"], json!({"value": 3, "policy_id": policy}));
+    assert_eq!(effective["grace_seconds"], json!({"value": 86_400, "policy_id": null}));
+    let used = admin(app, &["window", "delete", "--identifier", "nights"]).await;
+    assert_eq!((used.code, used.stderr.contains("Still in use")), (1, true), "{used:?}");
+    assert!(done(app, &["policy", "list"]).await.stdout.contains(&policy));
+    done(app, &["policy", "delete", "--identifier", &policy]).await;
+    done(app, &["window", "delete", "--identifier", "nights"]).await;
+    let platform = done(app, &["policy", "create", "--platform", "--max-age-days", "60"]).await;
+    assert_eq!(done(app, &["policy", "list", "--quiet"]).await.stdout, platform.stdout);
+}
+
+async fn a_plan_is_read_and_a_rotation_decided_from_a_distance(app: &TestApp) {
+    let token = app.mint("api", &[]).await;
+    app.mint("planned", &[]).await;
+    done(app, &["policy", "create", "--platform", "--max-age-days", "10"]).await;
+    let rotation = app.rotation(&token).await;
+    let plan = done(app, &["rotation", "plan", "--days", "20"]).await;
+    assert!(plan.stdout.contains("planned") && plan.stderr.contains("rotation.enabled"), "{plan:?}");
+    let none = done(app, &["rotation", "plan", "--days", "1"]).await;
+    assert!(none.stderr.contains("nothing is due within 1 days"), "{none:?}");
+    let listed = done(app, &["rotation", "list", "--service-token", &token.id]).await;
+    assert!(listed.stdout.contains("delivering"), "{listed:?}");
+    let shown = done(app, &["rotation", "show", "--identifier", &rotation]).await;
+    assert!(shown.stdout.contains("minted"), "{shown:?}");
+    let back = ["rotation", "rollback", "--identifier", &rotation, "--reason", "no"];
+    done(app, &back).await;
+    let over = admin(app, &["rotation", "confirm", "--identifier", &rotation]).await;
+    assert_eq!((over.code, over.stderr.contains("The rotation is over")), (1, true), "{over:?}");
+}
