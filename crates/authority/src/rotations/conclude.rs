@@ -1,5 +1,6 @@
 //! What becomes of a rotation: confirmed, left unconfirmed, undone, retired.
 
+use keywright_core::AlertKind::{RotationFailed, RotationNewNetwork, RotationUnconfirmed};
 use keywright_core::rotation::RotationState;
 use keywright_core::{CredentialName, Timestamp};
 use keywright_store::rotations::{self, RotationRow, Traces};
@@ -7,7 +8,7 @@ use keywright_store::service_tokens::{self, ServiceTokenRow};
 use keywright_store::{Conn, Tx};
 use serde_json::{Value, json};
 
-use super::notice;
+use super::{notice, read};
 use crate::audit::{Event, Subject};
 use crate::authority::Authority;
 use crate::change::Invalidation;
@@ -61,6 +62,17 @@ async fn advance(
             told.details(more).write(authority, tx.conn()).await?;
         }
     }
+    let (over, reason) = match next.state {
+        RotationState::Confirmed => (&[RotationUnconfirmed, RotationFailed][..], "the new secret is in use"),
+        RotationState::RolledBack => {
+            (&[RotationUnconfirmed, RotationNewNetwork][..], "the new secret was revoked")
+        }
+        RotationState::Failed | RotationState::Closed => {
+            (&[RotationUnconfirmed][..], "the rotation is over")
+        }
+        _ => (&[][..], ""),
+    };
+    notice::settled(authority, tx, next, over, reason).await?;
     Ok(true)
 }
 
@@ -132,7 +144,7 @@ pub(super) async fn tell_of_use(
     let details = json!({ "uses": traces.uses, "addresses": addresses, "networks": traces.networks });
     let done = advance(authority, &mut tx, &next, "used_elsewhere", details, None).await?;
     if done {
-        notice::used_elsewhere(&next, traces);
+        notice::used_elsewhere(authority, &mut tx, &next, traces).await?;
     }
     finish(authority, tx, done, Vec::new()).await
 }
@@ -150,7 +162,8 @@ pub(super) async fn leave_unconfirmed(authority: &Authority, row: &RotationRow) 
         json!({ "delivered_at": row.delivered_at, "attempts": row.attempts, "answer": row.last_answer });
     let done = advance(authority, &mut tx, &next, "unconfirmed", details, None).await?;
     if done {
-        notice::unconfirmed(&next);
+        let callers = read::callers(tx.conn(), row).await?;
+        notice::unconfirmed(authority, &mut tx, &next, &callers).await?;
     }
     finish(authority, tx, done, Vec::new()).await
 }
@@ -196,7 +209,7 @@ pub(super) async fn undo_in(
         }
     }
     if state == RotationState::Failed && hand.is_none() {
-        notice::failed(&next, reason);
+        notice::failed(authority, tx, &next, reason).await?;
     }
     Ok(true)
 }
@@ -239,7 +252,7 @@ async fn name_again(
 
 /// Both were ended by somebody, or there never was a new one.
 pub(super) async fn abandon(authority: &Authority, row: &RotationRow) -> Result<bool, Fault> {
-    close(authority, row, RotationState::Failed, "failed", json!({ "reason": "the token has ended" })).await
+    close(authority, row, "the token has ended", false).await
 }
 
 /// It was decided on, and cannot be begun any more.
@@ -248,21 +261,28 @@ pub(super) async fn give_up_before_mint(
     row: &RotationRow,
     reason: &str,
 ) -> Result<bool, Fault> {
-    close(authority, row, RotationState::Failed, "failed", json!({ "reason": reason })).await
+    close(authority, row, reason, true).await
 }
 
 async fn close(
     authority: &Authority,
     row: &RotationRow,
-    state: RotationState,
-    kind: &'static str,
-    details: Value,
+    reason: &str,
+    is_told: bool,
 ) -> Result<bool, Fault> {
     let now = authority.now();
     let mut tx = authority.store().begin().await?;
-    let next =
-        RotationRow { state, sealed_secret: None, closed_at: Some(now), next_attempt_at: now, ..row.clone() };
-    let done = advance(authority, &mut tx, &next, kind, details, None).await?;
+    let next = RotationRow {
+        state: RotationState::Failed,
+        sealed_secret: None,
+        closed_at: Some(now),
+        next_attempt_at: now,
+        ..row.clone()
+    };
+    let done = advance(authority, &mut tx, &next, "failed", json!({ "reason": reason }), None).await?;
+    if done && is_told {
+        notice::failed(authority, &mut tx, &next, reason).await?;
+    }
     finish(authority, tx, done, Vec::new()).await
 }
 

@@ -37,6 +37,13 @@ pub(crate) struct Assessment<'a> {
     pub(crate) obstacle: Option<String>,
 }
 
+impl Assessment<'_> {
+    /// Whether nothing happens by itself: no policy says where its secret goes to, or something stands in the way.
+    pub(crate) fn waits_for_somebody(&self) -> bool {
+        self.obstacle.is_some() || self.effective.delivery.value == Delivery::None
+    }
+}
+
 impl Rules {
     pub(crate) async fn load(authority: &Authority, mut conn: Conn<'_>) -> Result<Self, Fault> {
         let policies = rotation_policies::every(conn.reborrow()).await?;

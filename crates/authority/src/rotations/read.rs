@@ -2,6 +2,7 @@
 
 use keywright_core::{PublisherId, RotationId};
 use keywright_store::rotations::{self, Caller, ListFilter, RotationRow, StepRow};
+use keywright_store::{Conn, StoreError};
 
 use crate::authority::Authority;
 use crate::call::Call;
@@ -31,12 +32,25 @@ impl Told {
         let mut reader = authority.store().read().await?;
         let row = rotations::by_id(reader.conn(), within, id).await?.ok_or(Fault::NotFound)?;
         let steps = rotations::steps(reader.conn(), id).await?;
-        let minted = steps.iter().find(|step| step.kind == "minted").map(|step| step.occurred_at);
-        let callers = match minted {
-            Some(since) => rotations::callers(reader.conn(), row.credential_id, since, MAX_CALLERS).await?,
-            None => Vec::new(),
-        };
+        let callers = callers_since(reader.conn(), &row, &steps).await?;
         Ok(Self { row, steps, callers })
+    }
+}
+
+/// Who presented the old secret since there was a new one.
+pub(super) async fn callers(mut conn: Conn<'_>, row: &RotationRow) -> Result<Vec<Caller>, StoreError> {
+    let steps = rotations::steps(conn.reborrow(), row.id).await?;
+    callers_since(conn, row, &steps).await
+}
+
+async fn callers_since(
+    conn: Conn<'_>,
+    row: &RotationRow,
+    steps: &[StepRow],
+) -> Result<Vec<Caller>, StoreError> {
+    match steps.iter().find(|step| step.kind == "minted") {
+        Some(minted) => rotations::callers(conn, row.credential_id, minted.occurred_at, MAX_CALLERS).await,
+        None => Ok(Vec::new()),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use keywright_core::rotation::{Delivery, RotationState};
+use keywright_core::rotation::RotationState;
 use keywright_core::{CredentialId, RotationId, Timestamp};
 use keywright_store::StoreError;
 use keywright_store::rotations::{self, RotationRow, recent_uses};
@@ -27,6 +27,7 @@ const PAGES: u32 = 20;
 pub(super) async fn schedule(authority: &Authority, room: u32) -> Result<u64, Fault> {
     let now = authority.now();
     let rules = Rules::load(authority, authority.store().read().await?.conn()).await?;
+    notice::resolve_gone(authority, &rules).await?;
     if rules.is_empty() {
         return Ok(0);
     }
@@ -35,15 +36,25 @@ pub(super) async fn schedule(authority: &Authority, room: u32) -> Result<u64, Fa
     let mut scheduled = 0;
     for _ in 0..PAGES {
         let page = page(authority, &filter).await?;
+        let mut told = Vec::new();
         for (token, uses) in &page.tokens {
             if scheduled >= room {
-                // Begins anew at the oldest: who waits longest comes first.
-                return Ok(scheduled.into());
+                break;
             }
             let Some(found) = rules.assess(authority, token, *uses, now) else { continue };
-            if found.due.at <= now && found.begins_at.is_some_and(|begins| begins <= now) {
+            if found.due.at > now {
+                continue;
+            }
+            if found.waits_for_somebody() {
+                told.extend(notice::due(authority, token, &found));
+            } else if found.begins_at.is_some_and(|begins| begins <= now) {
                 scheduled += u32::from(begin(authority, token, &found, now).await?);
             }
+        }
+        notice::open_all(authority, told).await?;
+        if scheduled >= room {
+            // Begins anew at the oldest: who waits longest comes first.
+            return Ok(scheduled.into());
         }
         if page.next.is_none() {
             return Ok(scheduled.into());
@@ -82,22 +93,14 @@ pub(super) async fn page(authority: &Authority, filter: &service_tokens::DueFilt
     Ok(Page { tokens: counted.collect(), next })
 }
 
-/// Begins a rotation, or tells why it cannot begin. True when one has begun.
+/// Begins a rotation. True when one has begun.
 async fn begin(
     authority: &Authority,
     token: &ServiceTokenRow,
     found: &Assessment<'_>,
     now: Timestamp,
 ) -> Result<bool, Fault> {
-    if found.effective.delivery.value == Delivery::None {
-        notice::due(authority, token, found.due);
-        return Ok(false);
-    }
-    let (Some(policy), None) = (found.policy, &found.obstacle) else {
-        let obstacle = found.obstacle.as_deref().unwrap_or_default();
-        notice::hindered(authority, token, found.due, obstacle);
-        return Ok(false);
-    };
+    let Some(policy) = found.policy else { return Ok(false) };
     let effective = &found.effective;
     let row = RotationRow {
         id: RotationId::generate(now, entropy::id()),

@@ -7,10 +7,11 @@ use std::path::PathBuf;
 use keywright_authority::rotation_policies::{self, Create, DeliveryChange, PolicySubject, Update};
 use keywright_authority::rotations::{self, RotationSettings, confirm, roll_back};
 use keywright_authority::service_tokens::{self, Rotate, Target};
-use keywright_authority::{Authority, Fault, Settings, maintenance_windows};
+use keywright_authority::{Authority, Fault, Settings, alerts, maintenance_windows};
 use keywright_core::id::{JournalId, SegmentId};
 use keywright_core::rotation::{Delivery, Policy, RotationState};
 use keywright_core::{CredentialId, EventId, Name, NodeId, TokenHash};
+use keywright_store::alerts::{AlertRow, ListFilter as AlertFilter};
 use keywright_store::journals;
 use keywright_store::rotations::{ListFilter, RotationRow};
 use keywright_store::service_tokens::ServiceTokenRow;
@@ -102,6 +103,18 @@ impl Place {
         let mut all = self.all().await;
         assert_eq!(all.len(), 1, "{all:?}");
         all.remove(0)
+    }
+
+    /// The alerts, oldest first: kind, severity, state.
+    pub(crate) async fn told(&self) -> Vec<String> {
+        let filter = AlertFilter { limit: 50, ..AlertFilter::default() };
+        let mut all = alerts::list(&self.world.authority, &operator(), filter).await.unwrap();
+        all.sort_by_key(|alert| (alert.opened_at, alert.id));
+        let word = |alert: &AlertRow| {
+            let state = alert.state().as_str();
+            format!("{} {} {state}", alert.kind.as_str(), alert.severity.as_str())
+        };
+        all.iter().map(word).collect()
     }
 
     pub(crate) async fn token(&self, id: CredentialId) -> ServiceTokenRow {
@@ -248,6 +261,7 @@ async fn a_use_from_elsewhere_confirms_nothing_and_one_from_home_does() {
         assert_eq!((rotation.state, rotation.told_of_use), (RotationState::AwaitingConfirmation, true));
         place.run().await;
         assert_eq!(place.only().await.version, rotation.version, "it is told once");
+        assert_eq!(place.told().await, ["rotation_new_network critical open"]);
         place.used(successor, "192.0.2.200").await;
         place.run().await;
         assert_eq!(place.only().await.state, RotationState::Confirmed);
@@ -278,12 +292,19 @@ async fn what_never_left_is_revoked_by_itself_and_the_old_one_is_as_it_was() {
         assert_eq!((old.token_name.as_str(), old.superseded_by_id, old.superseded_at), ("api", None, None));
         assert_eq!(place.old(&token).await, "valid");
         assert!(place.token(rotation.successor_id.unwrap()).await.revoked_at.is_some());
+        assert_eq!(place.told().await, ["rotation_failed high open"]);
         // Not at once again.
         place.run().await;
         assert_eq!(place.all().await.len(), 1);
+        fs::create_dir(place.folder.path().join("missing")).unwrap();
         place.hours(25);
         place.run().await;
-        assert_eq!(place.all().await.len(), 2);
+        let again = place.all().await;
+        assert_eq!(again.len(), 2);
+        let successor = again.iter().find_map(|row| row.delivered_at.and(row.successor_id)).unwrap();
+        place.used(successor, HOME).await;
+        place.run().await;
+        assert_eq!(place.told().await, ["rotation_failed high resolved"], "its cause has gone");
     }
 }
 
@@ -305,10 +326,12 @@ async fn what_may_have_left_keeps_both_alive_until_somebody_decides() {
         place.days(30);
         place.run().await;
         assert_eq!(place.only().await.state, RotationState::Unconfirmed, "time decides nothing");
+        assert_eq!(place.told().await, ["rotation_unconfirmed high open"]);
 
         let told = roll_back(&place.world.authority, operator(), rotation.id, None).await.unwrap();
         assert_eq!(told.row.state, RotationState::RolledBack);
         assert!(place.token(successor).await.revoked_at.is_some());
+        assert_eq!(place.told().await, ["rotation_unconfirmed high resolved"]);
         assert_eq!(place.token(token.row.id).await.token_name.as_str(), "api");
         assert_eq!(place.old(&token).await, "valid");
         // Saying it again changes nothing; the other way is past.
@@ -331,6 +354,59 @@ async fn a_late_use_confirms_what_was_left_unconfirmed() {
         place.run().await;
         assert_eq!(place.only().await.state, RotationState::Confirmed);
         assert_eq!(place.old(&token).await, "valid");
+    }
+}
+
+#[tokio::test]
+async fn who_is_to_rotate_by_hand_is_told_once_and_until_it_is_done() {
+    for place in places().await {
+        let token = place.due(Delivery::None).await;
+        for _ in 0..3 {
+            place.run().await;
+        }
+        assert_eq!((place.told().await, place.all().await), (vec!["rotation_due low open".to_owned()], vec![]));
+        // Another start tells nobody again.
+        let settings = rotating(place.folder.path().to_owned());
+        let clock = keywright_verify::Clock::manual(place.world.now());
+        let again = crate::world::authority_with(&place.world.store, clock, keys(&[1]), settings);
+        place.world.raw().await.run("DELETE FROM leases").await;
+        rotations::run(&again).await.unwrap();
+        assert_eq!(place.told().await, ["rotation_due low open"]);
+        let wanted = Rotate { reason: "due".to_owned(), grace_seconds: None, expires_at: None };
+        let target = Target::Id(token.row.id);
+        service_tokens::rotate(&place.world.authority, operator(), target, wanted).await.unwrap();
+        place.world.raw().await.run("DELETE FROM leases").await;
+        place.run().await;
+        assert_eq!(place.told().await, ["rotation_due low resolved"]);
+    }
+}
+
+#[tokio::test]
+async fn what_stands_in_the_way_is_told_until_it_is_cleared() {
+    for place in places().await {
+        let token = place.world.token("api", &["works:read", "works:admin"]).await;
+        let all = ["monitoring:admin", "tokens:admin", "works:*"];
+        let caller = place.world.token("enough", &all).await;
+        let wanted = Create {
+            subject: PolicySubject::ServiceToken(token.row.id),
+            terms: Policy { max_age_days: Some(30), ..Policy::default() },
+            delivery: Some(DeliveryChange {
+                delivery: Delivery::Command { command: "keep".to_owned() },
+                secret: None,
+            }),
+        };
+        let policy = rotation_policies::create(&place.world.authority, by(&caller), wanted).await.unwrap();
+        let update = service_tokens::Update {
+            permissions: Some(scopes(&["works:read", "catalog:read"])),
+            ..service_tokens::Update::default()
+        };
+        place.world.update(operator(), &token, update).await.unwrap();
+        place.days(30);
+        place.run().await;
+        assert_eq!(place.told().await, ["rotation_due medium open"]);
+        rotation_policies::delete(&place.world.authority, operator(), policy.object.id).await.unwrap();
+        place.run().await;
+        assert_eq!(place.told().await, ["rotation_due medium resolved"]);
     }
 }
 
