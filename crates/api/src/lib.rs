@@ -14,6 +14,7 @@ pub mod account;
 pub mod actor;
 pub mod alert;
 pub mod analytics;
+pub mod anomaly;
 pub mod blast_radius;
 pub mod bootstrap;
 pub mod bounds;

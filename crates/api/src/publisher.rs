@@ -1,6 +1,6 @@
 //! Publishers, as answers show them.
 
-use crate::{Time, actor::Actor, service_token::RateLimits, wire_enum::wire_enum};
+use crate::{Time, actor::Actor, anomaly::AnomalySettings, service_token::RateLimits, wire_enum::wire_enum};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -73,6 +73,8 @@ pub struct PublisherSettings {
     pub rate_limits: Option<RateLimits>,
     /// What it says of personal tokens.
     pub personal_tokens: PersonalTokenPolicy,
+    /// What it says of anomalies of its credentials.
+    pub anomalies: AnomalySettings,
     /// Whether a login for it needs a second factor. Always false in this version.
     pub require_second_factor: bool,
 }

@@ -1,6 +1,7 @@
 //! What may be asked of publishers.
 
 use crate::{
+    anomaly::{self, ChangeAnomalies},
     bounds::{ChangeRateLimits, rate_limits_schema},
     kind::{Boolean, choice, integer, list, text},
     page::PageQuery,
@@ -95,6 +96,10 @@ pub struct ChangePublisherSettings {
     #[serde(skip_serializing_if = "Patch::is_absent")]
     #[schema(schema_with = personal_tokens_schema)]
     pub personal_tokens: Patch<ChangePersonalTokens>,
+    /// What it says of anomalies of its credentials; null is as by default.
+    #[serde(skip_serializing_if = "Patch::is_absent")]
+    #[schema(schema_with = anomaly::schema)]
+    pub anomalies: Patch<ChangeAnomalies>,
     /// Whether a login for it needs a second factor. True is refused in this version, which has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -177,6 +182,7 @@ impl ChangePublisherSettings {
                     require_approval: policy.not_null("require_approval", Boolean),
                 })
             }),
+            anomalies: ChangeAnomalies::field(fields, "anomalies"),
             require_second_factor: fields.not_null("require_second_factor", Boolean),
         }
     }

@@ -8,6 +8,7 @@
 pub mod accounts;
 pub mod alerts;
 pub mod analytics;
+pub mod anomalies;
 pub mod audit;
 mod authority;
 pub mod blast_radius;

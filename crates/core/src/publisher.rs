@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 
+use crate::anomalies::AnomalyTuning;
 use crate::email::ascii_domain;
 use crate::limits::RateLimits;
 
@@ -22,6 +23,8 @@ pub struct PublisherSettings {
     pub rate_limits: Option<RateLimits>,
     /// What it says of personal tokens.
     pub personal_tokens: PersonalTokenPolicy,
+    /// What it says of anomalies of its credentials.
+    pub anomalies: AnomalyTuning,
     /// Whether a login needs a second factor.
     pub require_second_factor: bool,
 }

@@ -27,7 +27,8 @@ statements! {
          WHERE id = $1 AND node_id = $2 AND closed_at IS NULL"
     ];
     MOVED_THROUGH = [
-        "SELECT COUNT(*) - COUNT(moved_through), MIN(moved_through) FROM journals WHERE closed_at IS NULL"
+        "SELECT gap_at IS NOT NULL AS is_missed, COUNT(*) - COUNT(moved_through) AS unsaid, \
+         MIN(moved_through) AS least FROM journals WHERE closed_at IS NULL GROUP BY gap_at IS NOT NULL"
     ];
     GAP = [
         "UPDATE journals SET gap_at = $2 \
@@ -124,19 +125,31 @@ pub async fn beat(
     Ok(change!(conn, BEAT; id.0, node.0, Time(now), Time(moved_through))? == 1)
 }
 
-/// Up to which moment the decisions of all nodes are stored: those of a journal that never said, or is missed, are
-/// not. Without any journal, all are.
+/// Up to which moment decisions are stored. A journal that never said so holds both back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MovedThrough {
+    /// Those of all nodes.
+    pub all: Timestamp,
+    /// Those of all nodes but the ones whose journal is missed: what that holds comes late, if it comes at all.
+    pub heard: Timestamp,
+}
+
+/// Up to which moment decisions are stored; without any journal, all are.
 ///
 /// # Errors
 /// As any query.
-pub async fn moved_through(conn: Conn<'_>) -> Result<Timestamp, StoreError> {
-    let (unsaid, least): (i64, Option<Time>) =
-        on!(conn, |c| sqlx::query_as::<DB, _>(MOVED_THROUGH.text::<DB>()).fetch_one(c))?;
-    Ok(match least {
-        _ if unsaid > 0 => Timestamp::EPOCH,
-        Some(least) => least.into(),
-        None => Timestamp::MAX,
-    })
+pub async fn moved_through(conn: Conn<'_>) -> Result<MovedThrough, StoreError> {
+    let groups: Vec<(bool, i64, Option<Time>)> =
+        on!(conn, |c| sqlx::query_as::<DB, _>(MOVED_THROUGH.text::<DB>()).fetch_all(c))?;
+    let mut through = MovedThrough { all: Timestamp::MAX, heard: Timestamp::MAX };
+    for (is_missed, unsaid, least) in groups {
+        let least = least.filter(|_| unsaid == 0).map_or(Timestamp::EPOCH, Into::into);
+        through.all = through.all.min(least);
+        if !is_missed {
+            through.heard = through.heard.min(least);
+        }
+    }
+    Ok(through)
 }
 
 /// Notes that the silence of a journal is told; false when it is told already, was closed, or was heard

@@ -5,6 +5,7 @@
 //! module. Times are handed in, never asked of the server, but for [`Store::now`].
 
 pub mod alerts;
+pub mod anomalies;
 pub mod authentication_events;
 mod bulk;
 pub mod changes_made;

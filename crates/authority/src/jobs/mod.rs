@@ -27,7 +27,7 @@ pub use self::sweep::sweep;
 use crate::audit::chain;
 use crate::authority::Authority;
 use crate::fault::Fault;
-use crate::{cleanup, journals, mail, monitoring, notifications, rotations, sessions, signing_keys};
+use crate::{anomalies, cleanup, journals, mail, monitoring, notifications, rotations, sessions, signing_keys};
 
 /// Rows marked, or forgotten, in one transaction.
 const SLICE: u32 = 2_000;
@@ -67,6 +67,8 @@ enum Job {
     Monitor,
     /// Resolves alerts about credentials whose end was told, and is not near any more.
     ResolveExpiry,
+    /// Looks for odd use of credentials, hour by hour.
+    Anomalies,
     /// Looks how this node and the platform fare.
     Health,
     /// Rotates tokens.
@@ -74,7 +76,7 @@ enum Job {
 }
 
 impl Job {
-    const ALL: [Self; 15] = [
+    const ALL: [Self; 16] = [
         Self::Seal,
         Self::Mark,
         Self::Sweep,
@@ -88,6 +90,7 @@ impl Job {
         Self::Credentials,
         Self::Monitor,
         Self::ResolveExpiry,
+        Self::Anomalies,
         Self::Health,
         Self::Rotate,
     ];
@@ -107,6 +110,7 @@ impl Job {
             Self::Credentials => cleanup::CLEANER,
             Self::Monitor => monitoring::MONITOR,
             Self::ResolveExpiry => monitoring::RESOLVER,
+            Self::Anomalies => anomalies::WATCH,
             Self::Health => monitoring::HEALTH,
             Self::Rotate => rotations::JOB,
         }
@@ -124,6 +128,7 @@ impl Job {
             Self::Journals | Self::Mail => 5,
             Self::Monitor => u64::from(monitoring?.check_interval_hours) * 3_600,
             Self::ResolveExpiry => monitoring.map(|_| 30)?,
+            Self::Anomalies => monitoring.map(|_| 300)?,
             Self::Health => monitoring.map(|_| monitoring::LOOK_SECONDS)?,
         };
         Some(Duration::from_secs(seconds))
@@ -138,7 +143,9 @@ impl Job {
             Self::Sessions => Some(sessions::CLEANER),
             Self::Credentials => Some(cleanup::CLEANER),
             Self::Monitor | Self::ResolveExpiry => Some(monitoring::MONITOR),
+            Self::Anomalies => Some(anomalies::WATCH),
             Self::Health => Some(monitoring::HEALTH),
+            Self::Rotate => Some(rotations::JOB),
             Self::Mark | Self::Journals | Self::SigningKeys | Self::Mail | Self::Dispatch | Self::Notify => {
                 None
             }
@@ -187,6 +194,7 @@ impl Job {
             Self::Credentials => cleanup::clean_credentials(authority).await,
             Self::Monitor => monitoring::watch(authority).await,
             Self::ResolveExpiry => monitoring::resolve(authority).await,
+            Self::Anomalies => anomalies::watch(authority).await,
             Self::Health => monitoring::look(authority).await,
             Self::Rotate => rotations::run_in_background(authority).await,
         }

@@ -13,7 +13,7 @@ mod update;
 pub use create::{Create, create};
 pub use delete::delete;
 pub use read::{get, list};
-pub use settings::{PersonalTokensChange, SettingsChange};
+pub use settings::{AnomaliesChange, PersonalTokensChange, SettingsChange};
 pub use suspend::{resume, suspend};
 pub use update::{SettingsUpdate, Update, update};
 

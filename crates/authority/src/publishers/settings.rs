@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
+use keywright_core::anomalies::{AnomalyKind, AnomalyTuning, Sensitivity};
 use keywright_core::publisher::login_domain;
 use keywright_core::{PersonalTokenPolicy, PublisherSettings, RateLimits};
 
@@ -17,6 +18,9 @@ const SESSION_DAYS: RangeInclusive<u32> = 1..=90;
 const MAX_DOMAINS: usize = 100;
 /// How long a personal token may live, in days: what a ceiling can be.
 const PERSONAL_TOKEN_DAYS: RangeInclusive<u32> = 1..=36_500;
+
+/// How long a history may be asked for before anything is compared with it, in days.
+const HISTORY_DAYS: RangeInclusive<u32> = 7..=90;
 
 /// A change of settings; `None` leaves one as it is, `Some(None)` takes it back.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,6 +37,8 @@ pub struct SettingsChange {
     pub rate_limits: Option<Option<RateLimitsChange>>,
     /// What is said of personal tokens.
     pub personal_tokens: PersonalTokensChange,
+    /// What is said of anomalies of its credentials.
+    pub anomalies: AnomaliesChange,
     /// Whether a login needs a second factor.
     pub require_second_factor: Option<bool>,
 }
@@ -46,6 +52,28 @@ pub struct PersonalTokensChange {
     pub max_days: Option<Option<u32>>,
     /// Whether they are approved before they are used.
     pub require_approval: Option<bool>,
+}
+
+/// A change of what a publisher says of anomalies.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AnomaliesChange {
+    /// How little it takes.
+    pub sensitivity: Option<Sensitivity>,
+    /// Kinds that are not looked for.
+    pub off: Option<Vec<AnomalyKind>>,
+    /// Days of history before anything is compared with it.
+    pub history_days: Option<u32>,
+}
+
+impl AnomaliesChange {
+    fn applied(&self, to: &AnomalyTuning) -> AnomalyTuning {
+        let kinds: BTreeSet<_> = self.off.as_ref().unwrap_or(&to.off).iter().copied().collect();
+        AnomalyTuning {
+            sensitivity: self.sensitivity.unwrap_or(to.sensitivity),
+            off: kinds.into_iter().collect(),
+            history_days: self.history_days.unwrap_or(to.history_days),
+        }
+    }
 }
 
 impl PersonalTokensChange {
@@ -72,6 +100,7 @@ impl SettingsChange {
             default_rate_limits: limits(self.default_rate_limits, to.default_rate_limits),
             rate_limits: limits(self.rate_limits, to.rate_limits),
             personal_tokens: self.personal_tokens.applied(to.personal_tokens),
+            anomalies: self.anomalies.applied(&to.anomalies),
             require_second_factor: self.require_second_factor.unwrap_or(to.require_second_factor),
         };
         let mut within = |field: &str, value: Option<u32>, range: RangeInclusive<u32>| {
@@ -82,6 +111,7 @@ impl SettingsChange {
         within("access_token_max_minutes", settings.access_token_max_minutes, ACCESS_TOKEN_MINUTES);
         within("session_max_days", settings.session_max_days, SESSION_DAYS);
         within("personal_tokens.max_days", settings.personal_tokens.max_days, PERSONAL_TOKEN_DAYS);
+        within("anomalies.history_days", Some(settings.anomalies.history_days), HISTORY_DAYS);
         if settings.require_second_factor {
             faults.push(fault("require_second_factor", "there are no second factors yet".to_owned()));
         }

@@ -132,7 +132,7 @@ pub(super) async fn look(
         None => None,
     };
     // Asked for before the uses: what is counted later was decided later.
-    let known_through = journals::moved_through(conn.reborrow()).await?;
+    let known_through = journals::moved_through(conn.reborrow()).await?.all;
     let mut new_traces = Traces::default();
     let mut used = None;
     if let Some(new) = new.as_ref().filter(|_| row.state.is_undecided()) {

@@ -6,6 +6,7 @@ mod account_sequences;
 mod actors;
 mod actors_sessions;
 mod alerts;
+mod anomalies;
 mod bootstrap;
 mod ceilings;
 mod chain;

@@ -33,6 +33,7 @@ fn settings() -> PublisherSettings {
         access_token_max_minutes: Some(20),
         session_max_days: Some(7),
         default_rate_limits: Some(RateLimits { per_minute: Some(60), per_hour: None }),
+        anomalies: keywright_core::anomalies::AnomalyTuning::default(),
         require_second_factor: true,
         rate_limits: Some(RateLimits { per_minute: None, per_hour: Some(9_000) }),
         personal_tokens: PersonalTokenPolicy { allowed: true, max_days: Some(90), require_approval: true },

@@ -15,6 +15,7 @@ use crate::rotation_policies::{self, PolicyRow};
 use crate::rotations::{self, RotationRow};
 use crate::service_tokens::{self, DueFilter};
 use crate::testing::test_stores;
+use crate::journals::MovedThrough;
 use crate::{Store, StoreError, journals};
 
 fn window(number: u64, publisher: Option<PublisherId>) -> WindowRow {
@@ -400,7 +401,8 @@ async fn uses_are_traced_looks_are_none_and_callers_are_told() {
 async fn decisions_are_known_up_to_what_the_slowest_journal_says() {
     for store in test_stores().await {
         let through = async || read(&store, async |c| journals::moved_through(c).await).await;
-        assert_eq!(through().await, Timestamp::MAX);
+        let both = |moment| MovedThrough { all: moment, heard: moment };
+        assert_eq!(through().await, both(Timestamp::MAX));
         let node = NodeId(Uuid::from_u128(1));
         let journal = |number: u128| JournalId(Uuid::from_u128(number));
         for number in [1, 2] {
@@ -410,10 +412,15 @@ async fn decisions_are_known_up_to_what_the_slowest_journal_says() {
             change(&store, async |c| journals::beat(c, journal(number), node, NOW, moment).await).await
         };
         assert!(beat(1, NOW).await);
-        assert_eq!(through().await, Timestamp::EPOCH, "one has never said");
+        assert_eq!(through().await, both(Timestamp::EPOCH), "one has never said");
         assert!(beat(2, NOW.plus_seconds(-5)).await);
-        assert_eq!(through().await, NOW.plus_seconds(-5));
+        assert_eq!(through().await, both(NOW.plus_seconds(-5)));
+        let later = NOW.plus_seconds(100);
+        change(&store, async |c| journals::beat(c, journal(1), node, later, later).await).await;
+        assert!(change(&store, async |c| journals::tell_gap(c, journal(2), later, NOW.plus_seconds(50)).await).await);
+        let missed = MovedThrough { all: NOW.plus_seconds(-5), heard: later };
+        assert_eq!(through().await, missed, "what it holds is not stored");
         change(&store, async |c| journals::close(c, journal(2), NOW).await).await;
-        assert_eq!(through().await, NOW);
+        assert_eq!(through().await, both(later));
     }
 }

@@ -58,6 +58,18 @@ pub(crate) struct Settings {
     /// Whether somebody who manages users approves each personal token before its use
     #[arg(long, value_name = "true|false")]
     personal_token_approval: Option<bool>,
+
+    /// How little it takes for the use of a credential to be odd: low, normal or high
+    #[arg(long, value_name = "low|normal|high")]
+    anomaly_sensitivity: Option<String>,
+
+    /// Kinds of anomalies that are not looked for, separated by commas, or none
+    #[arg(long, value_name = "KIND,…|none", value_delimiter = ',')]
+    anomalies_off: Option<Vec<String>>,
+
+    /// Days of history before the use of a credential is compared with it
+    #[arg(long, value_name = "N")]
+    anomaly_history_days: Option<u32>,
 }
 
 /// A number, or `none`.
@@ -114,8 +126,29 @@ impl Settings {
         if !policy.is_empty() {
             change.insert("personal_tokens".to_owned(), Value::Object(policy));
         }
+        let anomalies = self.anomalies();
+        if !anomalies.is_empty() {
+            change.insert("anomalies".to_owned(), Value::Object(anomalies));
+        }
         put(&mut change, "access_token_max_minutes", self.access_token_max_minutes);
         put(&mut change, "session_max_days", self.session_max_days);
+        change
+    }
+}
+
+impl Settings {
+    fn anomalies(&self) -> Map<String, Value> {
+        let mut change = Map::new();
+        if let Some(sensitivity) = &self.anomaly_sensitivity {
+            change.insert("sensitivity".to_owned(), json!(sensitivity));
+        }
+        if let Some(kinds) = &self.anomalies_off {
+            let kinds: Vec<_> = kinds.iter().filter(|kind| *kind != "none").collect();
+            change.insert("off".to_owned(), json!(kinds));
+        }
+        if let Some(days) = self.anomaly_history_days {
+            change.insert("history_days".to_owned(), json!(days));
+        }
         change
     }
 }
@@ -159,6 +192,11 @@ mod tests {
         let expected =
             json!({"rate_limits": {"per_minute": 9}, "personal_tokens": {"allowed": false, "max_days": 30}});
         assert_eq!(Value::Object(change(policy)), expected);
+        let odd = "--anomaly-sensitivity high --anomalies-off unusual_hour,volume --anomaly-history-days 21";
+        let expected = json!({"anomalies": {"sensitivity": "high", "off": ["unusual_hour", "volume"],
+            "history_days": 21}});
+        assert_eq!(Value::Object(change(odd)), expected);
+        assert_eq!(Value::Object(change("--anomalies-off none")), json!({"anomalies": {"off": []}}));
         assert_eq!(Value::Object(change("--any-login-domain")), json!({"allowed_login_domains": []}));
         assert!(change("").is_empty());
     }

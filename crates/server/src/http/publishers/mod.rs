@@ -8,12 +8,15 @@ pub mod settings;
 pub mod suspend;
 pub mod update;
 
+use keywright_api::WireEnum as _;
+use keywright_api::anomaly::{ChangeAnomalies, Sensitivity};
 use keywright_api::bounds::ChangeRateLimits;
 use keywright_api::patch::Patch;
 use keywright_api::problem::{FieldCode, FieldError, Problem};
 use keywright_api::publisher_request::{ChangePersonalTokens, ChangePublisherSettings};
 use keywright_authority::RateLimitsChange;
-use keywright_authority::publishers::{PersonalTokensChange, SettingsChange};
+use keywright_authority::publishers::{AnomaliesChange, PersonalTokensChange, SettingsChange};
+use keywright_core::anomalies::{self, AnomalyKind, AnomalyTuning};
 
 use super::bounds::wish;
 
@@ -31,6 +34,7 @@ fn settings_change(request: ChangePublisherSettings, path: &str) -> Result<Setti
         default_rate_limits: wish(request.default_rate_limits.map(limits_change)),
         rate_limits: wish(request.rate_limits.map(limits_change)),
         personal_tokens: personal_tokens_change(request.personal_tokens),
+        anomalies: anomalies_change(request.anomalies),
         require_second_factor: request.require_second_factor,
     })
 }
@@ -44,6 +48,32 @@ fn personal_tokens_change(wanted: Patch<ChangePersonalTokens>) -> PersonalTokens
         Patch::Value(ChangePersonalTokens { allowed, max_days, require_approval }) => {
             PersonalTokensChange { allowed, max_days: wish(max_days), require_approval }
         }
+    }
+}
+
+fn anomalies_change(wanted: Patch<ChangeAnomalies>) -> AnomaliesChange {
+    match wanted {
+        Patch::Absent => AnomaliesChange::default(),
+        Patch::Null => {
+            let AnomalyTuning { sensitivity, off, history_days } = AnomalyTuning::default();
+            AnomaliesChange {
+                sensitivity: Some(sensitivity),
+                off: Some(off),
+                history_days: Some(history_days),
+            }
+        }
+        Patch::Value(change) => AnomaliesChange {
+            sensitivity: change.sensitivity.map(|wanted| match wanted {
+                Sensitivity::Low => anomalies::Sensitivity::Low,
+                Sensitivity::Normal => anomalies::Sensitivity::Normal,
+                Sensitivity::High => anomalies::Sensitivity::High,
+            }),
+            // The words are the same, which a test holds.
+            off: change.off.map(|kinds| {
+                kinds.into_iter().filter_map(|kind| AnomalyKind::from_text(kind.as_str())).collect()
+            }),
+            history_days: change.history_days,
+        },
     }
 }
 

@@ -1,9 +1,12 @@
 //! Publishers, their roles and members.
 
+use keywright_api::WireEnum as _;
+use keywright_api::anomaly::{AnomalyKind, AnomalySettings, Sensitivity};
 use keywright_api::member::Member;
 use keywright_api::publisher::{PersonalTokenPolicy, Publisher, PublisherSettings, PublisherStatus};
 use keywright_api::role::Role;
 use keywright_api::service_token::RateLimits;
+use keywright_core::anomalies;
 use keywright_store::memberships::MemberRow;
 use keywright_store::publishers::PublisherRow;
 use keywright_store::roles::RoleRow;
@@ -40,6 +43,20 @@ pub fn publisher_settings(settings: &keywright_core::PublisherSettings) -> Publi
             allowed: settings.personal_tokens.allowed,
             max_days: settings.personal_tokens.max_days,
             require_approval: settings.personal_tokens.require_approval,
+        },
+        anomalies: AnomalySettings {
+            sensitivity: match settings.anomalies.sensitivity {
+                anomalies::Sensitivity::Low => Sensitivity::Low,
+                anomalies::Sensitivity::Normal => Sensitivity::Normal,
+                anomalies::Sensitivity::High => Sensitivity::High,
+            },
+            off: settings
+                .anomalies
+                .off
+                .iter()
+                .filter_map(|kind| AnomalyKind::from_word(kind.as_str()))
+                .collect(),
+            history_days: settings.anomalies.history_days,
         },
         require_second_factor: settings.require_second_factor,
     }
