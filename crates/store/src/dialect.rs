@@ -64,6 +64,7 @@ pub(crate) use statements;
 pub(crate) fn registry() -> Vec<&'static Statement> {
     [
         crate::alerts::STATEMENTS,
+        crate::alerts::untold::STATEMENTS,
         crate::anomalies::STATEMENTS,
         crate::authentication_events::STATEMENTS,
         crate::deliveries::STATEMENTS,

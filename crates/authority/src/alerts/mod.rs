@@ -7,14 +7,15 @@
 //! at most one alert is unresolved at a time.
 
 mod acknowledge;
+mod letters;
 mod open;
-mod owners;
 mod read;
 mod resolve;
 
 pub use acknowledge::acknowledge;
+pub use letters::write_letters;
+pub(crate) use letters::{LETTERS, ROUND_SECONDS};
 pub use open::{NewAlert, open, open_all, open_while};
-pub use owners::{Owner, owners};
 pub use read::{get, list};
 pub use resolve::{resolve, resolve_all, resolve_by_key, resolve_by_subject};
 

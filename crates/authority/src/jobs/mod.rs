@@ -27,7 +27,7 @@ pub use self::sweep::sweep;
 use crate::audit::chain;
 use crate::authority::Authority;
 use crate::fault::Fault;
-use crate::{anomalies, cleanup, journals, mail, monitoring, notifications, rotations, sessions, signing_keys};
+use crate::{alerts, anomalies, cleanup, journals, mail, monitoring, notifications, rotations, sessions, signing_keys};
 
 /// Rows marked, or forgotten, in one transaction.
 const SLICE: u32 = 2_000;
@@ -69,6 +69,8 @@ enum Job {
     ResolveExpiry,
     /// Looks for odd use of credentials, hour by hour.
     Anomalies,
+    /// Writes to those whom alerts concern.
+    OwnerLetters,
     /// Looks how this node and the platform fare.
     Health,
     /// Rotates tokens.
@@ -76,7 +78,7 @@ enum Job {
 }
 
 impl Job {
-    const ALL: [Self; 16] = [
+    const ALL: [Self; 17] = [
         Self::Seal,
         Self::Mark,
         Self::Sweep,
@@ -91,6 +93,7 @@ impl Job {
         Self::Monitor,
         Self::ResolveExpiry,
         Self::Anomalies,
+        Self::OwnerLetters,
         Self::Health,
         Self::Rotate,
     ];
@@ -111,6 +114,7 @@ impl Job {
             Self::Monitor => monitoring::MONITOR,
             Self::ResolveExpiry => monitoring::RESOLVER,
             Self::Anomalies => anomalies::WATCH,
+            Self::OwnerLetters => alerts::LETTERS,
             Self::Health => monitoring::HEALTH,
             Self::Rotate => rotations::JOB,
         }
@@ -129,6 +133,7 @@ impl Job {
             Self::Monitor => u64::from(monitoring?.check_interval_hours) * 3_600,
             Self::ResolveExpiry => monitoring.map(|_| 30)?,
             Self::Anomalies => monitoring.map(|_| 300)?,
+            Self::OwnerLetters => monitoring.filter(|wanted| wanted.mail_owners).map(|_| alerts::ROUND_SECONDS)?,
             Self::Health => monitoring.map(|_| monitoring::LOOK_SECONDS)?,
         };
         Some(Duration::from_secs(seconds))
@@ -144,6 +149,7 @@ impl Job {
             Self::Credentials => Some(cleanup::CLEANER),
             Self::Monitor | Self::ResolveExpiry => Some(monitoring::MONITOR),
             Self::Anomalies => Some(anomalies::WATCH),
+            Self::OwnerLetters => Some(alerts::LETTERS),
             Self::Health => Some(monitoring::HEALTH),
             Self::Rotate => Some(rotations::JOB),
             Self::Mark | Self::Journals | Self::SigningKeys | Self::Mail | Self::Dispatch | Self::Notify => {
@@ -195,6 +201,7 @@ impl Job {
             Self::Monitor => monitoring::watch(authority).await,
             Self::ResolveExpiry => monitoring::resolve(authority).await,
             Self::Anomalies => anomalies::watch(authority).await,
+            Self::OwnerLetters => alerts::write_letters(authority).await,
             Self::Health => monitoring::look(authority).await,
             Self::Rotate => rotations::run_in_background(authority).await,
         }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use keywright_core::{EmailAddress, Metadata, Name, PlainToken};
+use keywright_core::{EmailAddress, Metadata, Name, PlainToken, Severity};
 use keywright_store::users::UserRow;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
@@ -81,6 +81,15 @@ impl<'de> Deserialize<'de> for LinkToken {
     }
 }
 
+/// An alert in a letter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlertLine {
+    /// How soon somebody should look.
+    pub severity: Severity,
+    /// What it says.
+    pub summary: String,
+}
+
 /// What a letter tells.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "template", rename_all = "snake_case")]
@@ -119,6 +128,13 @@ pub enum Content {
         /// Which one.
         new_email: EmailAddress,
     },
+    /// Something needs a look.
+    Alerts {
+        /// Some of the alerts, the most severe first.
+        alerts: Vec<AlertLine>,
+        /// How many more there are.
+        more: u64,
+    },
 }
 
 impl Content {
@@ -132,6 +148,7 @@ impl Content {
             Self::EmailVerification { .. } => "email_verification",
             Self::EmailChange { .. } => "email_change",
             Self::EmailChangeNotice { .. } => "email_change_notice",
+            Self::Alerts { .. } => "alerts",
         }
     }
 
@@ -142,7 +159,10 @@ impl Content {
             Self::PasswordReset { token } => Some(("/account/password-reset", token)),
             Self::EmailVerification { token } => Some(("/account/email-verification", token)),
             Self::EmailChange { token } => Some(("/account/email-change", token)),
-            Self::Added { .. } | Self::PasswordChanged | Self::EmailChangeNotice { .. } => None,
+            Self::Added { .. }
+            | Self::PasswordChanged
+            | Self::EmailChangeNotice { .. }
+            | Self::Alerts { .. } => None,
         }
     }
 }

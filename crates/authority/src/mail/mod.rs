@@ -8,7 +8,7 @@ mod reseal;
 mod tally;
 mod texts;
 
-use keywright_core::{EventId, Timestamp};
+use keywright_core::{EventId, Timestamp, UserId};
 use keywright_store::Conn;
 use keywright_store::outbox::{self, NewDelivery};
 use keywright_store::users::UserRow;
@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 
 pub use self::deliver::deliver;
 pub(crate) use self::deliver::{KEPT_DAYS, deliver_in_background, forget};
-pub use self::letter::{Content, Letter, LinkToken, Locale};
+pub use self::letter::{AlertLine, Content, Letter, LinkToken, Locale};
 pub use self::post::{MailSettings, Post, PostError, Trouble};
 pub use self::render::{Rendered, render};
 pub(crate) use self::reseal::reseal;
@@ -49,6 +49,21 @@ pub(crate) async fn send(
     now: Timestamp,
     useful_until: Option<Timestamp>,
 ) -> Result<(), Fault> {
+    send_about(authority, conn, Some(user.id), letter, now, useful_until).await
+}
+
+/// The same of a letter that may be about nobody who has an account.
+///
+/// # Errors
+/// As [`send`].
+pub(crate) async fn send_about(
+    authority: &Authority,
+    conn: Conn<'_>,
+    user: Option<UserId>,
+    letter: &Letter,
+    now: Timestamp,
+    useful_until: Option<Timestamp>,
+) -> Result<(), Fault> {
     if authority.post().is_none() {
         return Err(Fault::MailNotConfigured);
     }
@@ -60,7 +75,7 @@ pub(crate) async fn send(
         id,
         channel: CHANNEL,
         template: letter.content.template(),
-        user_id: Some(user.id),
+        user_id: user,
         sealed: authority.keys().seal(PURPOSE, id.as_bytes(), &text),
         created_at: now,
         expires_at: useful_until.map_or(end, |until| until.min(end)),

@@ -150,10 +150,10 @@ fn compose(
 
 #[cfg(test)]
 mod tests {
-    use keywright_core::{EmailAddress, Name, PlainToken};
+    use keywright_core::{EmailAddress, Name, PlainToken, Severity};
     use zeroize::Zeroizing;
 
-    use super::super::letter::{Content, LinkToken, Locale};
+    use super::super::letter::{AlertLine, Content, LinkToken, Locale};
     use super::*;
 
     fn token() -> LinkToken {
@@ -170,6 +170,10 @@ mod tests {
             Content::EmailVerification { token: token() },
             Content::EmailChange { token: token() },
             Content::EmailChangeNotice { new_email: EmailAddress::parse("new@example.com").unwrap() },
+            Content::Alerts {
+                alerts: vec![AlertLine { severity: Severity::High, summary: publisher.to_owned() }],
+                more: 2,
+            },
         ]
     }
 

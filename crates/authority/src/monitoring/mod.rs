@@ -19,10 +19,12 @@ pub struct MonitoringSettings {
     pub check_interval_hours: u32,
     /// How long before the end of a credential it is told, in days.
     pub thresholds_days: Vec<u32>,
+    /// Whether those whom alerts concern are written to, where there is mail.
+    pub mail_owners: bool,
 }
 
 impl Default for MonitoringSettings {
     fn default() -> Self {
-        Self { check_interval_hours: 6, thresholds_days: vec![1, 7, 14, 30] }
+        Self { check_interval_hours: 6, thresholds_days: vec![1, 7, 14, 30], mail_owners: true }
     }
 }

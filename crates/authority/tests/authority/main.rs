@@ -24,6 +24,7 @@ mod grants_sequences;
 mod health;
 mod idempotency;
 mod journals;
+mod letters;
 mod members;
 mod monitor;
 mod names;

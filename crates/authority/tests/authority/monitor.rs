@@ -405,60 +405,6 @@ async fn personal_tokens_are_told_to_their_publisher_and_owner() {
         personal_tokens::revoke(&world.authority, ada.call(), id, None).await.unwrap();
         assert_eq!(resolve(&world).await, 1);
         assert_eq!(watch(&world.authority).await, 0);
-        let owners = async || {
-            let mut reader = world.store.read().await.unwrap();
-            alerts::owners(reader.conn(), alert).await.unwrap()
-        };
-        let emails =
-            |owners: Vec<alerts::Owner>| owners.into_iter().map(|owner| owner.email).collect::<Vec<_>>();
-        assert_eq!(emails(owners().await), ["ada@example.com"]);
-        // Who is locked out is told nothing; the administrators are.
-        member(&world, "boss@example.com", tenant, BuiltInRole::PublisherAdmin).await;
-        let mut tx = world.store.begin().await.unwrap();
-        disable_user(tx.conn(), ada.user, world.now()).await.unwrap();
-        tx.commit().await.unwrap();
-        assert_eq!(emails(owners().await), ["boss@example.com"]);
-    }
-}
-
-#[tokio::test]
-async fn owners_are_those_of_the_account_or_the_administrators() {
-    for world in worlds().await {
-        let tenant = publisher(&world, "Songtrust").await;
-        let owner_email = Some(EmailAddress::parse("owner@songtrust.example").unwrap());
-        let new =
-            service_accounts::Create { publisher: Some(tenant), owner_email, ..new_account("api", &["a"]) };
-        let account = service_accounts::create(&world.authority, operator(), new).await.unwrap().object.id;
-        let of_account =
-            service_tokens::Create { holder: Holder::Above(account), permissions: None, ..wanted("t", &[]) };
-        let token = made(service_tokens::create(&world.authority, operator(), of_account).await);
-        let alone = world.token("alone", &["a"]).await;
-        let boss = member(&world, "boss@example.com", tenant, BuiltInRole::PublisherAdmin).await;
-        member(&world, "viewer@example.com", tenant, BuiltInRole::PublisherViewer).await;
-        Person::of_platform(&world, "root@example.com").await;
-        let owners = async |kind, id: Option<Uuid>, publisher_id| {
-            let mut new = new_alert("owners");
-            (new.subject, new.publisher_id) = (AlertSubject { kind, id, name: None }, publisher_id);
-            let mut tx = world.store.begin().await.unwrap();
-            let alert = alerts::open(&world.authority, &mut tx, new).await.unwrap().unwrap();
-            let found = alerts::owners(tx.conn(), &alert).await.unwrap();
-            tx.rollback().await;
-            found.into_iter().map(|owner| owner.email).collect::<Vec<_>>()
-        };
-        let credential = AlertSubjectKind::Credential;
-        let of_token = async || owners(credential, Some(token.row.id.0), Some(tenant)).await;
-        assert_eq!(of_token().await, ["owner@songtrust.example"]);
-        let of_account = owners(AlertSubjectKind::ServiceAccount, Some(account.0), Some(tenant)).await;
-        assert_eq!(of_account, ["owner@songtrust.example"]);
-        let of_user = owners(AlertSubjectKind::User, Some(boss.user.0), Some(tenant)).await;
-        assert_eq!(of_user, ["boss@example.com"]);
-        assert_eq!(owners(credential, Some(alone.row.id.0), None).await, ["root@example.com"]);
-        assert_eq!(owners(AlertSubjectKind::Node, None, None).await, ["root@example.com"]);
-        let nobody = service_accounts::Update { owner_email: Some(None), ..Default::default() };
-        service_accounts::update(&world.authority, operator(), account, nobody).await.unwrap();
-        assert_eq!(of_token().await, ["boss@example.com"]);
-        service_accounts::delete(&world.authority, operator(), account, None).await.unwrap();
-        assert_eq!(of_token().await, ["boss@example.com"]);
     }
 }
 

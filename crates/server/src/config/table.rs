@@ -229,6 +229,9 @@ settings! {
         check_interval_hours: u32 = "6", alias("MONITORING_CHECK_INTERVAL_HOURS"), bounds(1, 168);
         /// Days before expiry at which an alert is raised: critical up to 1, high up to 7, medium up to 14, else low.
         alert_thresholds: Vec<u32> = "1,7,14,30", alias("MONITORING_ALERT_THRESHOLDS"), bounds(1, 3650);
+        /// Whether those whom an alert concerns are written to, where mail is configured: the owner of a service account,
+        /// the user of a personal token, else administrators. What came up within a minute is one letter.
+        mail_owners: bool = "true";
     }
 }
 

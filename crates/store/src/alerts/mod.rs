@@ -6,6 +6,7 @@
 
 mod list;
 mod row;
+pub(crate) mod untold;
 
 use std::collections::HashSet;
 
@@ -16,6 +17,7 @@ use uuid::Uuid;
 
 pub use self::list::{ListFilter, list};
 pub use self::row::{AlertRow, AlertSubject, NewAlert, Said};
+pub use self::untold::{Untold, mark_told, untold};
 use crate::bulk::{Bulk, Column};
 use crate::conn::{Conn, change, on};
 use crate::dialect::statements;

@@ -141,7 +141,7 @@ pub(super) struct RawAlert {
     version: i64,
 }
 
-fn word<T>(word: &str, parse: impl Fn(&str) -> Option<T>) -> Result<T, StoreError> {
+pub(super) fn word<T>(word: &str, parse: impl Fn(&str) -> Option<T>) -> Result<T, StoreError> {
     parse(word).ok_or_else(|| StoreError::corrupt(format_args!("an alert says {word:?}")))
 }
 

@@ -27,13 +27,13 @@ async fn an_empty_database_becomes_current_and_each_step_is_told_once() {
         store.migrate(|step| steps.push((step.number, step.total, step.description))).await.unwrap();
         assert_eq!(
             steps,
-            ["foundation", "people", "accounts", "monitoring", "leaks", "notifications", "rotation", "anomalies"]
+            ["foundation", "people", "accounts", "monitoring", "leaks", "notifications", "rotation", "anomalies", "owner letters"]
                 .into_iter()
                 .zip(1..)
-                .map(|(name, number)| (number, 8, name.to_owned()))
+                .map(|(name, number)| (number, 9, name.to_owned()))
                 .collect::<Vec<_>>()
         );
-        assert_eq!(store.schema_state().await, Ok(SchemaState::Current { version: 8 }));
+        assert_eq!(store.schema_state().await, Ok(SchemaState::Current { version: 9 }));
         store.migrate(|step| panic!("{step:?} was done already")).await.unwrap();
     }
 }
@@ -53,8 +53,8 @@ async fn any_number_of_nodes_may_migrate_at_once() {
         for node in nodes {
             steps += node.await.unwrap().unwrap();
         }
-        assert_eq!(steps, 8, "{:?}", store.engine());
-        assert_eq!(store.schema_state().await, Ok(SchemaState::Current { version: 8 }));
+        assert_eq!(steps, 9, "{:?}", store.engine());
+        assert_eq!(store.schema_state().await, Ok(SchemaState::Current { version: 9 }));
     }
 }
 
@@ -67,7 +67,7 @@ async fn a_migration_given_up_half_way_is_done_by_the_next() {
         store.migrate(|_| ()).await.unwrap();
         assert_eq!(
             store.schema_state().await,
-            Ok(SchemaState::Current { version: 8 }),
+            Ok(SchemaState::Current { version: 9 }),
             "{:?}",
             store.engine()
         );
@@ -83,17 +83,17 @@ async fn a_schema_that_needs_a_newer_binary_is_refused() {
         execute(&store, sql).await;
         assert_eq!(
             store.schema_state().await,
-            Ok(SchemaState::Current { version: 8 }),
+            Ok(SchemaState::Current { version: 9 }),
             "{:?}",
             store.engine()
         );
         store.migrate(|step| panic!("{step:?}")).await.unwrap();
 
-        execute(&store, "UPDATE schema_compatibility SET min_compatible_version = 9").await;
-        let too_new = SchemaState::TooNew { min_compatible_version: 9, known_version: 8 };
+        execute(&store, "UPDATE schema_compatibility SET min_compatible_version = 99").await;
+        let too_new = SchemaState::TooNew { min_compatible_version: 99, known_version: 9 };
         assert_eq!(store.schema_state().await, Ok(too_new));
         let refused = store.migrate(|step| panic!("{step:?}")).await;
-        assert_eq!(refused, Err(StoreError::TooNew { min_compatible_version: 9, known_version: 8 }));
+        assert_eq!(refused, Err(StoreError::TooNew { min_compatible_version: 99, known_version: 9 }));
     }
 }
 
