@@ -28,8 +28,17 @@ async fn shared(url: &str) -> Finding {
         Err(reason) => Finding::error(
             LIMITS,
             format!("rate_limit.redis_url cannot be reached ({reason}): each node counts by itself"),
-            "start Redis or Valkey there, or correct rate_limit.redis_url",
+            advice(&reason),
         ),
+    }
+}
+
+/// Something answers there that TLS does not trust, or nothing does.
+fn advice(reason: &str) -> &'static str {
+    if reason.contains("certificate") {
+        "add the authority of its certificate to the system's, or name a file of authorities in SSL_CERT_FILE"
+    } else {
+        "start Redis or Valkey there, or correct rate_limit.redis_url"
     }
 }
 
