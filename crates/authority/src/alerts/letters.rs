@@ -21,7 +21,7 @@ pub(crate) const ROUND_SECONDS: u64 = 60;
 /// Alerts read at once.
 const PAGE: u32 = 1_000;
 /// Alerts of one round.
-const MOST: usize = 100_000;
+const MOST: usize = 20_000;
 /// Alerts that a letter names: the most severe.
 const NAMED: usize = 20;
 /// What is older is not told any more, in hours: mail was off, or stuck.
