@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use keywright_core::{Budget, Timestamp};
+use keywright_core::{Budget, MAX_BUDGETS, Timestamp, Window};
 use parking_lot::Mutex;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, RedisError, RedisResult, Script, ScriptInvocation};
@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use tracing::{info, warn};
 
 use super::Readings;
-use super::counter::{SLOTS, slot_at, slot_micros};
+use super::counter::slot_at;
 use crate::striped::count;
 
 /// A use does not wait longer; what is silent is away.
@@ -60,8 +60,28 @@ impl Health {
 /// Uses that go together.
 struct Together {
     wish: ScriptInvocation<'static>,
-    /// Who waits for each, and how many budgets it has.
-    waiting: Vec<(oneshot::Sender<Option<Readings>>, usize)>,
+    /// Who waits for each, and which budgets the script answers for.
+    waiting: Vec<(oneshot::Sender<Option<Readings>>, Order)>,
+}
+
+/// Which of the budgets that were asked for each answer of the script is about: it takes those of one owner together.
+#[derive(Clone, Copy, Debug, Default)]
+struct Order {
+    places: [usize; MAX_BUDGETS],
+    many: usize,
+}
+
+impl Order {
+    fn push(&mut self, place: usize) {
+        if let Some(next) = self.places.get_mut(self.many) {
+            *next = place;
+            self.many += 1;
+        }
+    }
+
+    fn places(&self) -> &[usize] {
+        &self.places[..self.many]
+    }
 }
 
 impl Default for Together {
@@ -72,17 +92,25 @@ impl Default for Together {
 
 impl Together {
     fn add(&mut self, budgets: &[Budget], cost: u32, now: Timestamp) -> oneshot::Receiver<Option<Readings>> {
-        self.wish.arg(cost).arg(budgets.len());
-        let mut key = String::with_capacity(64);
-        for budget in budgets {
+        let is_first = |place: usize| budgets[..place].iter().all(|other| other.key != budgets[place].key);
+        let owners = (0..budgets.len()).filter(|place| is_first(*place));
+        self.wish.arg(cost).arg(owners.clone().count());
+        let (mut key, mut order) = (String::with_capacity(64), Order::default());
+        for owner in owners.map(|place| budgets[place].key) {
             key.clear();
             // Writing to a text does not fail.
-            let _ = write!(key, "keywright:limit:{}:{}", budget.key, budget.window.as_str());
-            let keep = (SLOTS + 2) * slot_micros(budget.window) / 1_000;
-            self.wish.key(&key).arg(budget.limit).arg(slot_at(budget.window, now)).arg(keep);
+            let _ = write!(key, "keywright:limit:{owner}");
+            let of = |window| budgets.iter().position(|budget| budget.key == owner && budget.window == window);
+            let (minute, hour) = (of(Window::Minute), of(Window::Hour));
+            self.wish.key(&key).arg(i32::from(minute.is_some()) + 2 * i32::from(hour.is_some()));
+            for place in [minute, hour].into_iter().flatten() {
+                let budget = &budgets[place];
+                self.wish.arg(budget.limit).arg(slot_at(budget.window, now));
+                order.push(place);
+            }
         }
         let (sender, receiver) = oneshot::channel();
-        self.waiting.push((sender, budgets.len()));
+        self.waiting.push((sender, order));
         receiver
     }
 
@@ -214,9 +242,9 @@ impl Shared {
             .inspect_err(|reason| self.failed(reason))
             .unwrap_or_default();
         let mut answers = answers.iter();
-        for (sender, budgets) in waiting {
+        for (sender, order) in waiting {
             let readings = answers.next().and_then(|answer| {
-                let readings = read(answer, budgets);
+                let readings = read(answer, order.places());
                 if readings.is_none() {
                     self.failed("no such answer");
                 }
@@ -253,16 +281,17 @@ impl Shared {
     }
 }
 
-/// What the script answered to a use of so many budgets.
-fn read(answer: &[i64], budgets: usize) -> Option<Readings> {
+/// What the script answered to a use of budgets, for each where it stands among those that were asked for.
+fn read(answer: &[i64], places: &[usize]) -> Option<Readings> {
     let (granted, of) = answer.split_first()?;
     let mut readings = Readings::granted();
     readings.granted = *granted == 1;
     let (told, rest) = of.as_chunks::<3>();
-    if told.len() != budgets || !rest.is_empty() {
+    if told.len() != places.len() || !rest.is_empty() {
         return None;
     }
-    for (reading, [used, newest, fits_from]) in readings.of.iter_mut().zip(told) {
+    for (place, [used, newest, fits_from]) in places.iter().zip(told) {
+        let reading = readings.of.get_mut(*place)?;
         reading.used = u32::try_from(*used).ok()?;
         reading.newest = *newest;
         reading.fits_from = (*fits_from >= 0).then_some(*fits_from);

@@ -1,100 +1,124 @@
 -- Takes units of several budgets, or of none, as counter.rs does it in memory: for several wishes, one after the other.
--- KEYS: one text for each budget. It begins with the slot that was taken from last by time, the newest slot with a use,
--- the units of all slots, and those of the first named slot. The units of each other slot follow in the place of its
--- number modulo 61.
--- ARGV: for each wish its units and how many of the keys it is about; and for each of those the limit, the slot of this
--- moment, and how long to keep it in milliseconds.
+-- KEYS: one text for each owner of budgets, with a part for the minute and one for the hour. The heads of both come first:
+-- the slot that was taken from last by time, the newest slot with a use, the units of all slots, and those of the first
+-- named slot. The units of each other slot follow, part by part, in the place of its number modulo 61.
+-- ARGV: for each wish its units and how many of the keys it is about; for each of those which parts (1 the minute, 2 the
+-- hour, 3 both), and for each part the limit and the slot of this moment.
 -- Answers for each wish whether they were taken (1 or 0), and for each budget its units, the slot of the newest of them,
 -- and the slot from which on the wish fits, -1 where it fits now or never.
-local HEAD, HEAD_BYTES = '<i8i8i8I4', 28
+local HEAD, HEADS, HEAD_BYTES = '<i8i8i8I4', '<i8i8i8I4i8i8i8I4', 28
 local unpacked, packed = struct.unpack, struct.pack
 local SLOTS, KEPT, UNITS, UNITS_BYTES = 60, 61, '<I4', 4
+-- An hour and two of its slots: nothing counts any longer. In milliseconds.
+local KEEP = 3720000
+local EMPTY = string.rep('\0', 2 * (HEAD_BYTES + KEPT * UNITS_BYTES))
 
--- The wish at hand: what precedes its keys and its arguments, its units and the number of its budgets.
+-- The wish at hand: what precedes its keys and its arguments, its units and the number of its keys.
 local key, argument, cost, many = 0, 0, 0, 0
 
--- Nearly always the slot is the one that was taken from last, and the wish fits: then the beginning alone changes.
+-- Nearly always the slots are those that were taken from last, and the wish fits: then the heads alone change.
 -- Texts of digits are numbers in sums, which is faster than to call for them.
 local function take_here(stored)
-  local heads, answer = {}, { 1 }
+  local heads, first, answer, at, told = {}, {}, { 1 }, argument + 2, 1
   for i = 1, many do
-    local text = stored[i]
+    local text, parts = stored[i], ARGV[at + 1]
     if not text then
       return nil
     end
-    local head, _, used, here = unpacked(HEAD, text)
-    used = used + cost
-    if ARGV[argument + 3 * i + 1] - head ~= 0 or ARGV[argument + 3 * i] - used < 0 then
-      return nil
+    if parts == '3' then
+      local head, _, used, here, head2, _, used2, here2 = unpacked(HEADS, text)
+      used, used2 = used + cost, used2 + cost
+      if ARGV[at + 3] - head ~= 0 or ARGV[at + 2] - used < 0 or ARGV[at + 5] - head2 ~= 0 or ARGV[at + 4] - used2 < 0 then
+        return nil
+      end
+      heads[i], first[i] = packed(HEADS, head, head, used, here + cost, head2, head2, used2, here2 + cost), 0
+      answer[told + 1], answer[told + 2], answer[told + 3] = used, head, -1
+      answer[told + 4], answer[told + 5], answer[told + 6] = used2, head2, -1
+      at, told = at + 5, told + 6
+    else
+      first[i] = parts == '1' and 0 or HEAD_BYTES
+      local head, _, used, here = unpacked(HEAD, text, first[i] + 1)
+      used = used + cost
+      if ARGV[at + 3] - head ~= 0 or ARGV[at + 2] - used < 0 then
+        return nil
+      end
+      heads[i] = packed(HEAD, head, head, used, here + cost)
+      answer[told + 1], answer[told + 2], answer[told + 3] = used, head, -1
+      at, told = at + 3, told + 3
     end
-    heads[i] = packed(HEAD, head, head, used, here + cost)
-    answer[3 * i - 1], answer[3 * i], answer[3 * i + 1] = used, head, -1
   end
   for i = 1, many do
-    redis.call('SETRANGE', KEYS[key + i], 0, heads[i])
+    redis.call('SETRANGE', KEYS[key + i], first[i], heads[i])
   end
-  return answer
+  return answer, at
 end
 
-local function blank()
-  return string.rep('\0', KEPT * UNITS_BYTES)
+local function put(text, first, bytes)
+  return text:sub(1, first) .. bytes .. text:sub(first + #bytes + 1)
 end
 
--- Where the units of a slot begin.
-local function place(slot)
-  return HEAD_BYTES + slot % KEPT * UNITS_BYTES + 1
+-- What precedes the units of a slot.
+local function place(part, slot)
+  return 2 * HEAD_BYTES + (part * KEPT + slot % KEPT) * UNITS_BYTES
 end
 
-local function units(text, slot)
-  return (unpacked(UNITS, text, place(slot)))
+local function units(text, part, slot)
+  return (unpacked(UNITS, text, place(part, slot) + 1))
 end
 
-local function with_units(text, slot, many)
-  local first = place(slot)
-  return text:sub(1, first - 1) .. packed(UNITS, many) .. text:sub(first + UNITS_BYTES)
+local function with_units(text, part, slot, many)
+  return put(text, place(part, slot), packed(UNITS, many))
 end
 
-local function look_at(i, text)
-  local limit, slot, keep = unpack(ARGV, argument + 3 * i, argument + 3 * i + 2)
-  local budget = { limit = tonumber(limit), slot = tonumber(slot), keep = keep }
-  budget.used, budget.here, budget.newest = 0, 0, budget.slot
-  local head
-  if text then
-    head, budget.newest, budget.used, budget.here = unpacked(HEAD, text)
-  end
-  if not head then
+local function without_units(text, part)
+  return put(text, place(part, 0), string.rep('\0', KEPT * UNITS_BYTES))
+end
+
+local function with_head(text, part, slot, newest, used, here)
+  return put(text, part * HEAD_BYTES, packed(HEAD, slot, newest, used, here))
+end
+
+-- A part of a text at a moment, and the text as it is from then on.
+local function look_at(text, part, limit, slot)
+  local budget = { part = part, limit = limit, slot = slot, used = 0, here = 0, newest = slot }
+  if not text then
     budget.anew = true
-  elseif budget.slot + SLOTS < head then
+    return budget, EMPTY
+  end
+  local head
+  head, budget.newest, budget.used, budget.here = unpacked(HEAD, text, part * HEAD_BYTES + 1)
+  if slot + SLOTS < head then
     -- The clock was set back by more than a window: all counts as used just now, whatever becomes of this wish.
-    head, budget.newest, budget.here = budget.slot, budget.slot, budget.used
-    text = packed(HEAD, head, head, budget.used, budget.used) .. blank()
-    redis.call('SET', KEYS[key + i], text, 'PX', budget.keep)
-  elseif budget.slot > head + SLOTS then
-    budget.anew, budget.used, budget.here, budget.newest = true, 0, 0, budget.slot
-  elseif budget.slot > head then
+    head, budget.newest, budget.here, budget.set_back = slot, slot, budget.used, true
+    text = with_head(without_units(text, part), part, slot, slot, budget.used, budget.used)
+  elseif slot > head + SLOTS then
+    budget.anew, budget.used, budget.here, budget.newest = true, 0, 0, slot
+    text = with_head(without_units(text, part), part, slot, slot, 0, 0)
+  elseif slot > head then
     -- What was taken last goes to its place, and what lies wholly outside of the window goes.
-    text = with_units(text, head, budget.here)
-    for slot = head + 1, budget.slot do
-      local outside = units(text, slot)
+    text = with_units(text, part, head, budget.here)
+    for passed = head + 1, slot do
+      local outside = units(text, part, passed)
       if outside > 0 then
-        budget.used, text = budget.used - outside, with_units(text, slot, 0)
+        budget.used, text = budget.used - outside, with_units(text, part, passed, 0)
       end
     end
     budget.here = 0
+    text = with_head(text, part, slot, budget.newest, budget.used, 0)
   else
     budget.slot = head
   end
-  budget.text, budget.stored = text, head
-  return budget
+  budget.stored = head
+  return budget, text
 end
 
-local function fits_from(budget)
+local function fits_from(budget, text)
   if cost == 0 or budget.used + cost <= budget.limit or cost > budget.limit or budget.anew then
     return -1
   end
   local left = budget.used
   for slot = budget.slot - SLOTS, budget.stored do
-    left = left - (slot == budget.slot and budget.here or units(budget.text, slot))
+    left = left - (slot == budget.slot and budget.here or units(text, budget.part, slot))
     if left + cost <= budget.limit then
       return slot + KEPT
     end
@@ -103,33 +127,54 @@ local function fits_from(budget)
 end
 
 local function take_anywhere(stored)
-  local budgets, granted = {}, 1
+  local owners, granted, at = {}, 1, argument + 2
   for i = 1, many do
-    local budget = look_at(i, stored[i])
-    budgets[i] = budget
-    if cost > 0 and budget.used + cost > budget.limit then
-      granted = 0
+    local owner, parts = { text = stored[i] }, tonumber(ARGV[at + 1])
+    at = at + 1
+    for part = 0, 1 do
+      if parts == 3 or parts == part + 1 then
+        local budget, text = look_at(owner.text, part, tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]))
+        owner[#owner + 1], owner.text, at = budget, text, at + 2
+        owner.changed = owner.changed or budget.set_back
+        if cost > 0 and budget.used + cost > budget.limit then
+          granted = 0
+        end
+      end
     end
+    owners[i] = owner
   end
   local answer = { granted }
-  for i, budget in ipairs(budgets) do
-    local later = fits_from(budget)
-    if granted == 1 and cost > 0 then
-      budget.used, budget.newest = budget.used + cost, budget.slot
-      local head = packed(HEAD, budget.slot, budget.slot, budget.used, budget.here + cost)
-      local places = budget.anew and blank() or budget.text:sub(HEAD_BYTES + 1)
-      redis.call('SET', KEYS[key + i], head .. places, 'PX', budget.keep)
+  local taken = granted == 1 and cost > 0
+  for i, owner in ipairs(owners) do
+    -- What only moved on with time is written with the next use.
+    local text = (taken or owner.changed) and owner.text
+    for _, budget in ipairs(owner) do
+      local later = fits_from(budget, owner.text)
+      if taken then
+        budget.used, budget.newest = budget.used + cost, budget.slot
+        text = with_head(text, budget.part, budget.slot, budget.slot, budget.used, budget.here + cost)
+      end
+      answer[#answer + 1], answer[#answer + 2], answer[#answer + 3] = budget.used, budget.newest, later
     end
-    answer[3 * i - 1], answer[3 * i], answer[3 * i + 1] = budget.used, budget.newest, later
+    if text then
+      redis.call('SET', KEYS[key + i], text, 'PX', KEEP)
+    end
   end
-  return answer
+  return answer, at
 end
 
 local answers = {}
 while key < #KEYS do
   cost, many = tonumber(ARGV[argument + 1]), tonumber(ARGV[argument + 2])
   local stored = redis.call('MGET', unpack(KEYS, key + 1, key + many))
-  answers[#answers + 1] = cost > 0 and take_here(stored) or take_anywhere(stored)
-  key, argument = key + many, argument + 2 + 3 * many
+  local answer, at
+  if cost > 0 then
+    answer, at = take_here(stored)
+  end
+  if not answer then
+    answer, at = take_anywhere(stored)
+  end
+  answers[#answers + 1] = answer
+  key, argument = key + many, at
 end
 return answers
