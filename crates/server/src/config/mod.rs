@@ -37,7 +37,7 @@ pub use kinds::{
 pub use load::{DEFAULT_FILE, LoadInput, Loaded, load};
 pub use master_key_source::MasterKeySourceError;
 pub use reference::{example_file, reference_page};
-pub use setting::{Availability, Section, Setting};
+pub use setting::{Section, Setting};
 pub use table::{
     Audit, Cloudflare, Config, Database, Geoip, Journal, Jwt, Keys, Log, Mail, Monitoring, RateLimit,
     Rotation, SECTIONS, Server, Telemetry, Tokens, Verify, all, find,

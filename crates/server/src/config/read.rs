@@ -8,7 +8,7 @@ use figment::{Figment, Profile};
 use super::finding::{Finding, HIDDEN, Severity, ShowRow, printable};
 use super::kinds::{Raw, Settable};
 use super::layer::{DEFAULTS, FLAGS};
-use super::setting::{Availability, Setting};
+use super::setting::Setting;
 use super::table;
 
 /// Reads settings one by one, so that one mistake hides no other.
@@ -40,7 +40,6 @@ impl<'a> Reader<'a> {
                 if layer == FLAGS && typed.holds_secret() {
                     self.refuse_on_command_line(setting, &origin);
                 }
-                self.look_at_availability(setting, &typed, &layer, &origin);
                 self.rows.push(ShowRow { key: setting.key.to_owned(), value: typed.show(), origin });
                 typed
             }
@@ -98,30 +97,6 @@ impl<'a> Reader<'a> {
             "is a secret on the command line, which every process of the machine can read".to_owned(),
             format!("set {name} in the environment"),
         );
-    }
-
-    fn look_at_availability<T: Settable>(
-        &mut self,
-        setting: &'static Setting,
-        typed: &T,
-        layer: &str,
-        origin: &str,
-    ) {
-        if layer == DEFAULTS {
-            return;
-        }
-        let shown = typed.show();
-        match setting.availability {
-            Availability::Accepted { with, quiet } if quiet != Some(&*shown) => self.push(
-                setting.key,
-                Severity::Warning,
-                origin,
-                Some(shown),
-                format!("is accepted, but has no effect in this version: it takes effect with {with}"),
-                String::new(),
-            ),
-            _ => {}
-        }
     }
 
     fn push(

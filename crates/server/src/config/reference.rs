@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::issuers::ISSUER_SETTINGS;
 use super::kinds::Shape;
-use super::setting::{Availability, Setting};
+use super::setting::Setting;
 use super::table::SECTIONS;
 
 /// `keywright.example.toml`: every setting, commented out, with its default.
@@ -24,9 +24,6 @@ pub fn example_file() -> String {
             comment(&mut text, setting.description);
             if let Some(alias) = setting.alias {
                 push(&mut text, format_args!("# In the environment also {alias}.\n"));
-            }
-            if let Some(note) = note(setting) {
-                push(&mut text, format_args!("# {note}\n"));
             }
             push(&mut text, format_args!("# {} = {}\n", setting.name(), example_value(setting)));
         }
@@ -71,7 +68,6 @@ pub fn reference_page() -> String {
             if let Some(flag) = setting.flag {
                 meaning.push(format!("Flag `{flag}`."));
             }
-            meaning.extend(note(setting).map(|note| format!("**{note}**")));
             let (key, names, meaning) = (setting.key, names.join(" "), meaning.join(" "));
             push(
                 &mut text,
@@ -120,15 +116,6 @@ that `--config` names, else `KEYWRIGHT_CONFIG`, else `keywright.toml` in the wor
 - Where a key has two names in the environment, setting both to different values is an error.
 - A secret is never taken from the command line. `--set KEY=VALUE` sets any other key; some have a flag of their own.
 ";
-
-fn note(setting: &Setting) -> Option<String> {
-    match setting.availability {
-        Availability::Now => None,
-        Availability::Accepted { with, .. } => {
-            Some(format!("Not yet in this version; accepted with a warning. It takes effect with {with}."))
-        }
-    }
-}
 
 fn example_value(setting: &Setting) -> String {
     let value = if setting.default.is_empty() { setting.example } else { setting.default };

@@ -27,8 +27,6 @@ pub struct Setting {
     pub schemes: &'static [&'static str],
     /// A rule for plain text, and its wording.
     pub(crate) rule: Option<Rule>,
-    /// Whether what it governs exists in this version.
-    pub availability: Availability,
     /// How it is written in the file.
     pub(crate) shape: Shape,
     /// What a right value looks like.
@@ -37,21 +35,6 @@ pub struct Setting {
 
 /// A rule for plain text, and what it asks for: "an address such as …".
 pub(crate) type Rule = (fn(&str) -> bool, &'static str);
-
-/// Whether what a setting governs exists in this version. A setting is never ignored in silence.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Availability {
-    /// It has its effect.
-    Now,
-    /// Names of the reference texts: an existing environment starts as it stands, with a warning
-    /// that names what is missing. `quiet` is the value that asks for nothing.
-    Accepted {
-        /// What would give it its effect.
-        with: &'static str,
-        /// The value that needs no warning.
-        quiet: Option<&'static str>,
-    },
-}
 
 impl Setting {
     /// A setting of the type `T`, available now.
@@ -71,7 +54,6 @@ impl Setting {
             bounds: (0, u64::MAX),
             schemes: &[],
             rule: None,
-            availability: Availability::Now,
             shape: T::SHAPE,
             expects: T::expects,
         }
@@ -109,11 +91,6 @@ impl Setting {
 
     pub(crate) const fn rule(mut self, holds: fn(&str) -> bool, wording: &'static str) -> Self {
         self.rule = Some((holds, wording));
-        self
-    }
-
-    pub(crate) const fn accepted(mut self, with: &'static str, quiet: Option<&'static str>) -> Self {
-        self.availability = Availability::Accepted { with, quiet };
         self
     }
 

@@ -20,7 +20,7 @@ const REFERENCE: [(&str, &str); 12] = [
 ];
 
 #[test]
-fn the_environment_of_the_reference_text_starts_as_it_stands_and_says_what_is_missing() {
+fn the_environment_of_the_reference_text_starts_as_it_stands() {
     let loaded = with_environment(&REFERENCE);
     let config = config(&loaded);
     assert_eq!(
