@@ -3,11 +3,12 @@
 use keywright_core::{ChannelKind, EventTypes, Name, PublisherId};
 use keywright_store::event_subscriptions::{self, NewSubscription, SubscriptionRow};
 use keywright_store::security_events;
+use tracing::warn;
 
 use super::super::destination::{Address, Destination};
 use super::super::signature;
 use super::{needs_of_events, subject};
-use crate::audit::Event;
+use crate::audit::{Event, chain};
 use crate::authority::Authority;
 use crate::call::Call;
 use crate::change::{Change, Invalidation};
@@ -46,6 +47,11 @@ pub async fn create(
     let own = authority.clone();
     authority
         .carry_out(async move {
+            // What has happened gets its place in the trail before it is looked where that ends. Where another node
+            // is about it, what happened within the last second may be told too.
+            if let Err(fault) = chain::seal(&own).await {
+                warn!(%fault, "events are not sealed");
+            }
             let mut change = Change::begin(&own, &call, &needs_of_events()?).await?;
             let made = make(&own, &call, held.as_ref(), wanted, &mut change).await;
             finish(&own, &call, change, made, Invalidation::None).await
