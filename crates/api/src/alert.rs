@@ -38,6 +38,8 @@ wire_enum! {
         DormantAwake = "dormant_awake",
         /// One address tries many credentials that are not known.
         UnknownTokens = "unknown_tokens",
+        /// A credential is due for rotation, and waits for somebody.
+        RotationDue = "rotation_due",
         /// A rotation came to nothing; the old credential is as it was.
         RotationFailed = "rotation_failed",
         /// A new credential was delivered, and nobody uses it.

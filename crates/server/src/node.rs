@@ -325,7 +325,8 @@ fn settings(config: &Config, part: &Part) -> anyhow::Result<Settings> {
 
 /// Who carries out one command watches nothing.
 fn monitoring(config: &Config, part: &Part) -> Option<MonitoringSettings> {
-    let config::Monitoring { enabled, check_interval_hours, alert_thresholds, mail_owners } = &config.monitoring;
+    let config::Monitoring { enabled, check_interval_hours, alert_thresholds, mail_owners } =
+        &config.monitoring;
     let watches = *enabled && matches!(part, Part::Serves(_));
     watches.then(|| MonitoringSettings {
         check_interval_hours: *check_interval_hours,

@@ -1,6 +1,7 @@
 //! Letters to those whom alerts concern. A round tells each of them all that is new, in one letter: a flood of alerts
 //! is one letter for each round, not a flood of letters.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 
 use keywright_core::{AlertId, EmailAddress, PublisherId, Severity, Timestamp, UserId};
@@ -113,22 +114,31 @@ async fn gather(
             if !alert.lasts || alert.opened_at < since {
                 continue;
             }
-            match owner(alert) {
-                Some(owner) => news.entry(owner).or_default().add(alert),
-                None => {
-                    if !administrators.contains_key(&alert.publisher_id) {
-                        let found = memberships::administrators(tx.conn(), alert.publisher_id).await?;
-                        let found = found.into_iter().map(|(user, _)| Reader::User(user)).collect();
-                        administrators.insert(alert.publisher_id, found);
-                    }
-                    for reader in administrators.get(&alert.publisher_id).into_iter().flatten() {
-                        news.entry(reader.clone()).or_default().add(alert);
-                    }
-                }
+            let readers = match owner(alert) {
+                Some(owner) => vec![owner],
+                None => administrators_of(tx, &mut administrators, alert.publisher_id).await?,
+            };
+            for reader in readers {
+                news.entry(reader).or_default().add(alert);
             }
         }
     }
     Ok((news, told))
+}
+
+/// Those of a publisher, or of the platform; asked for once.
+async fn administrators_of(
+    tx: &mut Tx,
+    known: &mut HashMap<Option<PublisherId>, Vec<Reader>>,
+    publisher: Option<PublisherId>,
+) -> Result<Vec<Reader>, Fault> {
+    Ok(match known.entry(publisher) {
+        Entry::Occupied(known) => known.get().clone(),
+        Entry::Vacant(unknown) => {
+            let found = memberships::administrators(tx.conn(), publisher).await?;
+            unknown.insert(found.into_iter().map(|(user, _)| Reader::User(user)).collect()).clone()
+        }
+    })
 }
 
 /// The user of a personal token, or the address that a service account names; administrators are written to where

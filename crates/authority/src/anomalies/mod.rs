@@ -7,9 +7,7 @@
 mod gather;
 
 use keywright_core::alert::AlertSubjectKind;
-use keywright_core::anomalies::{
-    AnomalyKind, AnomalyTuning, Bearer, Finding, Guessers, HourOfUse, Profile,
-};
+use keywright_core::anomalies::{AnomalyKind, AnomalyTuning, Bearer, Finding, Guessers, HourOfUse, Profile};
 use keywright_core::{AlertKind, CredentialId, CredentialKind, Severity, Timestamp};
 use keywright_store::alerts::AlertSubject;
 use keywright_store::anomalies::{self, Slice, WatchedToken};
@@ -72,12 +70,11 @@ async fn next_hour(authority: &Authority) -> Result<Option<Timestamp>, Fault> {
     let mut reader = authority.store().read().await?;
     // What a missed journal holds comes late: it is learned from then, and was told as missing.
     let moved_through = journals::moved_through(reader.conn()).await?.heard.min(now);
-    let next = match anomalies::watched(reader.conn()).await?.0 {
-        Some(through) => through.plus_seconds(3_600),
-        None => {
-            let first = anomalies::first_hour(reader.conn(), now.plus_days(-FIRST_DAYS)).await?;
-            first.unwrap_or_else(|| now.start_of_hour().plus_seconds(-3_600))
-        }
+    let next = if let Some(through) = anomalies::watched(reader.conn()).await?.0 {
+        through.plus_seconds(3_600)
+    } else {
+        let first = anomalies::first_hour(reader.conn(), now.plus_days(-FIRST_DAYS)).await?;
+        first.unwrap_or_else(|| now.start_of_hour().plus_seconds(-3_600))
     };
     Ok((next.plus_seconds(3_600) <= moved_through).then_some(next))
 }
@@ -155,8 +152,7 @@ fn look(
         return None;
     }
     let tuning = token.settings.as_ref().map(|settings| settings.anomalies.clone()).unwrap_or_default();
-    let bearer =
-        if token.kind == CredentialKind::Personal { Bearer::Person } else { Bearer::Service };
+    let bearer = if token.kind == CredentialKind::Personal { Bearer::Person } else { Bearer::Service };
     let findings = profile.observe(hour, seen, bearer, &tuning);
     Some((Looked { token, profile, alerts: Vec::new() }, findings))
 }
@@ -204,11 +200,7 @@ const fn severity(kind: AnomalyKind) -> Severity {
 }
 
 /// Some events of the hour, as a person would look them up.
-async fn samples(
-    reader: &mut Reader,
-    token: &WatchedToken,
-    finding: &Finding,
-) -> Result<Vec<Uuid>, Fault> {
+async fn samples(reader: &mut Reader, token: &WatchedToken, finding: &Finding) -> Result<Vec<Uuid>, Fault> {
     let denials = matches!(finding.kind, AnomalyKind::DenialBurst | AnomalyKind::TokenExpiredInUse);
     let filter = AuthenticationEventFilter {
         credential_id: Some(token.id),
@@ -227,10 +219,8 @@ fn alert(token: &WatchedToken, finding: &Finding, samples: &[Uuid]) -> NewAlert 
     let mut evidence = evidence(finding);
     evidence.insert("sample_event_ids".to_owned(), json!(samples));
     let (since, until) = (finding.hour, finding.hour.plus_seconds(3_600));
-    let events = format!(
-        "/api/v1/audit/authentication-events?credential_id={}&since={since}&until={until}",
-        token.id
-    );
+    let events =
+        format!("/api/v1/audit/authentication-events?credential_id={}&since={since}&until={until}", token.id);
     evidence.insert("events".to_owned(), json!(events));
     let (what, name) = match token.kind {
         // Users are kept by id alone, and what they name their tokens with them.

@@ -27,7 +27,9 @@ pub use self::sweep::sweep;
 use crate::audit::chain;
 use crate::authority::Authority;
 use crate::fault::Fault;
-use crate::{alerts, anomalies, cleanup, journals, mail, monitoring, notifications, rotations, sessions, signing_keys};
+use crate::{
+    alerts, anomalies, cleanup, journals, mail, monitoring, notifications, rotations, sessions, signing_keys,
+};
 
 /// Rows marked, or forgotten, in one transaction.
 const SLICE: u32 = 2_000;
@@ -133,7 +135,9 @@ impl Job {
             Self::Monitor => u64::from(monitoring?.check_interval_hours) * 3_600,
             Self::ResolveExpiry => monitoring.map(|_| 30)?,
             Self::Anomalies => monitoring.map(|_| 300)?,
-            Self::OwnerLetters => monitoring.filter(|wanted| wanted.mail_owners).map(|_| alerts::ROUND_SECONDS)?,
+            Self::OwnerLetters => {
+                monitoring.filter(|wanted| wanted.mail_owners).map(|_| alerts::ROUND_SECONDS)?
+            }
             Self::Health => monitoring.map(|_| monitoring::LOOK_SECONDS)?,
         };
         Some(Duration::from_secs(seconds))

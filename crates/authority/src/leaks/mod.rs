@@ -10,8 +10,8 @@ pub use report::report;
 use std::collections::BTreeMap;
 
 use keywright_core::{
-    ActorRef, AlertKind, AlertSubjectKind, Bearer, CredentialId, CredentialKind, PublisherId, Severity, Timestamp,
-    TokenHash,
+    ActorRef, AlertKind, AlertSubjectKind, Bearer, CredentialId, CredentialKind, PublisherId, Severity,
+    Timestamp, TokenHash,
 };
 use keywright_store::alerts::AlertSubject;
 use keywright_store::leaks::{self, LeakSource, LeakedToken, NewLeak};

@@ -65,25 +65,7 @@ fn english(name: Option<&str>, content: &Content) -> Words {
                 "If it was not you, change your password at once and tell your administrator.".to_owned();
             ("Your address is to be changed".to_owned(), vec![what, alarm], "")
         }
-        Content::Alerts { alerts, more } => {
-            let subject = match alerts.len() as u64 + more {
-                1 => "An alert about what is yours".to_owned(),
-                count => format!("{count} alerts about what is yours"),
-            };
-            let severity = |severity| match severity {
-                Severity::Low => "Low",
-                Severity::Medium => "Medium",
-                Severity::High => "High",
-                Severity::Critical => "Critical",
-            };
-            let rest = match more {
-                0 => None,
-                1 => Some("And one more.".to_owned()),
-                more => Some(format!("And {more} more.")),
-            };
-            let how = "What was seen, and what it is about: keywright alert list --state open.".to_owned();
-            (subject, lines(alerts, severity).chain(rest).chain([how]).collect(), "")
-        }
+        Content::Alerts { alerts, more } => english_alerts(alerts, *more),
     };
     let greeting = name.map_or_else(|| "Hello,".to_owned(), |name| format!("Hello {name},"));
     let closing = "This message was sent by Keywright. Nobody will ever ask you for your password.";
@@ -91,10 +73,7 @@ fn english(name: Option<&str>, content: &Content) -> Words {
 }
 
 /// An alert on each line.
-fn lines(
-    alerts: &[AlertLine],
-    severity: impl Fn(Severity) -> &'static str,
-) -> impl Iterator<Item = String> {
+fn lines(alerts: &[AlertLine], severity: impl Fn(Severity) -> &'static str) -> impl Iterator<Item = String> {
     alerts.iter().map(move |alert| format!("{}: {}", severity(alert.severity), alert.summary))
 }
 
@@ -142,27 +121,52 @@ fn german(name: Option<&str>, content: &Content) -> Words {
                     .to_owned();
             ("Ihre Adresse soll geändert werden".to_owned(), vec![what, alarm], "")
         }
-        Content::Alerts { alerts, more } => {
-            let subject = match alerts.len() as u64 + more {
-                1 => "Eine Meldung zu dem, was Ihnen gehört".to_owned(),
-                count => format!("{count} Meldungen zu dem, was Ihnen gehört"),
-            };
-            let severity = |severity| match severity {
-                Severity::Low => "Niedrig",
-                Severity::Medium => "Mittel",
-                Severity::High => "Hoch",
-                Severity::Critical => "Kritisch",
-            };
-            let rest = match more {
-                0 => None,
-                1 => Some("Und eine weitere.".to_owned()),
-                more => Some(format!("Und {more} weitere.")),
-            };
-            let how = "Was gesehen wurde und worum es geht: keywright alert list --state open.".to_owned();
-            (subject, lines(alerts, severity).chain(rest).chain([how]).collect(), "")
-        }
+        Content::Alerts { alerts, more } => german_alerts(alerts, *more),
     };
     let greeting = name.map_or_else(|| "Guten Tag,".to_owned(), |name| format!("Guten Tag {name},"));
     let closing = "Diese Nachricht hat Keywright gesendet. Niemand wird Sie je nach Ihrem Passwort fragen.";
     Words { subject, greeting, paragraphs, action, closing }
+}
+
+/// Subject, paragraphs, and no link.
+type Told = (String, Vec<String>, &'static str);
+
+fn english_alerts(alerts: &[AlertLine], more: u64) -> Told {
+    let subject = match alerts.len() as u64 + more {
+        1 => "An alert about what is yours".to_owned(),
+        count => format!("{count} alerts about what is yours"),
+    };
+    let rest = match more {
+        0 => None,
+        1 => Some("And one more.".to_owned()),
+        more => Some(format!("And {more} more.")),
+    };
+    let severity = |severity| match severity {
+        Severity::Low => "Low",
+        Severity::Medium => "Medium",
+        Severity::High => "High",
+        Severity::Critical => "Critical",
+    };
+    let how = "What was seen, and what it is about: keywright alert list --state open.".to_owned();
+    (subject, lines(alerts, severity).chain(rest).chain([how]).collect(), "")
+}
+
+fn german_alerts(alerts: &[AlertLine], more: u64) -> Told {
+    let subject = match alerts.len() as u64 + more {
+        1 => "Eine Meldung zu dem, was Ihnen gehört".to_owned(),
+        count => format!("{count} Meldungen zu dem, was Ihnen gehört"),
+    };
+    let rest = match more {
+        0 => None,
+        1 => Some("Und eine weitere.".to_owned()),
+        more => Some(format!("Und {more} weitere.")),
+    };
+    let severity = |severity| match severity {
+        Severity::Low => "Niedrig",
+        Severity::Medium => "Mittel",
+        Severity::High => "Hoch",
+        Severity::Critical => "Kritisch",
+    };
+    let how = "Was gesehen wurde und worum es geht: keywright alert list --state open.".to_owned();
+    (subject, lines(alerts, severity).chain(rest).chain([how]).collect(), "")
 }

@@ -67,9 +67,7 @@ async fn advance(
         RotationState::RolledBack => {
             (&[RotationUnconfirmed, RotationNewNetwork][..], "the new secret was revoked")
         }
-        RotationState::Failed | RotationState::Closed => {
-            (&[RotationUnconfirmed][..], "the rotation is over")
-        }
+        RotationState::Failed | RotationState::Closed => (&[RotationUnconfirmed][..], "the rotation is over"),
         _ => (&[][..], ""),
     };
     notice::settled(authority, tx, next, over, reason).await?;
@@ -264,12 +262,7 @@ pub(super) async fn give_up_before_mint(
     close(authority, row, reason, true).await
 }
 
-async fn close(
-    authority: &Authority,
-    row: &RotationRow,
-    reason: &str,
-    is_told: bool,
-) -> Result<bool, Fault> {
+async fn close(authority: &Authority, row: &RotationRow, reason: &str, is_told: bool) -> Result<bool, Fault> {
     let now = authority.now();
     let mut tx = authority.store().begin().await?;
     let next = RotationRow {

@@ -79,13 +79,18 @@ fn alert(
 
 /// That a token is due, and nothing is delivered anywhere, or that something stands in the way: somebody is to
 /// rotate it, or to clear the way. `None` where this process told it.
-pub(super) fn due(authority: &Authority, token: &ServiceTokenRow, found: &Assessment<'_>) -> Option<NewAlert> {
+pub(super) fn due(
+    authority: &Authority,
+    token: &ServiceTokenRow,
+    found: &Assessment<'_>,
+) -> Option<NewAlert> {
     let Due { rule, at } = found.due;
     let what = format!("{}:{}", rule.as_str(), at.as_micros());
     let (key, severity, summary) = match &found.obstacle {
         None => {
             let severity = if rule == Rule::BeforeExpiry { Severity::Medium } else { Severity::Low };
-            let summary = "is due for rotation, and no policy says where its secret goes to: rotate it by hand.";
+            let summary =
+                "is due for rotation, and no policy says where its secret goes to: rotate it by hand.";
             (format!("rotation_due:{}:{what}", token.id), severity, summary.to_owned())
         }
         Some(obstacle) => {
@@ -194,7 +199,8 @@ pub(super) async fn failed(
     reason: &str,
 ) -> Result<(), Fault> {
     let kind = AlertKind::RotationFailed;
-    let summary = format!("The rotation of the service token {:?} failed: {reason}.", row.token_name.as_str());
+    let summary =
+        format!("The rotation of the service token {:?} failed: {reason}.", row.token_name.as_str());
     let evidence = json!({
         "rotation_id": row.id,
         "successor_id": row.successor_id,

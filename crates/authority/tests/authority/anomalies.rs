@@ -18,7 +18,12 @@ fn hour() -> Timestamp {
 }
 
 /// Decisions within that hour, all at the same moment and from the same address.
-fn decisions(credential: Option<CredentialId>, code: RecordCode, address: &str, count: u32) -> DecisionRecord {
+fn decisions(
+    credential: Option<CredentialId>,
+    code: RecordCode,
+    address: &str,
+    count: u32,
+) -> DecisionRecord {
     let at = hour().plus_seconds(600);
     DecisionRecord {
         id: EventId::generate(at, entropy::id()),
@@ -112,7 +117,11 @@ async fn of_all_nodes_that_look_one_tells_what_is_odd_and_it_says_how_to_check_i
         let told = alerts_of(&world).await;
         let [alert] = &told[..] else { panic!("{told:?}") };
         assert_eq!((alert.kind, alert.subject.id), (AlertKind::Volume, Some(token.0)));
-        assert!(alert.summary.contains("partner") && alert.summary.contains("5000 times"), "{}", alert.summary);
+        assert!(
+            alert.summary.contains("partner") && alert.summary.contains("5000 times"),
+            "{}",
+            alert.summary
+        );
         assert_eq!(alert.evidence["seen"], 5_000);
         assert_eq!(alert.evidence["hour"], hour().to_string());
         assert!(alert.evidence["expected"]["most"].as_f64().unwrap() < 1_000.0, "{:?}", alert.evidence);

@@ -138,10 +138,11 @@ async fn a_flood_of_alerts_is_one_letter_with_the_most_severe_in_it() {
         let letters = mailbox.round().await;
         let [(to, text)] = letters.as_slice() else { panic!("{} letters", letters.len()) };
         assert_eq!(to, "root@example.com");
-        for expected in ["2500 alerts", "Critical: The house burns.", "Low: Dust, 18.", "And 2480 more."] {
+        for expected in ["2500 alerts", "Critical: The house burns.", "And 2480 more."] {
             assert!(text.contains(expected), "{expected}: {text}");
         }
-        assert!(!text.contains("Dust, 19."), "{text}");
+        // Once as text, and once as HTML.
+        assert_eq!(text.matches("Low: Dust, ").count(), 2 * 19, "{text}");
         assert_eq!(mailbox.readers().await, Vec::<String>::new());
     }
 }

@@ -6,20 +6,18 @@ use keywright_authority::personal_tokens;
 use keywright_authority::service_tokens::{self, CleanUp, Expiry, Holder, Rotate, Target, Update};
 use keywright_authority::{Authority, MonitoringSettings, Settings, jobs, monitoring, service_accounts};
 use keywright_core::{
-    AlertKind, AlertState, AlertSubjectKind, Allowlist, BuiltInRole, CredentialId, EmailAddress, RateLimits,
-    Severity, Timestamp,
+    AlertKind, AlertState, AlertSubjectKind, Allowlist, BuiltInRole, CredentialId, RateLimits, Severity,
+    Timestamp,
 };
-use keywright_store::alerts::{AlertRow, AlertSubject, ListFilter};
+use keywright_store::alerts::{AlertRow, ListFilter};
 use keywright_store::expiry;
-use keywright_store::testing::disable_user;
 use keywright_verify::{Clock, DecisionRecord, RecordCode};
 use serde_json::json;
-use uuid::Uuid;
 
-use crate::alerts::{new_alert, told};
+use crate::alerts::told;
 use crate::emergency::{all, multiply};
 use crate::event_keeping;
-use crate::people::{Person, member, publisher};
+use crate::people::{member, publisher};
 use crate::rotation::rotation;
 use crate::service_accounts::new_account;
 use crate::world::{

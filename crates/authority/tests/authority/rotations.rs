@@ -364,7 +364,10 @@ async fn who_is_to_rotate_by_hand_is_told_once_and_until_it_is_done() {
         for _ in 0..3 {
             place.run().await;
         }
-        assert_eq!((place.told().await, place.all().await), (vec!["rotation_due low open".to_owned()], vec![]));
+        assert_eq!(
+            (place.told().await, place.all().await),
+            (vec!["rotation_due low open".to_owned()], vec![])
+        );
         // Another start tells nobody again.
         let settings = rotating(place.folder.path().to_owned());
         let clock = keywright_verify::Clock::manual(place.world.now());

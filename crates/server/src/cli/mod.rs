@@ -119,31 +119,21 @@ fn escape_lines(message: &str) -> String {
 fn dispatch(cli: &Cli, output: &Output) -> Outcome {
     let globals = &cli.globals;
     match &cli.noun {
-        Noun::Token { verb } => ask(globals, output, Caller::Token, async |session| verb.run(session).await),
-        Noun::Account { verb } => {
-            ask(globals, output, Caller::Token, async |session| verb.run(session).await)
-        }
-        Noun::Alert { verb } => ask(globals, output, Caller::Token, async |session| verb.run(session).await),
-        Noun::Channel { verb } => {
-            ask(globals, output, Caller::Token, async |session| verb.run(session).await)
-        }
-        Noun::Subscription { verb } => {
-            ask(globals, output, Caller::Token, async |session| verb.run(session).await)
-        }
-        Noun::Publisher { verb } => {
-            ask(globals, output, Caller::Token, async |session| verb.run(session).await)
-        }
+        Noun::Token { verb } => as_bearer(globals, output, async |session| verb.run(session).await),
+        Noun::Account { verb } => as_bearer(globals, output, async |session| verb.run(session).await),
+        Noun::Alert { verb } => as_bearer(globals, output, async |session| verb.run(session).await),
+        Noun::Channel { verb } => as_bearer(globals, output, async |session| verb.run(session).await),
+        Noun::Subscription { verb } => as_bearer(globals, output, async |session| verb.run(session).await),
+        Noun::Publisher { verb } => as_bearer(globals, output, async |session| verb.run(session).await),
         Noun::Pat { verb } => ask(globals, output, Caller::Person, async |session| verb.run(session).await),
         Noun::Login(login) => wait_for(login.run(globals, output)),
         Noun::Logout => wait_for(login::log_out(globals, output)),
         Noun::ScannerRules(rules) => rules.run(output),
-        Noun::Role { verb } => ask(globals, output, Caller::Token, async |session| verb.run(session).await),
-        Noun::Policy { verb } => ask(globals, output, Caller::Token, async |session| verb.run(session).await),
-        Noun::Rotation { verb } => {
-            ask(globals, output, Caller::Token, async |session| verb.run(session).await)
-        }
-        Noun::Window { verb } => ask(globals, output, Caller::Token, async |session| verb.run(session).await),
-        Noun::User { verb } => ask(globals, output, Caller::Token, async |session| verb.run(session).await),
+        Noun::Role { verb } => as_bearer(globals, output, async |session| verb.run(session).await),
+        Noun::Policy { verb } => as_bearer(globals, output, async |session| verb.run(session).await),
+        Noun::Rotation { verb } => as_bearer(globals, output, async |session| verb.run(session).await),
+        Noun::Window { verb } => as_bearer(globals, output, async |session| verb.run(session).await),
+        Noun::User { verb } => as_bearer(globals, output, async |session| verb.run(session).await),
         Noun::EmergencyRevoke(revoke) => {
             revoke.confirm()?;
             ask(globals, output, Caller::Token, async |session| revoke.run(session).await)
@@ -158,12 +148,10 @@ fn dispatch(cli: &Cli, output: &Output) -> Outcome {
             verify.file().map_or(Ok(()), |path| verify.check(path, globals, output))
         }
         Noun::CiEvent(event) => ask(globals, output, Caller::Token, async |session| event.run(session).await),
-        Noun::Leak { verb } => ask(globals, output, Caller::Token, async |session| verb.run(session).await),
+        Noun::Leak { verb } => as_bearer(globals, output, async |session| verb.run(session).await),
         Noun::Keys { verb } => wait_for(verb.run(globals, output)),
-        Noun::Session { verb } => {
-            ask(globals, output, Caller::Token, async |session| verb.run(session).await)
-        }
-        Noun::Events { verb } => ask(globals, output, Caller::Token, async |session| verb.run(session).await),
+        Noun::Session { verb } => as_bearer(globals, output, async |session| verb.run(session).await),
+        Noun::Events { verb } => as_bearer(globals, output, async |session| verb.run(session).await),
         Noun::Cleanup(cleanup) => {
             ask(globals, output, Caller::Token, async |session| cleanup.run(session).await)
         }
@@ -180,6 +168,11 @@ fn dispatch(cli: &Cli, output: &Output) -> Outcome {
         Noun::Openapi => output.line(crate::http::openapi::document().trim_end()),
         Noun::Completions { shell } => completions(*shell, output),
     }
+}
+
+/// The same as the bearer of the configured token.
+fn as_bearer(globals: &Globals, output: &Output, work: impl AsyncFnOnce(&Session<'_>) -> Outcome) -> Outcome {
+    ask(globals, output, Caller::Token, work)
 }
 
 /// Opens the API, does the work, and leaves tidily however it ended.

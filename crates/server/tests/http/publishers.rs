@@ -34,6 +34,7 @@ async fn a_publisher_is_made_shown_and_listed(app: &TestApp) {
         json!({"allowed_login_domains": [], "access_token_max_minutes": null, "session_max_days": 30,
             "default_rate_limits": null, "rate_limits": null,
             "personal_tokens": {"allowed": true, "max_days": null, "require_approval": false},
+            "anomalies": {"sensitivity": "normal", "off": [], "history_days": 14},
             "require_second_factor": false})
     );
     let shown = app.admin().get(&path(&made)).await;

@@ -18,6 +18,7 @@ fn default() -> Value {
     json!({"allowed_login_domains": [], "access_token_max_minutes": null, "session_max_days": null,
         "default_rate_limits": null, "rate_limits": null,
         "personal_tokens": {"allowed": true, "max_days": null, "require_approval": false},
+        "anomalies": {"sensitivity": "normal", "off": [], "history_days": 14},
         "require_second_factor": false})
 }
 
@@ -58,6 +59,11 @@ async fn settings_are_merged_by_a_patch_and_replaced_by_a_put(app: &TestApp) {
     )
     .await;
     change(json!({"personal_tokens": null}), policy(true, Value::Null, false)).await;
+    let odd = |sensitivity: &str, off: &[&str], days: u32| json!({"anomalies": {"sensitivity": sensitivity, "off": off, "history_days": days}});
+    change(json!({"anomalies": {"sensitivity": "high"}}), odd("high", &[], 14)).await;
+    let off = json!({"anomalies": {"off": ["unusual_hour", "volume"], "history_days": 21}});
+    change(off, odd("high", &["volume", "unusual_hour"], 21)).await;
+    change(json!({"anomalies": null}), odd("normal", &[], 14)).await;
     let replaced = app.admin().put(&path(&made), json!({"session_max_days": 60})).await.expect(200);
     let mut expected = default();
     expected["session_max_days"] = json!(60);
@@ -78,6 +84,10 @@ async fn settings_that_cannot_be_are_refused(app: &TestApp) {
         (json!({"default_rate_limits": {"per_day": 1}}), "default_rate_limits.per_day", "unknown_field"),
         (json!({"personal_tokens": {"max_days": 0}}), "personal_tokens.max_days", "out_of_range"),
         (json!({"personal_tokens": {"allowed": null}}), "personal_tokens.allowed", "required"),
+        (json!({"anomalies": {"history_days": 6}}), "anomalies.history_days", "out_of_range"),
+        (json!({"anomalies": {"sensitivity": "shrill"}}), "anomalies.sensitivity", "invalid_value"),
+        (json!({"anomalies": {"off": ["unknown_tokens"]}}), "anomalies.off[0]", "invalid_value"),
+        (json!({"anomalies": {"sensitivity": null}}), "anomalies.sensitivity", "required"),
         (json!({"default_rate_limits": 5}), "default_rate_limits", "invalid_type"),
         (json!({"allowed_login_domains": null}), "allowed_login_domains", "required"),
         (json!({"allowed_login_domains": ["*.example"]}), "allowed_login_domains[0]", "invalid_format"),

@@ -62,7 +62,7 @@ async fn what_is_sealed_outlives_its_key(engine: Engine) {
     let sealed = rekey(&format!("{NEXT_KEY},{MASTER_KEY}")).await;
     assert_eq!(
         (sealed.code, sealed.json()),
-        (0, json!({"signing_keys": 1, "mails": 1, "channels": 0})),
+        (0, json!({"signing_keys": 1, "mails": 1, "channels": 0, "rotations": 0})),
         "{sealed:?}"
     );
 

@@ -61,7 +61,7 @@ async fn the_status_tells_an_operator_how_every_part_is(app: &TestApp) {
     crate::harness::eventually("every job has run", async || {
         let status = caller.get("/system/status").await.expect(200);
         let jobs = status["jobs"].as_array().unwrap();
-        jobs.len() == 12 && jobs.iter().all(|job| job["last_outcome"] == "done")
+        jobs.len() == 17 && jobs.iter().all(|job| job["last_outcome"] == "done")
     })
     .await;
     let status = caller.get("/system/status").await.expect(200);
@@ -69,7 +69,13 @@ async fn the_status_tells_an_operator_how_every_part_is(app: &TestApp) {
         assert!(job["successes"].as_u64().unwrap() > 0 && job["failures"].is_u64(), "{job}");
         assert!(job["last_duration_seconds"].is_f64() && job["last_done"].is_u64(), "{job}");
         assert!(job["next_run_at"].as_str() > job["last_run_at"].as_str(), "{job}");
-        let waits = ["security_event_sealer", "revocation_marker", "mail_deliverer"];
+        let waits = [
+            "security_event_sealer",
+            "revocation_marker",
+            "mail_deliverer",
+            "event_dispatcher",
+            "notification_deliverer",
+        ];
         assert_eq!(job["backlog"].is_u64(), waits.contains(&job["name"].as_str().unwrap()), "{job}");
     }
     app.caller(&["monitoring:read"]).await.get("/system/status").await.refused(403, "insufficient_scope");

@@ -85,7 +85,9 @@ pub async fn mark_told(mut conn: Conn<'_>, ids: &[AlertId], now: Timestamp) -> R
         let mut sql = Sql::new("UPDATE alerts SET owner_told_at = ");
         sql.bind(now).text(" WHERE owner_told_at IS NULL AND id IN ");
         sql.bind_list(slice.iter().map(|id| id.0));
-        on!(conn.reborrow(), |c| async { builder!(sql).build().persistent(false).execute(c).await.map(|_| ()) })?;
+        on!(conn.reborrow(), |c| async {
+            builder!(sql).build().persistent(false).execute(c).await.map(|_| ())
+        })?;
     }
     Ok(())
 }

@@ -27,11 +27,21 @@ async fn an_empty_database_becomes_current_and_each_step_is_told_once() {
         store.migrate(|step| steps.push((step.number, step.total, step.description))).await.unwrap();
         assert_eq!(
             steps,
-            ["foundation", "people", "accounts", "monitoring", "leaks", "notifications", "rotation", "anomalies", "owner letters"]
-                .into_iter()
-                .zip(1..)
-                .map(|(name, number)| (number, 9, name.to_owned()))
-                .collect::<Vec<_>>()
+            [
+                "foundation",
+                "people",
+                "accounts",
+                "monitoring",
+                "leaks",
+                "notifications",
+                "rotation",
+                "anomalies",
+                "owner letters"
+            ]
+            .into_iter()
+            .zip(1..)
+            .map(|(name, number)| (number, 9, name.to_owned()))
+            .collect::<Vec<_>>()
         );
         assert_eq!(store.schema_state().await, Ok(SchemaState::Current { version: 9 }));
         store.migrate(|step| panic!("{step:?} was done already")).await.unwrap();

@@ -10,12 +10,12 @@ use keywright_verify::{DecisionRecord, EventKind, EventSink, Piece, RecordCode};
 use uuid::Uuid;
 
 use super::{NOW, by_id, change, credential_id, entropy, event_id, insert, name, new_token, read};
+use crate::journals::MovedThrough;
 use crate::maintenance_windows::{self, WindowRow};
 use crate::rotation_policies::{self, PolicyRow};
 use crate::rotations::{self, RotationRow};
 use crate::service_tokens::{self, DueFilter};
 use crate::testing::test_stores;
-use crate::journals::MovedThrough;
 use crate::{Store, StoreError, journals};
 
 fn window(number: u64, publisher: Option<PublisherId>) -> WindowRow {
@@ -417,7 +417,10 @@ async fn decisions_are_known_up_to_what_the_slowest_journal_says() {
         assert_eq!(through().await, both(NOW.plus_seconds(-5)));
         let later = NOW.plus_seconds(100);
         change(&store, async |c| journals::beat(c, journal(1), node, later, later).await).await;
-        assert!(change(&store, async |c| journals::tell_gap(c, journal(2), later, NOW.plus_seconds(50)).await).await);
+        assert!(
+            change(&store, async |c| journals::tell_gap(c, journal(2), later, NOW.plus_seconds(50)).await)
+                .await
+        );
         let missed = MovedThrough { all: NOW.plus_seconds(-5), heard: later };
         assert_eq!(through().await, missed, "what it holds is not stored");
         change(&store, async |c| journals::close(c, journal(2), NOW).await).await;

@@ -100,7 +100,8 @@ impl Together {
             key.clear();
             // Writing to a text does not fail.
             let _ = write!(key, "keywright:limit:{owner}");
-            let of = |window| budgets.iter().position(|budget| budget.key == owner && budget.window == window);
+            let of =
+                |window| budgets.iter().position(|budget| budget.key == owner && budget.window == window);
             let (minute, hour) = (of(Window::Minute), of(Window::Hour));
             self.wish.key(&key).arg(i32::from(minute.is_some()) + 2 * i32::from(hour.is_some()));
             for place in [minute, hour].into_iter().flatten() {
