@@ -242,8 +242,9 @@ async fn tell(
 fn alert(ended: &Ended, new: &NewLeak<'_>, evidence: Map<String, serde_json::Value>) -> NewAlert {
     let Found { id, kind, name, revoked } = &ended.found;
     let what = match kind {
-        CredentialKind::Personal => "A personal token",
-        _ => "A service token",
+        // What people call their own is shown to them alone.
+        CredentialKind::Personal => "A personal token".to_owned(),
+        _ => format!("The service token {name:?}"),
     };
     let (severity, done) = match revoked {
         true => (Severity::Critical, "it was revoked at once"),
@@ -256,7 +257,6 @@ fn alert(ended: &Ended, new: &NewLeak<'_>, evidence: Map<String, serde_json::Val
         subject: AlertSubject {
             kind: AlertSubjectKind::Credential,
             id: Some(id.0),
-            // What people call their own is shown to them alone.
             name: (*kind == CredentialKind::Service).then(|| name.clone()),
         },
         summary: format!("{what} was found where it should not be; {done}."),
