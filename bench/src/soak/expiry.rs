@@ -10,7 +10,10 @@ use super::{Node, Stage};
 /// A round over all of them may take this long.
 const BOUND: Duration = Duration::from_secs(10);
 
-/// The first round tells each of them, the next one none.
+/// In a round right after another, at most so many come within their next threshold: one of them ends every 25 s.
+const CROSSING: i64 = 20;
+
+/// The first round tells each of them, the next one only those that have come within another threshold meanwhile.
 pub(super) fn expiry(stage: &Stage) -> Result<Vec<String>> {
     let mut node = stage.node(Some(&stage.database()?), &[])?;
     node.server.process.leave()?;
@@ -19,10 +22,10 @@ pub(super) fn expiry(stage: &Stage) -> Result<Vec<String>> {
     rows.execute(&fill(tokens))?;
     rows.execute("ANALYZE")?;
     let mut lines = Vec::new();
-    for (what, expected) in [("first round", tokens), ("next round", 0)] {
+    for (what, expected) in [("first round", tokens..=tokens), ("next round", 0..=CROSSING)] {
         node.server = node.setup.serve()?;
         let (took, told) = round(&node)?;
-        ensure!(told == expected, "{what}: {told} alerts, {expected} expected");
+        ensure!(expected.contains(&told), "{what}: {told} alerts, {expected:?} expected");
         ensure!(took <= BOUND, "{what}: {took:?}");
         let used = node.server.process.used()?.resident / (1024 * 1024);
         lines.push(format!("{what} over {tokens} tokens: {took:?}, {told} alerts, {used} MiB resident"));
@@ -45,7 +48,8 @@ fn round(node: &Node) -> Result<(Duration, i64)> {
         }
         ensure!(monitor["last_outcome"] == Value::Null, "the round failed: {monitor}");
         ensure!(start.elapsed() < Duration::from_mins(2), "no round in {:?}", start.elapsed());
-        std::thread::sleep(Duration::from_millis(50));
+        // The status counts all tokens: asked for more often it would be most of the work.
+        std::thread::sleep(Duration::from_secs(2));
     }
 }
 

@@ -28,6 +28,10 @@ statements! {
          ON CONFLICT (target_id, dedupe_key) DO NOTHING"
     ];
     BY_ID = [delivery_columns!(), " WHERE target_id = $1 AND id = $2"];
+    ANYBODY = [
+        "SELECT CASE WHEN EXISTS (SELECT 1 FROM notification_channels WHERE is_enabled AND deleted_at IS NULL) \
+         OR EXISTS (SELECT 1 FROM event_subscriptions WHERE is_enabled AND deleted_at IS NULL) THEN 1 ELSE 0 END"
+    ];
     /// One look into the index for each target for which something waits.
     TARGETS_WAITING = [
         "WITH RECURSIVE targets (id) AS (SELECT (SELECT target_id FROM deliveries WHERE state = 'waiting' \
@@ -505,6 +509,14 @@ pub async fn waiting(mut conn: Conn<'_>, dead_since: Timestamp) -> Result<Waitin
         .bind(Time(dead_since))
         .fetch_one(c))?;
     Ok(Waiting { count: to_u64(count), oldest_at: oldest_at.map(Into::into), dead: to_u64(dead) })
+}
+
+/// Whether there is any channel or subscription that is on.
+///
+/// # Errors
+/// As any query.
+pub async fn anybody_listens(conn: Conn<'_>) -> Result<bool, StoreError> {
+    Ok(on!(conn, |c| sqlx::query_scalar::<DB, i32>(ANYBODY.text::<DB>()).fetch_one(c))? == 1)
 }
 
 /// Up to which place in the audit trail events were looked at.

@@ -32,6 +32,7 @@ statements! {
     UNSEALED = [
         "SELECT ", event_columns!(), " FROM security_events WHERE seq IS NULL ORDER BY occurred_at, id LIMIT $1"
     ];
+    IS_UNSEALED = ["SELECT id FROM security_events WHERE seq IS NULL LIMIT 1"];
     UNSEALED_COUNT = ["SELECT COUNT(*) FROM security_events WHERE seq IS NULL"];
     SEAL = ["UPDATE security_events SET seq = $2, key_id = $3, mac = $4 WHERE id = $1 AND seq IS NULL"];
     SEALED_RANGE = [
@@ -297,6 +298,15 @@ pub async fn unsealed(conn: Conn<'_>, limit: u32) -> Result<Vec<SecurityEventRow
         .bind(i64::from(limit))
         .fetch_all(c))?;
     rows(raw)
+}
+
+/// Whether any event has no place in the chain yet.
+///
+/// # Errors
+/// As any query.
+pub async fn is_any_unsealed(conn: Conn<'_>) -> Result<bool, StoreError> {
+    let found = on!(conn, |c| sqlx::query_scalar::<DB, Uuid>(IS_UNSEALED.text::<DB>()).fetch_optional(c))?;
+    Ok(found.is_some())
 }
 
 /// How many events have no place in the chain yet.

@@ -120,8 +120,7 @@ pub(super) const HEAD: &[u8] = b"head";
 /// # Errors
 /// As the store. [`Fault::Internal`] when the head does not hold: nothing is sealed then.
 pub async fn seal(authority: &Authority) -> Result<usize, Fault> {
-    let waiting = security_events::unsealed_count(authority.store().read().await?.conn()).await?;
-    if waiting == 0 {
+    if !security_events::is_any_unsealed(authority.store().read().await?.conn()).await? {
         return Ok(0);
     }
     let mut tx = authority.store().begin().await?;
