@@ -28,7 +28,7 @@ use crate::striped::{Striped, count};
 const ANSWER_TIMEOUT: Duration = Duration::from_millis(450);
 /// Questions under way at once to a store that is asked for many credentials in one: few, so that those who
 /// come meanwhile are asked for together, and enough for one that is slow to hold nobody up.
-const ASKERS: usize = 4;
+const ASKERS: usize = 2;
 /// Loads tried for one verification when changes keep overtaking them.
 const MAX_LOADS: usize = 8;
 
