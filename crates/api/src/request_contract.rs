@@ -122,6 +122,29 @@ fn of_query<T: FromFields + IntoParams>() -> Contract {
     contract
 }
 
+/// Where new secrets go to, which stands within each request about a policy.
+fn of_delivery() -> Contract {
+    let schema = of_body::<PatchRotationPolicy>().properties["delivery"].clone();
+    assert_eq!(schema["additionalProperties"], json!(false));
+    let required = schema["required"].as_array().into_iter().flatten();
+    Contract {
+        properties: schema["properties"].as_object().unwrap().clone(),
+        required: required.map(|name| name.as_str().unwrap().to_owned()).collect(),
+        either: None,
+        read: |members| {
+            let members = Map::from_iter([("delivery".to_owned(), Value::Object(members))]);
+            let read = PatchRotationPolicy::from_fields(Fields::of_body(members, &any_form));
+            let errors = read.err().map(|refused| refused.errors).unwrap_or_default();
+            let within = |error: FieldError| FieldError {
+                field: error.field.strip_prefix("delivery.").unwrap().to_owned(),
+                ..error
+            };
+            errors.into_iter().map(within).collect()
+        },
+        textual: false,
+    }
+}
+
 /// The query of a list: its own fields, and the page.
 fn of_list<T: FromFields + IntoParams>() -> Contract {
     let mut contract = of_query::<T>();
@@ -152,6 +175,7 @@ fn of_rotation() -> Vec<(&'static str, Contract)> {
         ("rotation policy", of_body::<CreateRotationPolicy>()),
         ("rotation policy patch", of_body::<PatchRotationPolicy>()),
         ("rotation policy put", of_body::<PutAccountRotationPolicy>()),
+        ("delivery of new secrets", of_delivery()),
         ("rotation policy query", of_list::<RotationPolicyQuery>()),
         ("effective policy query", of_query::<EffectivePolicyQuery>()),
         ("rotation query", of_list::<RotationQuery>()),

@@ -1,6 +1,6 @@
 //! Automated rotation, as answers show it.
 
-use crate::{Time, actor::Actor, wire_enum::wire_enum};
+use crate::{Time, actor::Actor, secret::Secret, wire_enum::wire_enum};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -29,6 +29,14 @@ wire_enum! {
         File = "file",
         /// To the standard input of a program on the server.
         Command = "command",
+        /// To a webhook, signed, and sealed to the receiver's key where it has one.
+        Webhook = "webhook",
+        /// Into a secret of GitHub Actions.
+        GithubActionsSecret = "github_actions_secret",
+        /// Into a key of a secret of Kubernetes.
+        KubernetesSecret = "kubernetes_secret",
+        /// Into a key of a secret of Vault's key-value store, version 2.
+        VaultKv = "vault_kv",
     }
 }
 
@@ -66,18 +74,42 @@ wire_enum! {
     }
 }
 
-/// Where new secrets go to, without what lets the delivery in there.
+/// Where new secrets go to, without what lets the delivery in there. What is of no use for its kind is null.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SecretDelivery {
     /// How.
     #[serde(rename = "type")]
     pub kind: SecretDeliveryType,
-    /// The file.
+    /// The file, or the path of the secret in Vault.
     #[schema(required = true)]
     pub path: Option<String>,
     /// The name of the program in the server's configuration.
     #[schema(required = true)]
     pub command: Option<String>,
+    /// The address that is called.
+    #[schema(required = true)]
+    pub url: Option<String>,
+    /// The key of the webhook's receiver, to which secrets are sealed.
+    #[schema(required = true)]
+    pub public_key: Option<String>,
+    /// The repository on GitHub, `OWNER/NAME`.
+    #[schema(required = true)]
+    pub repository: Option<String>,
+    /// The environment of the repository.
+    #[schema(required = true)]
+    pub environment: Option<String>,
+    /// The namespace in Kubernetes.
+    #[schema(required = true)]
+    pub namespace: Option<String>,
+    /// The name of the secret of GitHub Actions or of Kubernetes.
+    #[schema(required = true)]
+    pub secret_name: Option<String>,
+    /// Where Vault's store is mounted.
+    #[schema(required = true)]
+    pub mount: Option<String>,
+    /// The key within the secret of Kubernetes or Vault.
+    #[schema(required = true)]
+    pub key: Option<String>,
 }
 
 /// A policy of automated rotation. What is null is left to the next policy: of the account, the publisher, the
@@ -135,6 +167,31 @@ pub struct RotationPolicy {
     /// When it was changed last.
     #[schema(value_type = String, format = DateTime)]
     pub updated_at: Time,
+}
+
+/// A policy as the answer that makes or changes it shows it.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct ChangedRotationPolicy {
+    /// What its deliveries to a webhook are signed with, when it was made for this; shown this once. Left out otherwise,
+    /// and when an answer is repeated for its idempotency key after the secret is gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, pattern = "^whsec_[A-Za-z0-9+/]{43}=$", required = false)]
+    pub secret: Option<Secret>,
+    /// The policy.
+    #[serde(flatten)]
+    pub object: RotationPolicy,
+}
+
+/// The policy on a service account as the answer that says it anew shows it.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct ChangedAccountRotationPolicy {
+    /// What its deliveries to a webhook are signed with, when it was made for this; shown this once. Left out otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, pattern = "^whsec_[A-Za-z0-9+/]{43}=$", required = false)]
+    pub secret: Option<Secret>,
+    /// The policy.
+    #[serde(flatten)]
+    pub object: AccountRotationPolicy,
 }
 
 /// What the policy on a service account says; all of it null where there is none.

@@ -1,11 +1,13 @@
 //! What may be asked of automated rotation.
 
 use crate::{
+    WireEnum,
     kind::{Boolean, Id, choice, integer, text},
     page::PageQuery,
     patch::Patch,
     request::{Fields, FromFields, Refused},
     rotation::{PolicyLevel, RotationStage, SecretDeliveryType},
+    secret::Secret,
 };
 use serde::Serialize;
 use utoipa::{
@@ -24,36 +26,67 @@ pub const MAX_PATH: usize = 1_000;
 /// The most characters of a name in the configuration.
 pub const MAX_COMMAND: usize = 64;
 
+/// The most characters of an address.
+pub const MAX_URL: usize = 2_048;
+/// The most characters of a name that a receiver knows.
+pub const MAX_NAME: usize = 500;
+/// The most characters of what lets a delivery in.
+pub const MAX_SECRET: usize = 4_096;
+
 const ONE_LINE: &str = r"^[^\x00-\x1f\x7f-\x9f]*$";
 
-/// Where new secrets shall go to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct AskedDelivery {
-    /// How.
-    #[serde(rename = "type")]
-    pub kind: SecretDeliveryType,
-    /// The file.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub path: Option<String>,
-    /// The name of the program in the server's configuration.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub command: Option<String>,
+/// Declares the fields of a delivery once: what is read, its bound, and what the schema says of it.
+macro_rules! delivery_fields {
+    ($($field:ident: $most:expr, $description:literal;)*) => {
+        /// Where new secrets shall go to.
+        #[derive(Debug, Serialize)]
+        pub struct AskedDelivery {
+            /// How.
+            #[serde(rename = "type")]
+            pub kind: SecretDeliveryType,
+            $(
+                #[doc = $description]
+                #[serde(skip_serializing_if = "Option::is_none")]
+                pub $field: Option<String>,
+            )*
+            /// What lets the delivery in. It is shown by no answer.
+            #[serde(skip_serializing_if = "Option::is_none")]
+            pub secret: Option<Secret>,
+        }
+
+        impl AskedDelivery {
+            fn read(fields: &mut Fields<'_>) -> Option<Self> {
+                let kind = fields.required("type", choice());
+                $(let $field = fields.optional(stringify!($field), text(1, $most));)*
+                let secret = fields.optional("secret", text(1, MAX_SECRET)).map(Secret::new);
+                Some(Self { kind: kind?, $($field,)* secret })
+            }
+        }
+
+        /// Each field, its most characters, and what it is.
+        const DELIVERY_FIELDS: &[(&str, usize, &str)] = &[$((stringify!($field), $most, $description),)*];
+    };
 }
 
-impl AskedDelivery {
-    fn read(fields: &mut Fields<'_>) -> Option<Self> {
-        let kind = fields.required("type", choice());
-        let path = fields.optional("path", text(1, MAX_PATH));
-        let command = fields.optional("command", text(1, MAX_COMMAND));
-        Some(Self { kind: kind?, path, command })
-    }
+delivery_fields! {
+    path: MAX_PATH, "The file, or the path of the secret in Vault; `{lineage_id}` in it tells tokens apart.";
+    command: MAX_COMMAND, "The name of a program in the server's configuration.";
+    url: MAX_URL, "The webhook; where Vault is, or the API of the cluster; GitHub's API when it is another. It is shown: \
+        nothing in it may be secret.";
+    public_key: 64, "The X25519 key of the webhook's receiver, 32 bytes in base64; secrets are sealed to it.";
+    repository: MAX_NAME, "The repository on GitHub, `OWNER/NAME`.";
+    environment: MAX_NAME, "The environment of the repository; left out, the secret is the repository's.";
+    namespace: MAX_NAME, "The namespace in Kubernetes.";
+    secret_name: MAX_NAME, "The name of the secret of GitHub Actions or of Kubernetes; `{lineage_id}` in it tells tokens apart.";
+    mount: MAX_NAME, "Where Vault's store is mounted.";
+    key: MAX_NAME, "The key within the secret of Kubernetes or Vault; `{lineage_id}` in it tells tokens apart.";
 }
 
 fn delivery_schema() -> RefOr<Schema> {
-    let words = ["none", "file", "command"];
+    let kinds: Vec<&str> = SecretDeliveryType::ALL.iter().map(|kind| kind.as_str()).collect();
     let kind = ObjectBuilder::new()
         .schema_type(Type::String)
-        .enum_values(Some(words))
+        .enum_values(Some(kinds))
         .description(Some("How the new secret is delivered."));
     let line = |most: usize, description: &str| {
         ObjectBuilder::new()
@@ -63,19 +96,25 @@ fn delivery_schema() -> RefOr<Schema> {
             .pattern(Some(ONE_LINE))
             .description(Some(description))
     };
-    ObjectBuilder::new()
+    let mut object = ObjectBuilder::new()
         .schema_type(SchemaType::from_iter([Type::Object, Type::Null]))
         .property("type", kind)
-        .required("type")
-        .property("path", line(MAX_PATH, "The file; `{lineage_id}` in it tells tokens apart."))
-        .property("command", line(MAX_COMMAND, "The name of a program in the server's configuration."))
+        .required("type");
+    for (name, most, description) in DELIVERY_FIELDS {
+        object = object.property(*name, line(*most, description));
+    }
+    let secret = "What lets the delivery in: the token of GitHub, Kubernetes or Vault, or what a webhook is signed with \
+        (`whsec_…`). Shown by no answer; left out, what is there stays for the same receiver, and a webhook is given a \
+        new one.";
+    object
+        .property("secret", line(MAX_SECRET, secret).write_only(true))
         .additional_properties(Some(AdditionalProperties::FreeForm(false)))
         .description(Some("Where new secrets go to; null is left to the next policy."))
         .into()
 }
 
 /// What a policy is to say; what is null, or left out of something new, is left to the next policy.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub struct PolicyTerms {
     /// Whether tokens are rotated without being asked.
     pub enabled: Patch<bool>,
@@ -120,7 +159,7 @@ impl PolicyTerms {
 macro_rules! policy_request {
     ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $Type:ty,)* }) => {
         $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+        #[derive(Debug, Serialize, ToSchema)]
         #[serde(deny_unknown_fields)]
         pub struct $name {
             $($(#[$field_doc])* pub $field: $Type,)*
@@ -168,18 +207,18 @@ macro_rules! policy_request {
 
         impl $name {
             /// What it says.
-            pub fn terms(&self) -> PolicyTerms {
+            pub fn terms(self) -> PolicyTerms {
                 PolicyTerms {
-                    enabled: self.enabled.clone(),
-                    max_age_days: self.max_age_days.clone(),
-                    rotate_before_expiry_days: self.rotate_before_expiry_days.clone(),
-                    high_usage_threshold: self.high_usage_threshold.clone(),
-                    high_usage_max_age_days: self.high_usage_max_age_days.clone(),
-                    grace_seconds: self.grace_seconds.clone(),
-                    quiet_hours: self.quiet_hours.clone(),
-                    confirm_within_hours: self.confirm_within_hours.clone(),
-                    maintenance_window_id: self.maintenance_window_id.clone(),
-                    delivery: self.delivery.clone(),
+                    enabled: self.enabled,
+                    max_age_days: self.max_age_days,
+                    rotate_before_expiry_days: self.rotate_before_expiry_days,
+                    high_usage_threshold: self.high_usage_threshold,
+                    high_usage_max_age_days: self.high_usage_max_age_days,
+                    grace_seconds: self.grace_seconds,
+                    quiet_hours: self.quiet_hours,
+                    confirm_within_hours: self.confirm_within_hours,
+                    maintenance_window_id: self.maintenance_window_id,
+                    delivery: self.delivery,
                 }
             }
 

@@ -28,6 +28,7 @@ pub(crate) use self::lanes::Lanes;
 pub use self::notice::{AlertData, DigestData, EventData, Notice};
 pub use self::render::{discord, slack, teams};
 pub(crate) use self::reseal::reseal;
+pub(crate) use self::signature::is_secret;
 pub use self::signature::{new_secret, sign};
 pub use self::tally::{Tally, Told};
 

@@ -20,9 +20,18 @@ pub fn new_secret() -> PlainToken {
     PlainToken::from_sealed(text)
 }
 
+/// Whether a text is a secret by the specification: `whsec_` and 24 to 64 bytes in base64.
+pub(crate) fn is_secret(text: &str) -> bool {
+    bytes_of(text).is_some_and(|bytes| (24..=64).contains(&bytes.len()))
+}
+
+fn bytes_of(secret: &str) -> Option<Zeroizing<Vec<u8>>> {
+    STANDARD.decode(secret.strip_prefix(PREFIX)?).ok().map(Zeroizing::new)
+}
+
 /// The header `webhook-signature` of a message; `None` when the secret is none.
 pub fn sign(secret: &str, id: &str, at: Timestamp, body: &[u8]) -> Option<String> {
-    let bytes = Zeroizing::new(STANDARD.decode(secret.strip_prefix(PREFIX)?).ok()?);
+    let bytes = bytes_of(secret)?;
     let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, &bytes));
     context.update(format!("{id}.{}.", seconds(at)).as_bytes());
     context.update(body);
@@ -58,5 +67,14 @@ mod tests {
         assert!(!format!("{one:?}").contains(&one.reveal()[6..12]));
         assert!(sign(one.reveal(), "id", Timestamp::EPOCH, b"").is_some());
         assert_eq!(sign("no secret", "id", Timestamp::EPOCH, b""), None);
+    }
+
+    #[test]
+    fn a_secret_has_24_to_64_bytes() {
+        let of = |length: usize| format!("whsec_{}", STANDARD.encode(vec![7; length]));
+        assert!(is_secret(new_secret().reveal()) && is_secret(&of(24)) && is_secret(&of(64)));
+        for wrong in [of(23), of(65), of(32).replace("whsec_", ""), of(32) + "=", "whsec_".to_owned()] {
+            assert!(!is_secret(&wrong), "{wrong}");
+        }
     }
 }

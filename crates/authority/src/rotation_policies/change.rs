@@ -3,20 +3,22 @@
 use std::fmt;
 
 use keywright_core::rotation::{Delivery, Level, Policy};
-use keywright_core::{PublisherId, RotationPolicyId, ScopeSet, ServiceAccountId};
+use keywright_core::{PlainToken, PublisherId, RotationPolicyId, ScopeSet, ServiceAccountId};
 use keywright_store::rotation_policies::{self, PolicyRow};
 use keywright_store::{Conn, StoreError, maintenance_windows, service_accounts as accounts};
 use zeroize::Zeroizing;
 
+use super::key::{Key, key_of};
 use super::subject::Found;
-use super::{ADMIN, PURPOSE, PolicySubject, event_subject};
+use super::{ADMIN, PolicySubject, event_subject};
 use crate::audit::Event;
 use crate::authority::Authority;
 use crate::call::{Call, Grantor, needs};
 use crate::change::{Change, Invalidation};
 use crate::fault::Fault;
-use crate::idempotency::{Held, Made};
+use crate::idempotency::{Held, Minted};
 use crate::rotations::deliveries;
+use crate::service_tokens::finish;
 use crate::{entropy, service_accounts, service_tokens};
 
 /// Where secrets are to go to, and what lets the delivery in there.
@@ -25,6 +27,7 @@ pub struct DeliveryChange {
     /// Where to.
     pub delivery: Delivery,
     /// What lets the delivery in; when not given, what is there stays, as long as it is for the same kind and place.
+    /// A webhook is given a new one otherwise.
     pub secret: Option<Zeroizing<String>>,
 }
 
@@ -103,19 +106,19 @@ impl Update {
     }
 }
 
-/// Makes a policy.
+/// Makes a policy. What its deliveries are signed with, where that is new, is told this once.
 ///
 /// # Errors
 /// [`Fault::Denied`] without `monitoring:admin`; [`Fault::Invalid`]; [`Fault::ScopeExceedsGrantor`] for a delivery
 /// that is more than the caller's own; [`Fault::PolicyExists`]; those of an idempotency key.
-pub async fn create(authority: &Authority, call: Call, wanted: Create) -> Result<Made<PolicyRow>, Fault> {
+pub async fn create(authority: &Authority, call: Call, wanted: Create) -> Result<Minted<PolicyRow>, Fault> {
     let held = Held::take(authority, &call.actor, call.idempotency.clone())?;
     let own = authority.clone();
     authority
         .carry_out(async move {
             let mut change = Change::begin(&own, &call, &needs(ADMIN)?).await?;
             let made = make(&own, &call, held.as_ref(), wanted, &mut change).await;
-            change.finish(&own, &call, made, Invalidation::None).await
+            finish(&own, &call, change, made, Invalidation::None).await
         })
         .await
 }
@@ -126,14 +129,27 @@ async fn make(
     held: Option<&Held>,
     wanted: Create,
     change: &mut Change,
-) -> Result<Made<PolicyRow>, Fault> {
+) -> Result<Minted<PolicyRow>, Fault> {
     let now = change.now;
-    if let Some(first) = Held::first(held, change.tx.conn(), now).await? {
+    if let Some(held) = held
+        && let Some(first) = held.repeated(change.tx.conn(), now).await?
+    {
         return Ok(first);
     }
     let found = wanted.subject.find(change.tx.conn(), call).await?;
-    let row = insert(authority, call, found, wanted.terms, wanted.delivery, change).await?;
-    Held::keep_made(held, change.tx.conn(), &call.actor, row, now).await
+    let made = insert(authority, call, found, wanted.terms, wanted.delivery, change).await?;
+    let (row, conn) = (&made.token, change.tx.conn());
+    match (held, &made.secret) {
+        (Some(held), Some(secret)) => held.keep(conn, &call.actor, row, secret, now).await?,
+        (Some(held), None) => held.keep_answer(conn, &call.actor, row, now).await?,
+        (None, _) => {}
+    }
+    Ok(made)
+}
+
+/// A policy as it is now, with what its deliveries are signed with from now on, where that is new.
+fn told(token: PolicyRow, secret: Option<PlainToken>) -> Minted<PolicyRow> {
+    Minted { token, secret, repeated: false }
 }
 
 /// Inserts a policy on what was found.
@@ -144,14 +160,14 @@ async fn insert(
     mut terms: Policy,
     delivery: Option<DeliveryChange>,
     Change { tx, grantor, now, .. }: &mut Change,
-) -> Result<PolicyRow, Fault> {
+) -> Result<Minted<PolicyRow>, Fault> {
     let id = RotationPolicyId::generate(*now, entropy::id());
     may_name_window(tx.conn(), found.publisher_id, &terms).await?;
     let mut reach = ScopeSet::default();
-    let mut sealed_secret = None;
+    let mut key = Key::default();
     if let Some(change) = &delivery {
         reach = may_deliver(authority, grantor, found.level, found.scopes.as_ref(), &change.delivery)?;
-        sealed_secret = sealed(authority, id, change, None)?;
+        key = key_of(authority, id, change, None)?;
     }
     terms.delivery = delivery.map(|change| change.delivery);
     let row = PolicyRow {
@@ -161,7 +177,7 @@ async fn insert(
         publisher_id: found.publisher_id,
         terms,
         reach,
-        sealed_secret,
+        sealed_secret: key.sealed,
         created_by: grantor.actor.clone(),
         created_at: *now,
         updated_at: *now,
@@ -173,7 +189,7 @@ async fn insert(
     }
     let event = Event::new("rotation_policy.created", grantor.actor.clone(), Some(call), event_subject(&row));
     event.publisher(row.publisher_id).after(&row).write(authority, tx.conn()).await?;
-    Ok(row)
+    Ok(told(row, key.new))
 }
 
 /// A window is of the same publisher, or of the platform, as the policy that names it.
@@ -223,45 +239,19 @@ fn may_deliver(
     if let Some(scopes) = scopes {
         grantor.may_grant(scopes)?;
     }
-    if delivery.is_one_place() && level != Level::ServiceToken {
-        return Err(Fault::field(
-            "delivery.path",
-            "must contain {lineage_id}: tokens would overwrite each other's secrets",
-        ));
+    let bad = |field: &str, detail: String| Fault::field(&format!("delivery.{field}"), detail);
+    if level != Level::ServiceToken
+        && let Some(field) = delivery.one_place()
+    {
+        let detail = "must contain {lineage_id}: tokens would overwrite each other's secrets";
+        return Err(bad(field, detail.to_owned()));
     }
-    deliveries::admits(authority, delivery).map_err(|(field, detail)| Fault::field(field, detail))?;
+    deliveries::admits(authority, delivery).map_err(|(field, detail)| bad(field, detail))?;
     Ok(grantor.permissions.clone())
 }
 
-/// What lets the delivery in, sealed: the one given, or the one that is there for the same place.
-fn sealed(
-    authority: &Authority,
-    id: RotationPolicyId,
-    change: &DeliveryChange,
-    before: Option<&PolicyRow>,
-) -> Result<Option<Vec<u8>>, Fault> {
-    let needed = deliveries::needs_secret(&change.delivery);
-    match &change.secret {
-        Some(_) if !needed => Err(Fault::field("delivery.secret", "is of no use for this kind of delivery")),
-        Some(secret) => {
-            deliveries::admits_secret(&change.delivery, secret)
-                .map_err(|detail| Fault::field("delivery.secret", detail))?;
-            Ok(Some(authority.keys().seal(PURPOSE, id.0.as_bytes(), secret.as_bytes())))
-        }
-        None if !needed => Ok(None),
-        None => {
-            // It was given for one receiver, and is shown to no other.
-            let kept = before
-                .filter(|row| {
-                    row.terms.delivery.as_ref().is_some_and(|old| old.same_receiver(&change.delivery))
-                })
-                .and_then(|row| row.sealed_secret.clone());
-            kept.map(Some).ok_or_else(|| Fault::field("delivery.secret", "is needed for this receiver"))
-        }
-    }
-}
-
-/// Changes a policy; rotations that have begun go on as they were decided on.
+/// Changes a policy; rotations that have begun go on as they were decided on. What its deliveries are signed with,
+/// where that is new, is told this once.
 ///
 /// # Errors
 /// [`Fault::Denied`] without `monitoring:admin`; [`Fault::NotFound`]; [`Fault::PreconditionFailed`];
@@ -271,7 +261,7 @@ pub async fn update(
     call: Call,
     id: RotationPolicyId,
     wanted: Update,
-) -> Result<PolicyRow, Fault> {
+) -> Result<Minted<PolicyRow>, Fault> {
     let own = authority.clone();
     authority
         .carry_out(async move {
@@ -292,24 +282,25 @@ async fn write(
     before: PolicyRow,
     wanted: &Update,
     Change { tx, grantor, now, .. }: &mut Change,
-) -> Result<PolicyRow, Fault> {
-    let mut after = before.clone();
+) -> Result<Minted<PolicyRow>, Fault> {
+    let (mut after, mut new) = (before.clone(), None);
     wanted.apply(&mut after.terms);
     if after.terms.maintenance_window_id != before.terms.maintenance_window_id {
         may_name_window(tx.conn(), after.publisher_id, &after.terms).await?;
     }
     if let Some(delivery) = &wanted.delivery {
         let scopes = scopes_of(tx.conn(), &before).await?;
-        (after.reach, after.sealed_secret) = match delivery {
+        let (reach, key) = match delivery {
             Some(change) => (
                 may_deliver(authority, grantor, before.level, scopes.as_ref(), &change.delivery)?,
-                sealed(authority, before.id, change, Some(&before))?,
+                key_of(authority, before.id, change, Some(&before))?,
             ),
-            None => (ScopeSet::default(), None),
+            None => (ScopeSet::default(), Key::default()),
         };
+        (after.reach, after.sealed_secret, new) = (reach, key.sealed, key.new);
     }
     if after == before {
-        return Ok(before);
+        return Ok(told(before, None));
     }
     if !rotation_policies::update(tx.conn(), &after, *now).await? {
         return Err(Fault::PreconditionFailed);
@@ -319,7 +310,7 @@ async fn write(
         Event::new("rotation_policy.updated", grantor.actor.clone(), Some(call), event_subject(&after));
     let event = event.publisher(after.publisher_id).before(&before).after(&after);
     event.write(authority, tx.conn()).await?;
-    Ok(after)
+    Ok(told(after, new))
 }
 
 /// What the tokens under a policy can do at most, where that is known. Of a line of tokens that changes, and is
@@ -332,7 +323,7 @@ async fn scopes_of(conn: Conn<'_>, row: &PolicyRow) -> Result<Option<ScopeSet>, 
     Ok(account.map(|account| account.scopes))
 }
 
-/// Says all of the policy on an account anew, and makes one where there is none.
+/// Says all of the policy on an account anew, and makes one where there is none; a new secret is told as by [`update`].
 ///
 /// # Errors
 /// As [`update`], with `service_accounts:admin` in the place of `monitoring:admin`.
@@ -342,7 +333,7 @@ pub async fn put_of_account(
     id: ServiceAccountId,
     terms: Policy,
     delivery: Option<DeliveryChange>,
-) -> Result<PolicyRow, Fault> {
+) -> Result<Minted<PolicyRow>, Fault> {
     let own = authority.clone();
     authority
         .carry_out(async move {

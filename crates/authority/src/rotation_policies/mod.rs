@@ -6,6 +6,7 @@
 
 mod change;
 mod effective;
+mod key;
 mod subject;
 
 pub use change::{Create, DeliveryChange, Update, create, delete, put_of_account, update};

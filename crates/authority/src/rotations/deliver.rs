@@ -3,7 +3,7 @@
 use keywright_core::rotation::RotationState;
 use keywright_core::{PlainToken, Timestamp};
 use keywright_store::rotations::{self, RotationRow};
-use keywright_store::service_tokens;
+use keywright_store::{rotation_policies, service_tokens};
 use serde_json::json;
 use tracing::{info, warn};
 use zeroize::Zeroizing;
@@ -14,6 +14,7 @@ use crate::authority::Authority;
 use crate::change::Invalidation;
 use crate::entropy;
 use crate::fault::Fault;
+use crate::rotation_policies as policies;
 
 /// A try that was begun counts as lost after this long, in seconds: longer than any delivery takes.
 const TAKEN_SECONDS: i64 = 600;
@@ -63,8 +64,31 @@ async fn send(authority: &Authority, row: &RotationRow, attempt: u64) -> Result<
         None => None,
     };
     let Some(new) = new else { return Ok(Outcome::NotSent("the new token is gone".to_owned())) };
-    let parcel = Parcel { rotation: row, attempt, new: &new, secret: &secret };
+    let key = match key_of(authority, row).await? {
+        Ok(key) => key,
+        Err(why) => return Ok(Outcome::NotSent(why.to_owned())),
+    };
+    let parcel = Parcel { rotation: row, attempt, new: &new, secret: &secret, key: key.reveal() };
     Ok(deliveries::deliver(authority, &parcel).await)
+}
+
+/// What lets a delivery in, as the policy has it now: of the receiver that was decided on, and shown to no other.
+async fn key_of(authority: &Authority, row: &RotationRow) -> Result<Result<PlainToken, &'static str>, Fault> {
+    if !row.delivery.kind().needs_secret() {
+        return Ok(Ok(PlainToken::from_sealed(Zeroizing::default())));
+    }
+    let mut reader = authority.store().read().await?;
+    let policy = rotation_policies::by_id(reader.conn(), None, row.policy_id).await?;
+    let same = policy
+        .filter(|policy| policy.terms.delivery.as_ref().is_some_and(|now| now.same_receiver(&row.delivery)));
+    let Some(sealed) = same.and_then(|policy| policy.sealed_secret) else {
+        return Ok(Err("the policy that knew what lets the delivery in is gone"));
+    };
+    let plain = authority.keys().open(policies::PURPOSE, row.policy_id.0.as_bytes(), &sealed);
+    let text = plain.ok().and_then(|plain| String::from_utf8(plain.to_vec()).ok());
+    // A node that has its key may still, and so may this one once it is configured again.
+    let text = text.map(|text| PlainToken::from_sealed(Zeroizing::new(text)));
+    Ok(text.ok_or("no master key opens what lets the delivery in"))
 }
 
 /// Writes down how a try went, unless it was overtaken.

@@ -7,7 +7,7 @@ use keywright_store::{platform, rotation_policies, service_tokens};
 use serde_json::json;
 
 use super::planning::Rules;
-use super::{JOB, PURPOSE, conclude};
+use super::{JOB, PURPOSE, conclude, deliveries};
 use crate::audit::{Event, Subject};
 use crate::authority::Authority;
 use crate::change::Invalidation;
@@ -54,11 +54,12 @@ async fn carry_out(authority: &Authority, row: &RotationRow) -> Result<bool, Fau
     }
     let new = service_tokens::insert(tx.conn(), &new).await?;
     let after = service_tokens::by_id(tx.conn(), None, id).await?.ok_or(Fault::NotFound)?;
+    let kept = deliveries::kept(&row.delivery, &secret)?;
     let within = i64::from(row.confirm_within_hours) * 3_600;
     let next = RotationRow {
         successor_id: Some(new_id),
         state: RotationState::Delivering,
-        sealed_secret: Some(authority.keys().seal(PURPOSE, row.id.0.as_bytes(), secret.reveal().as_bytes())),
+        sealed_secret: Some(authority.keys().seal(PURPOSE, row.id.0.as_bytes(), kept.as_bytes())),
         next_attempt_at: now,
         confirm_by: Some(now.plus_seconds(within)),
         ..row.clone()

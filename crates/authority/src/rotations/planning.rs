@@ -132,7 +132,7 @@ impl Rules {
         if !policy.reach.covers_all(&token.permissions) {
             return Some("it can do more than whoever decided where its secret goes to could do".to_owned());
         }
-        if deliveries::needs_secret(delivery) && policy.sealed_secret.is_none() {
+        if delivery.kind().needs_secret() && policy.sealed_secret.is_none() {
             return Some("what lets the delivery in is missing".to_owned());
         }
         deliveries::admits(authority, delivery).err().map(|(_, detail)| detail)

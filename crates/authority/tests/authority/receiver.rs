@@ -27,6 +27,8 @@ pub(crate) enum Manner {
 /// A request that it was sent.
 #[derive(Clone, Debug)]
 pub(crate) struct Received {
+    /// Method and path, as in `PUT /a`.
+    pub(crate) line: String,
     pub(crate) headers: HashMap<String, String>,
     pub(crate) bytes: Vec<u8>,
 }
@@ -116,7 +118,8 @@ async fn serve(mut stream: TcpStream, inner: Arc<Inner>) {
     let _ = stream.write_all(answer.as_bytes()).await;
 }
 
-async fn read(stream: &mut TcpStream) -> Option<Received> {
+/// Reads a request.
+pub(crate) async fn read(stream: &mut TcpStream) -> Option<Received> {
     let (mut bytes, mut buffer) = (Vec::new(), [0; 4_096]);
     let head = loop {
         let read = stream.read(&mut buffer).await.ok().filter(|read| *read > 0)?;
@@ -126,6 +129,7 @@ async fn read(stream: &mut TcpStream) -> Option<Received> {
         }
     };
     let text = String::from_utf8_lossy(&bytes[..head]).into_owned();
+    let line = text.lines().next()?.trim_end_matches(" HTTP/1.1").to_owned();
     let headers: HashMap<String, String> = text
         .lines()
         .skip(1)
@@ -138,5 +142,5 @@ async fn read(stream: &mut TcpStream) -> Option<Received> {
         let read = stream.read(&mut buffer).await.ok().filter(|read| *read > 0)?;
         body.extend_from_slice(&buffer[..read]);
     }
-    Some(Received { headers, bytes: body })
+    Some(Received { line, headers, bytes: body })
 }

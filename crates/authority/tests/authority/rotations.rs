@@ -28,7 +28,7 @@ pub(crate) struct Place {
 }
 
 const HOUR: i64 = 3_600;
-const HOME: &str = "192.0.2.7";
+pub(crate) const HOME: &str = "192.0.2.7";
 
 pub(crate) async fn places() -> Vec<Place> {
     let mut places = Vec::new();
@@ -132,7 +132,7 @@ impl Place {
     }
 
     /// A decision: a store that was slow for a moment knows it the next.
-    async fn known(&self, hash: TokenHash) -> &'static str {
+    pub(crate) async fn known(&self, hash: TokenHash) -> &'static str {
         let mut decided = "unavailable";
         until("the store answers", async || {
             decided = verdict(&self.world.authority, hash).await;
@@ -407,7 +407,7 @@ async fn what_stands_in_the_way_is_told_until_it_is_cleared() {
         place.days(30);
         place.run().await;
         assert_eq!(place.told().await, ["rotation_due medium open"]);
-        rotation_policies::delete(&place.world.authority, operator(), policy.object.id).await.unwrap();
+        rotation_policies::delete(&place.world.authority, operator(), policy.token.id).await.unwrap();
         place.run().await;
         assert_eq!(place.told().await, ["rotation_due medium resolved"]);
     }
@@ -513,7 +513,7 @@ async fn who_decides_where_secrets_go_to_gets_none_that_they_could_not_make() {
         let all = ["monitoring:admin", "tokens:admin", "works:*"];
         let caller = place.world.token("enough", &all).await;
         let made = rotation_policies::create(&place.world.authority, by(&caller), wanted(command())).await;
-        assert_eq!(made.unwrap().object.reach, scopes(&all));
+        assert_eq!(made.unwrap().token.reach, scopes(&all));
         // The token learns to do more than they could: it is not rotated under their policy.
         let update = service_tokens::Update {
             permissions: Some(scopes(&["works:read", "catalog:read"])),

@@ -127,7 +127,7 @@ fn outward() -> Option<IpAddr> {
 }
 
 /// A certificate authority of our own in `ca.pem`, and in `cert.pem` and `key.pem` a certificate of it for this machine.
-fn certify(folder: &Path, names: &str) -> bool {
+pub(crate) fn certify(folder: &Path, names: &str) -> bool {
     let request = |arguments: &[&str]| {
         let mut command = Command::new("openssl");
         command.current_dir(folder).args(["req", "-x509", "-nodes", "-days", "2", "-newkey", "ec"]);

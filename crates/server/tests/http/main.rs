@@ -76,6 +76,7 @@ mod rekey;
 mod roles;
 mod rotations;
 mod rotations_cli;
+mod rotations_remote;
 mod secrets;
 mod secrets_of_people;
 mod service_accounts;

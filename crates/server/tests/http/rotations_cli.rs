@@ -4,20 +4,25 @@ use std::process::Command;
 
 use serde_json::json;
 
-use crate::harness::child::{Printed, run};
+use crate::harness::child::{Printed, run, run_reading};
 use crate::harness::{TestApp, on_both_engines};
 
 on_both_engines![
     policies_and_windows_are_made_and_changed_from_a_distance,
     a_plan_is_read_and_a_rotation_decided_from_a_distance,
+    what_lets_a_delivery_in_is_read_from_a_file_or_standard_input,
 ];
 
-async fn admin(app: &TestApp, arguments: &[&str]) -> Printed {
+fn command(app: &TestApp, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_keywright"));
     command.args(arguments).env_clear().current_dir(env!("CARGO_TARGET_TMPDIR"));
     command.env("KEYWRIGHT_URL", format!("http://{}", app.address()));
     command.env("KEYWRIGHT_TOKEN", app.admin_token());
-    run(command).await
+    command
+}
+
+async fn admin(app: &TestApp, arguments: &[&str]) -> Printed {
+    run(command(app, arguments)).await
 }
 
 async fn done(app: &TestApp, arguments: &[&str]) -> Printed {
@@ -74,4 +79,38 @@ async fn a_plan_is_read_and_a_rotation_decided_from_a_distance(app: &TestApp) {
     done(app, &back).await;
     let over = admin(app, &["rotation", "confirm", "--identifier", &rotation]).await;
     assert_eq!((over.code, over.stderr.contains("The rotation is over")), (1, true), "{over:?}");
+}
+
+async fn what_lets_a_delivery_in_is_read_from_a_file_or_standard_input(app: &TestApp) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("token");
+    std::fs::write(&file, "hvs.of-vault\n").unwrap();
+    app.mint("api", &[]).await;
+    let vault =
+        ["policy", "create", "--service-token", "api", "--delivery", "vault_kv:https://vault.example:8200"];
+    let place = ["--delivery-mount", "secret", "--delivery-path", "api", "--delivery-key", "token"];
+    let without = admin(app, &[&vault[..], &place[..]].concat()).await;
+    assert_eq!((without.code, without.stderr.contains("delivery.secret")), (1, true), "{without:?}");
+    let secret = ["--delivery-secret-file", file.to_str().unwrap()];
+    let policy = done(app, &[&vault[..], &place[..], &secret[..]].concat()).await.stdout.trim().to_owned();
+    let shown = done(app, &["policy", "show", "--identifier", &policy]).await.stdout;
+    assert!(shown.contains("https://vault.example:8200") && !shown.contains("hvs."), "{shown}");
+    let update =
+        ["policy", "update", "--identifier", &policy, "--delivery", "github_actions_secret:acme/api"];
+    let name = ["--delivery-secret-name", "TOKEN", "--delivery-secret-file", "-"];
+    let updated = run_reading(command(app, &[&update[..], &name[..]].concat()), "ghp_of-github\n").await;
+    assert_eq!(updated.code, 0, "{updated:?}");
+    assert!(
+        updated.stdout.contains("https://api.github.com") && !updated.stdout.contains("ghp_"),
+        "{updated:?}"
+    );
+    // That of a webhook is made, and told this once.
+    app.mint("hooked", &[]).await;
+    let webhook =
+        ["policy", "create", "--service-token", "hooked", "--delivery", "webhook:https://hooks.example/in"];
+    let told = done(app, &webhook).await;
+    let [id, secret] = told.stdout.lines().collect::<Vec<_>>()[..] else { panic!("{told:?}") };
+    assert!(secret.starts_with("whsec_") && told.stderr.contains("this once"), "{told:?}");
+    let shown = done(app, &["policy", "show", "--identifier", id, "--json"]).await;
+    assert!(!shown.stdout.contains("whsec_"), "{shown:?}");
 }

@@ -22,7 +22,8 @@ const PATH: &str = "/rotation-policies";
 /// Verbs on policies of automated rotation.
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
-    /// Make a policy on the platform, a publisher, a service account or a service token; its id is printed
+    /// Make a policy on the platform, a publisher, a service account or a service token; its id is printed, and below it
+    /// the secret of a webhook, this once
     Create(Create),
     /// List policies, newest first
     List(List),
@@ -125,7 +126,16 @@ impl Create {
             return session.output.answer(&answer);
         }
         session.output.note("made a policy; see `keywright rotation plan` for what it does");
-        session.output.line(text(&answer.json, "id"))
+        session.output.line(text(&answer.json, "id"))?;
+        match text(&answer.json, "secret") {
+            "" => Ok(()),
+            secret => {
+                session
+                    .output
+                    .note("its deliveries are signed with the secret below, which is shown this once");
+                session.output.line(secret)
+            }
+        }
     }
 }
 

@@ -6,13 +6,15 @@ use http::{HeaderMap, StatusCode};
 use keywright_api::patch::Patch;
 use keywright_api::problem::Problem;
 use keywright_api::request::FromFields;
-use keywright_api::rotation::RotationPolicy;
+use keywright_api::rotation::ChangedRotationPolicy;
 use keywright_api::rotation_request::{CreateRotationPolicy, PatchRotationPolicy, PolicyTerms};
+use keywright_authority::idempotency::Minted;
 use keywright_authority::rotation_policies::{self, Create, PolicySubject, Update};
 use keywright_core::{CredentialId, MaintenanceWindowId, PublisherId, RotationPolicyId, ServiceAccountId};
+use keywright_store::rotation_policies::PolicyRow;
 
-use super::{delivery, delivery_of, policy, terms};
-use crate::http::answer::{Refused, created};
+use super::{delivery, delivery_of, secret_of, terms};
+use crate::http::answer::{Refused, created, object};
 use crate::http::bounds::wish;
 use crate::http::gate::{Caller, MonitoringAdmin, idempotency};
 use crate::http::input::{JsonBody, JsonBytes, NoQuery, PathId, invalid, rules};
@@ -36,13 +38,14 @@ fn subject(request: &CreateRotationPolicy) -> Result<PolicySubject, Problem> {
 
 /// Create a policy of automated rotation, on a service token, an account, a publisher or the platform.
 ///
-/// Where secrets go to is for those alone who could make such tokens themselves.
+/// Where secrets go to is for those alone who could make such tokens themselves. What a webhook is signed with is in
+/// this answer and in no other.
 #[utoipa::path(
     post, path = "/rotation-policies", tag = "rotation", operation_id = "create_rotation_policy",
     params(("X-Publisher-Id" = Option<uuid::Uuid>, Header, description = "The publisher that a caller of the platform acts for"),
         ("Idempotency-Key" = Option<String>, Header, description = "16 to 128 visible ASCII characters; repeats give the first answer again for 24 hours")),
     request_body = CreateRotationPolicy,
-    responses((status = 201, description = "Created", body = RotationPolicy),
+    responses((status = 201, description = "Created", body = ChangedRotationPolicy),
         (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
         (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
 )]
@@ -56,13 +59,15 @@ pub async fn create(
     let within = caller.call.within().map(|id| id.to_string()).unwrap_or_default();
     caller.call.idempotency = idempotency(&headers, &format!("POST /rotation-policies {within}"), &body)?;
     let request = CreateRotationPolicy::from_body(&body, &rules(&app))?;
-    let asked = request.terms();
-    let wanted =
-        Create { subject: subject(&request)?, terms: terms(&asked), delivery: delivery_of(asked.delivery)? };
+    let (subject, asked) = (subject(&request)?, request.terms());
+    let wanted = Create { subject, terms: terms(&asked), delivery: delivery_of(asked.delivery)? };
     let made = rotation_policies::create(app.authority(), caller.call, wanted).await?;
-    let row = &made.object;
-    let path = format!("/rotation-policies/{}", row.id);
-    Ok(created(&view::rotation_policy(row), row.version, &path, made.repeated))
+    let path = format!("/rotation-policies/{}", made.token.id);
+    Ok(created(&changed(&made), made.token.version, &path, made.repeated))
+}
+
+fn changed(made: &Minted<PolicyRow>) -> ChangedRotationPolicy {
+    ChangedRotationPolicy { secret: secret_of(made), object: view::rotation_policy(&made.token) }
 }
 
 fn change(asked: PolicyTerms) -> Result<Update, Problem> {
@@ -90,7 +95,7 @@ fn change(asked: PolicyTerms) -> Result<Update, Problem> {
     params(("id" = uuid::Uuid, Path, description = "The policy"),
         ("If-Match" = Option<String>, Header, description = "The ETag of the version to change")),
     request_body(content((PatchRotationPolicy = "application/json"), (PatchRotationPolicy = "application/merge-patch+json"))),
-    responses((status = 200, description = "The policy as it is now", body = RotationPolicy),
+    responses((status = 200, description = "The policy as it is now", body = ChangedRotationPolicy),
         (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
         (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
 )]
@@ -102,7 +107,8 @@ pub async fn update(
     JsonBody(request): JsonBody<PatchRotationPolicy>,
 ) -> Result<Response, Refused> {
     let wanted = change(request.terms())?;
-    Ok(policy(&rotation_policies::update(app.authority(), caller.call, id, wanted).await?))
+    let made = rotation_policies::update(app.authority(), caller.call, id, wanted).await?;
+    Ok(object(&changed(&made), made.token.version))
 }
 
 /// Delete a policy of automated rotation; rotations that have begun go on.

@@ -2,13 +2,13 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use keywright_api::rotation::AccountRotationPolicy;
+use keywright_api::rotation::{AccountRotationPolicy, ChangedAccountRotationPolicy};
 use keywright_api::rotation_request::PutAccountRotationPolicy;
 use keywright_authority::rotation_policies;
 use keywright_core::ServiceAccountId;
 use keywright_store::rotation_policies::PolicyRow;
 
-use super::{delivery_of, terms};
+use super::{delivery_of, secret_of, terms};
 use crate::http::answer::{Refused, object};
 use crate::http::gate::{Caller, ServiceAccountsAdmin, ServiceAccountsRead};
 use crate::http::input::{JsonBody, NoQuery, PathId};
@@ -42,7 +42,7 @@ pub async fn get(
     params(("id" = uuid::Uuid, Path, description = "The account"),
         ("If-Match" = Option<String>, Header, description = "The ETag of the version to change")),
     request_body = PutAccountRotationPolicy,
-    responses((status = 200, description = "What it says now", body = AccountRotationPolicy),
+    responses((status = 200, description = "What it says now", body = ChangedAccountRotationPolicy),
         (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
         (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
 )]
@@ -55,6 +55,10 @@ pub async fn replace(
 ) -> Result<Response, Refused> {
     let asked = request.terms();
     let (terms, delivery) = (terms(&asked), delivery_of(asked.delivery)?);
-    let row = rotation_policies::put_of_account(app.authority(), caller.call, id, terms, delivery).await?;
-    Ok(of_account(Some(&row)))
+    let made = rotation_policies::put_of_account(app.authority(), caller.call, id, terms, delivery).await?;
+    let answer = ChangedAccountRotationPolicy {
+        secret: secret_of(&made),
+        object: view::account_policy(Some(&made.token)),
+    };
+    Ok(object(&answer, made.token.version))
 }

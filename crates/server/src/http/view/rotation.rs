@@ -66,11 +66,38 @@ fn delivery_type(kind: DeliveryKind) -> SecretDeliveryType {
 }
 
 fn delivery(delivery: &Delivery) -> WireDelivery {
-    let mut shown = WireDelivery { kind: delivery_type(delivery.kind()), path: None, command: None };
-    match delivery {
-        Delivery::None => {}
-        Delivery::File { path } => shown.path = Some(path.clone()),
-        Delivery::Command { command } => shown.command = Some(command.clone()),
+    let mut shown = WireDelivery {
+        kind: delivery_type(delivery.kind()),
+        path: None,
+        command: None,
+        url: delivery.url().map(str::to_owned),
+        public_key: delivery.public_key().map(str::to_owned),
+        repository: None,
+        environment: None,
+        namespace: None,
+        secret_name: None,
+        mount: None,
+        key: None,
+    };
+    match delivery.clone() {
+        Delivery::None | Delivery::Webhook { .. } => {}
+        Delivery::File { path } => shown.path = Some(path),
+        Delivery::Command { command } => shown.command = Some(command),
+        Delivery::GithubActionsSecret { repository, environment, secret_name, .. } => {
+            shown.repository = Some(repository);
+            shown.environment = environment;
+            shown.secret_name = Some(secret_name);
+        }
+        Delivery::KubernetesSecret { namespace, secret_name, key, .. } => {
+            shown.namespace = Some(namespace);
+            shown.secret_name = Some(secret_name);
+            shown.key = Some(key);
+        }
+        Delivery::VaultKv { mount, path, key, .. } => {
+            shown.mount = Some(mount);
+            shown.path = Some(path);
+            shown.key = Some(key);
+        }
     }
     shown
 }
