@@ -23,6 +23,7 @@ pub mod cleanup;
 pub mod emergency;
 pub mod event;
 pub mod event_query;
+pub mod forward;
 pub mod json;
 pub mod kind;
 pub mod leak;

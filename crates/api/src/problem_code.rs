@@ -49,6 +49,8 @@ refusals! {
     InvalidJson "invalid_json" 400 "The body is not valid JSON";
     /// A header or the request line cannot be understood.
     InvalidHeader "invalid_header" 400 "A header is not valid";
+    /// What a proxy forwards of the original request cannot be understood in one way only.
+    InvalidOriginalRequest "invalid_original_request" 400 "The original request is not valid";
     /// Two headers carry different credentials.
     ConflictingCredentials "conflicting_credentials" 400 "More than one credential";
     /// No credential where one is needed.
@@ -65,6 +67,8 @@ refusals! {
     DomainNotAllowed "domain_not_allowed" 403 "The domain is not allowed";
     /// The grantor does not have what it wants to grant.
     ScopeExceedsGrantor "scope_exceeds_grantor" 403 "Nobody grants what they lack";
+    /// Only a proxy that is trusted may say what somebody else asked for.
+    UntrustedProxy "untrusted_proxy" 403 "The proxy is not trusted";
     /// A field that the caller may never set.
     ForbiddenField "forbidden_field" 403 "A field may not be set";
     /// No such thing, or none of the caller's.

@@ -127,16 +127,19 @@ pub struct Fields<'a> {
     formats: &'a dyn Formats,
     prefix: String,
     textual: bool,
+    /// What a query gives again under a name that it has given before.
+    again: Vec<(String, String)>,
 }
 
 impl<'a> Fields<'a> {
     /// The members of a body.
     pub fn of_body(members: Map<String, Value>, formats: &'a dyn Formats) -> Self {
-        let (known, errors, prefix) = Default::default();
-        Self { members, known, errors, formats, prefix, textual: false }
+        let (known, errors, prefix, again) = Default::default();
+        Self { members, known, errors, formats, prefix, textual: false, again }
     }
 
-    /// The decoded pairs of a query string. A name given twice is refused.
+    /// The decoded pairs of a query string. A name given twice is refused, but for those that are
+    /// [repeated](Fields::repeated).
     pub fn of_query<I>(pairs: I, formats: &'a dyn Formats) -> Self
     where
         I: IntoIterator<Item = (String, String)>,
@@ -144,7 +147,7 @@ impl<'a> Fields<'a> {
         let mut fields = Self { textual: true, ..Self::of_body(Map::new(), formats) };
         for (name, text) in pairs {
             if fields.members.contains_key(&name) {
-                fields.fault(printable(&name), FieldCode::Duplicate, "must be given once");
+                fields.again.push((name, text));
             } else {
                 fields.members.insert(name, text.into());
             }
@@ -172,6 +175,16 @@ impl<'a> Fields<'a> {
             None | Some(Value::Null) => None,
             Some(value) => self.read(name, value, &kind),
         }
+    }
+
+    /// A field of a query that may be given several times: the list of what it gives.
+    pub fn repeated<K: Kind>(&mut self, name: &'static str, kind: K) -> Option<K::Value> {
+        let first = self.take(name)?;
+        let (own, others) = std::mem::take(&mut self.again).into_iter().partition(|(own, _)| own == name);
+        self.again = others;
+        let own: Vec<(String, String)> = own;
+        let all = std::iter::once(first).chain(own.into_iter().map(|(_, text)| text.into()));
+        self.read(name, all.collect(), &kind)
     }
 
     /// A field that may be left out but not be null.
@@ -333,6 +346,9 @@ impl<'a> Fields<'a> {
     }
 
     fn refuse_unread(&mut self) {
+        for (name, _) in std::mem::take(&mut self.again) {
+            self.fault(printable(&name), FieldCode::Duplicate, "must be given once");
+        }
         let owned: Vec<_> = SERVER_OWNED.iter().copied().filter(|name| self.has(name)).collect();
         self.forbidden(&owned);
         let unknown = format!("does not exist; there are: {}", self.known.join(", "));

@@ -11,6 +11,7 @@ use crate::{
     cleanup::CleanUp,
     emergency::{AllowExternal, EmergencyRevoke},
     event_query::EventQuery,
+    forward::ForwardQuery,
     leak::ReportLeaks,
     location::LocationQuery,
     maintenance_window::{CreateMaintenanceWindow, MaintenanceWindowQuery, PatchMaintenanceWindow},
@@ -102,9 +103,13 @@ fn of_query<T: FromFields + IntoParams>() -> Contract {
         required: BTreeSet::new(),
         either: None,
         read: |members| {
-            let pairs = members.into_iter().map(|(name, value)| match value {
-                Value::String(text) => (name, text),
-                other => (name, other.to_string()),
+            let text = |value: Value| match value {
+                Value::String(text) => text,
+                other => other.to_string(),
+            };
+            let pairs = members.into_iter().flat_map(|(name, value)| match value {
+                Value::Array(all) => all.into_iter().map(|one| (name.clone(), text(one))).collect(),
+                one => vec![(name, text(one))],
             });
             match T::from_fields(Fields::of_query(pairs, &any_form)) {
                 Ok(_) => Vec::new(),
@@ -249,6 +254,7 @@ fn every_contract() -> Vec<(&'static str, Contract)> {
         ("location query", of_query::<LocationQuery>()),
         ("leaks", of_body::<ReportLeaks>()),
         ("blast radius query", of_query::<BlastRadiusQuery>()),
+        ("forward query", of_query::<ForwardQuery>()),
     ];
     all.extend(of_accounts());
     all.extend(of_notifications());
@@ -447,7 +453,9 @@ fn bounds_of_lists_and_their_items_are_those_of_the_schema() {
             let most = usize::try_from(schema["maxItems"].as_u64().unwrap()).unwrap();
             let item = sample(&schema["items"]);
             contract.refuses(name, json!(vec![&item; most + 1]), FieldCode::TooMany);
-            contract.refuses(name, json!([&item, 7]), FieldCode::InvalidType);
+            if !contract.textual {
+                contract.refuses(name, json!([&item, 7]), FieldCode::InvalidType);
+            }
             if schema["minItems"] == 1 {
                 contract.refuses(name, json!([]), FieldCode::TooShort);
             } else {

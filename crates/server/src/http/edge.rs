@@ -1,5 +1,5 @@
-//! The edge: takes connections, gives each to the worker that has fewest, and answers verifications on
-//! the worker's own thread. Everything else goes to the router on the main runtime.
+//! The edge: takes connections, gives each to the worker that has fewest, and answers verifications, also those that
+//! proxies ask for, on the worker's own thread. Everything else goes to the router on the main runtime.
 //!
 //! A verification that hits the cache is answered without a task, a lock that others hold, or a
 //! hop between threads (docs/decisions/0003-edge-of-one-thread-per-core.md).
@@ -16,7 +16,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Frame;
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -38,10 +38,12 @@ use tracing::{debug, error};
 use super::App;
 use super::answer::{problem_body, problem_headers};
 use super::audit::export::Leaving;
+use super::auth::forward::{self, Proxy};
 use super::auth::verify::{self, Asked};
 use super::client::{REQUEST_ID, client_address, request_id};
 use super::input::{MAX_BODY, read_body};
 use super::limits;
+use crate::metrics::Requests;
 use crate::telemetry::trace;
 
 /// Most bytes of a request's line and headers; more are 431.
@@ -226,6 +228,9 @@ impl Own {
         {
             return self.verify(request, peer).await;
         }
+        if request.uri().path() == forward::PATH {
+            return Box::pin(self.forward(request, peer)).await;
+        }
         // Boxed, so that the future of a verification, which is moved about, stays small.
         Box::pin(self.route(request, peer)).await
     }
@@ -241,16 +246,7 @@ impl Own {
             made = app.new_request_id();
             &made
         };
-        let asked = Asked {
-            request_id: id,
-            ip_address: client_address(Some(peer.ip()), &parts.headers, &app.settings().trusted_proxies),
-            at,
-            headers: &parts.headers,
-            path: verify::PATH,
-            operator: false,
-            limiter: &self.limiter,
-            taken: OnceLock::new(),
-        };
+        let asked = self.asked(&parts.headers, verify::PATH, (id, at), peer);
         let body = if http_body::Body::is_end_stream(&body) {
             Ok(Bytes::new())
         } else {
@@ -271,10 +267,65 @@ impl Own {
         app.requests().verified(response.status(), micros);
         let status = response.status().as_u16();
         if let Some(tracer) = self.tracer {
-            trace::verified(tracer, &parts.headers, id, status, micros);
+            let told =
+                trace::Verified { route: trace::VERIFY, method: "POST", request_id: id, status, micros };
+            trace::verified(tracer, &parts.headers, &told);
         }
         debug!(request_id = id, method = "POST", route = verify::PATH, status, micros, "answered");
         response
+    }
+
+    async fn forward(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<EdgeBody> {
+        let app = &self.edge.app;
+        let at = app.authority().clock().boot_micros();
+        let (parts, body) = request.into_parts();
+        let id = request_id(&parts.headers).map_or_else(|| app.new_request_id(), str::to_owned);
+        let asked = self.asked(&parts.headers, forward::PATH, (&id, at), peer);
+        let proxy = Proxy { peer: Some(peer.ip()), method: &parts.method, query: parts.uri.query() };
+        let answered = match forward::leave_unread(body).await {
+            Ok(()) => forward::answer(app, &self.writer, &asked, &proxy).await,
+            Err(refused) => Err(refused.0),
+        };
+        let mut response = match answered {
+            Ok(passed) => {
+                let mut response = Response::new(EdgeBody::Whole(Full::default()));
+                *response.headers_mut() = passed.into_headers();
+                with_id(response, &id)
+            }
+            Err(problem) => problem_response(problem, &id),
+        };
+        if let Some(taken) = asked.taken.get() {
+            limits::put(response.headers_mut(), taken);
+        }
+        let micros = app.authority().clock().boot_micros() - at;
+        app.requests().answered(&parts.method, Some(forward::PATH), response.status(), micros);
+        let (status, method) = (response.status().as_u16(), Requests::method(&parts.method));
+        if let Some(tracer) = self.tracer {
+            let told = trace::Verified { route: trace::FORWARD, method, request_id: &id, status, micros };
+            trace::verified(tracer, &parts.headers, &told);
+        }
+        debug!(request_id = id, method, route = forward::PATH, status, micros, "answered");
+        response
+    }
+
+    fn asked<'a>(
+        &'a self,
+        headers: &'a HeaderMap,
+        path: &'static str,
+        (request_id, at): (&'a str, i64),
+        peer: SocketAddr,
+    ) -> Asked<'a> {
+        let trusted = &self.edge.app.settings().trusted_proxies;
+        Asked {
+            request_id,
+            ip_address: client_address(Some(peer.ip()), headers, trusted),
+            at,
+            headers,
+            path,
+            operator: false,
+            limiter: &self.limiter,
+            taken: OnceLock::new(),
+        }
     }
 
     /// On the main runtime, in a task of its own: a change goes on when its client hangs up.

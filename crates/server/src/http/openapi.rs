@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use axum::response::Response;
+use axum::routing::any;
 use http::StatusCode;
 use utoipa::openapi::Server;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -68,6 +69,9 @@ impl Modify for Schemes {
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(auth::verify::verify))
+        // The document tells of GET; what a proxy asks by is nobody's concern.
+        .routes(routes!(auth::forward::forward))
+        .route("/auth/forward", any(auth::forward::forward))
         .merge(limits_and_places())
         .routes(routes!(auth::me::me, accounts::profile::update))
         .routes(routes!(auth::health::health))

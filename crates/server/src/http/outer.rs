@@ -17,7 +17,7 @@ use tracing::{Instrument, debug, info, info_span};
 
 use super::App;
 use super::answer::{LateDenial, Refused, problem_body, problem_headers};
-use super::auth::verify;
+use super::auth::{forward, verify};
 use super::client::{self, REQUEST_ID, user_agent};
 use super::gate::unrecorded;
 use super::limits;
@@ -106,7 +106,7 @@ fn tell(
     let (request_id, path) = (arrived.request_id.as_str(), arrived.path.as_str());
     let (method, route) = (shown(method.as_str()), app.requests().route(template));
     let status = response.status().as_u16();
-    let often = matches!(template, Some(metrics::PATH | verify::PATH))
+    let often = matches!(template, Some(metrics::PATH | verify::PATH | forward::PATH))
         || template.is_some_and(|template| template.starts_with("/healthz/"));
     if often && status < 400 {
         debug!(request_id, method, route, path, status, micros, "answered");

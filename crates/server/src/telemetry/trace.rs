@@ -32,11 +32,22 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::config::Config;
+use crate::http::auth::{forward, verify};
 
 /// The target of spans that are for traces, and for nothing else. The store's are made under it too.
 pub const TARGET: &str = "keywright_trace";
-/// The name of the spans of verifications.
-const VERIFICATION: &str = "POST /api/v1/auth/verify";
+/// A route of verifications.
+#[derive(Clone, Copy, Debug)]
+pub struct Route {
+    /// The name of its spans.
+    span: &'static str,
+    path: &'static str,
+}
+
+/// Verifications that are asked for.
+pub const VERIFY: Route = Route { span: "POST /api/v1/auth/verify", path: verify::PATH };
+/// Those that proxies ask for, by whatever method.
+pub const FORWARD: Route = Route { span: "ANY /api/v1/auth/forward", path: forward::PATH };
 /// A receiver that takes longer does not get what it was sent.
 const SEND_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a server that leaves waits for its last spans to be taken.
@@ -144,21 +155,36 @@ pub fn verifications() -> Option<&'static SdkTracer> {
     VERIFICATIONS.get()
 }
 
+/// A verification that was answered.
+#[derive(Clone, Copy, Debug)]
+pub struct Verified<'a> {
+    /// By which route.
+    pub route: Route,
+    /// By which method: one of a few.
+    pub method: &'static str,
+    /// The request's id.
+    pub request_id: &'a str,
+    /// The status of the answer.
+    pub status: u16,
+    /// How long it took.
+    pub micros: i64,
+}
+
 /// A verification was answered just now, if it belongs to the share that is told.
-pub fn verified(tracer: &SdkTracer, headers: &HeaderMap, request_id: &str, status: u16, micros: i64) {
+pub fn verified(tracer: &SdkTracer, headers: &HeaderMap, told: &Verified<'_>) {
     let ended = keywright_verify::clock::wall_clock().as_micros();
     let time = |micros: i64| UNIX_EPOCH + Duration::from_micros(u64::try_from(micros).unwrap_or(0));
-    let builder =
-        tracer.span_builder(VERIFICATION).with_kind(SpanKind::Server).with_start_time(time(ended - micros));
+    let began = time(ended - told.micros);
+    let builder = tracer.span_builder(told.route.span).with_kind(SpanKind::Server).with_start_time(began);
     let mut span = tracer.build_with_context(builder, &parent(headers));
     if !span.is_recording() {
         return;
     }
-    span.set_attribute(KeyValue::new("http.request.method", "POST"));
-    span.set_attribute(KeyValue::new("http.route", crate::http::auth::verify::PATH));
-    span.set_attribute(KeyValue::new("http.response.status_code", i64::from(status)));
-    span.set_attribute(KeyValue::new("keywright.request_id", request_id.to_owned()));
-    if status >= 500 {
+    span.set_attribute(KeyValue::new("http.request.method", told.method));
+    span.set_attribute(KeyValue::new("http.route", told.route.path));
+    span.set_attribute(KeyValue::new("http.response.status_code", i64::from(told.status)));
+    span.set_attribute(KeyValue::new("keywright.request_id", told.request_id.to_owned()));
+    if told.status >= 500 {
         span.set_status(Status::error(""));
     }
     span.end_with_timestamp(time(ended));
@@ -194,7 +220,7 @@ impl ShouldSample for Share {
         };
         match &span {
             Some(span) if !span.is_sampled() => result(SamplingDecision::Drop),
-            _ if name == VERIFICATION => {
+            _ if [VERIFY, FORWARD].iter().any(|route| route.span == name) => {
                 self.verifications.should_sample(None, trace, name, kind, attributes, links)
             }
             // The store's calls for nobody's request: heartbeats, jobs, the mover. They never end.

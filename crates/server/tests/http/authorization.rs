@@ -17,6 +17,7 @@ on_both_engines![
     what_is_a_persons_own_is_carried_out_for_that_person,
     what_is_public_asks_for_nothing,
     who_comes_without_a_link_or_with_another_gets_nothing,
+    what_is_for_proxies_believes_no_other_peer,
 ];
 
 const OTHER_PASSWORD: &str = "seven blue walruses hum";
@@ -40,6 +41,10 @@ const BY_SECRET: [&str; 2] = ["log_in", "refresh_session"];
 
 /// Operations whose body is signed by somebody whose keys are known. This list may only shrink.
 const SIGNED: [&str; 1] = ["report_leaks_by_github"];
+
+/// Operations that decide on somebody else's request, and believe trusted proxies alone; whom they let pass is tested
+/// with them. This list may only shrink.
+const PROXIES: [&str; 1] = ["forward_auth"];
 
 /// Operations that any usable credential may call, since they concern itself and what is its own. This list may only
 /// shrink.
@@ -251,7 +256,8 @@ fn is_personal(operation: &Operation) -> bool {
 }
 
 fn is_open(operation: &Operation) -> bool {
-    PUBLIC.iter().chain(&BY_SECRET).chain(&SIGNED).chain(&GUESTS).any(|id| *id == operation.id)
+    let open = PUBLIC.iter().chain(&BY_SECRET).chain(&SIGNED).chain(&GUESTS).chain(&PROXIES);
+    open.into_iter().any(|id| *id == operation.id)
 }
 
 fn guarded() -> Vec<Operation> {
@@ -664,11 +670,24 @@ async fn who_comes_without_a_link_or_with_another_gets_nothing(app: &TestApp) {
     }
 }
 
+/// This test is no proxy, as nothing is trusted by itself.
+async fn what_is_for_proxies_believes_no_other_peer(app: &TestApp) {
+    for operation in operations().iter().filter(|operation| PROXIES.contains(&operation.id.as_str())) {
+        for caller in [app.nobody(), app.admin(), app.bearing("nonsense")] {
+            for caller in [caller.clone(), caller.with("x-forwarded-for", "127.0.0.1")] {
+                let path = operation.path.strip_prefix("/api/v1").unwrap();
+                caller.send(&operation.method, path, None).await.refused(403, "untrusted_proxy");
+            }
+        }
+    }
+}
+
 #[test]
 fn no_exception_is_for_an_operation_that_does_not_exist() {
     let known: BTreeSet<_> = operations().into_iter().map(|operation| operation.id).collect();
-    let open = PUBLIC.iter().chain(&BY_SECRET).chain(&GUESTS).chain(&ANYONE).chain(&USERS).chain(&SESSIONS);
-    for id in open.chain(PERMISSIONS.iter().map(|(id, _)| id)) {
+    let open = PUBLIC.iter().chain(&BY_SECRET).chain(&SIGNED).chain(&GUESTS).chain(&PROXIES);
+    let own = ANYONE.iter().chain(&USERS).chain(&SESSIONS);
+    for id in open.chain(own).chain(PERMISSIONS.iter().map(|(id, _)| id)) {
         assert!(known.contains(*id), "{id}");
     }
 }

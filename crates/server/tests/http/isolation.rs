@@ -41,6 +41,10 @@ const NOTHING_BOUND: &[&str] = &[
     "log_out_everywhere",
 ];
 
+/// What believes trusted proxies alone, of which this test is none: its own test holds it against another publisher.
+/// This list may only shrink.
+const PROXIES: &[&str] = &["forward_auth"];
+
 /// What answers with success to the id of an object that does not exist, or is another's: who is no member
 /// is removed. This list may only shrink.
 const DONE_ALREADY: &[&str] = &["remove_member"];
@@ -367,7 +371,9 @@ fn came_through(operation: &Operation, at: &Place, answer: &Answer) -> bool {
 
 async fn what_is_another_publishers_is_what_does_not_exist(app: &TestApp) {
     let victim = Victim::settle(app).await;
-    let guarded = operations().into_iter().filter(|operation| operation.object["security"] != json!([{}]));
+    let guarded = operations().into_iter().filter(|operation| {
+        operation.object["security"] != json!([{}]) && !PROXIES.contains(&operation.id.as_str())
+    });
     let mut unbound = BTreeSet::new();
     let mut faults = Vec::new();
     for (number, operation) in guarded.enumerate() {

@@ -25,6 +25,7 @@ mod audit_authentication_events;
 mod audit_cicd_event;
 mod audit_exports;
 mod auth_emergency_revoke;
+mod auth_forward;
 mod auth_login;
 mod auth_me;
 mod auth_refresh;

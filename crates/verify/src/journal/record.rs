@@ -105,6 +105,10 @@ record_codes! {
     IpNotAllowed = 19, "ip_not_allowed";
     /// See [`DenialCode::RateLimited`].
     RateLimited = 20, "rate_limited";
+    /// A proxy that is not trusted asked about somebody else's request.
+    UntrustedProxy = 21, "untrusted_proxy";
+    /// A request that a proxy forwarded can be understood in more than one way, or in none.
+    InvalidOriginalRequest = 22, "invalid_original_request";
 }
 
 impl From<DenialCode> for RecordCode {

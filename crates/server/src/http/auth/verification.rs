@@ -94,6 +94,25 @@ impl Outcome {
     }
 }
 
+/// The form in which a decision is told.
+pub(super) trait Told: Sized {
+    /// About a credential that is known.
+    fn known(known: &Known, verdict: &Verdict, request_id: &str) -> Result<Self, Problem>;
+    /// About one of which nothing may be told but the code.
+    fn bare(code: DenialCode, request_id: &str) -> Result<Self, Problem>;
+}
+
+/// As an object, whatever it is.
+impl Told for Bytes {
+    fn known(known: &Known, verdict: &Verdict, request_id: &str) -> Result<Self, Problem> {
+        Ok(verify_write::known(known, verdict, request_id))
+    }
+
+    fn bare(code: DenialCode, request_id: &str) -> Result<Self, Problem> {
+        Ok(verify_write::bare(code.as_str(), request_id))
+    }
+}
+
 /// A verification under way.
 pub(super) struct Verification<'a> {
     pub(super) app: &'a App,
@@ -132,24 +151,24 @@ impl Verification<'_> {
     }
 
     /// Looks for the credential, decides on it, and gives the answer once that is recorded.
-    pub(super) async fn decide(
+    pub(super) async fn decide<T: Told>(
         &self,
         credential: &[u8],
         question: &Question<'_>,
         asker: Option<Asker>,
-    ) -> Result<Bytes, Problem> {
+    ) -> Result<T, Problem> {
         let client = question.ip_address.or(self.asked.ip_address);
         let looked = look_up(self.app, (credential, question.publisher), client, self.now).await;
         self.conclude(looked, question, asker).await
     }
 
     /// The same of a credential that was looked for already.
-    pub(super) async fn conclude(
+    pub(super) async fn conclude<T: Told>(
         &self,
         looked: Looked,
         question: &Question<'_>,
         asker: Option<Asker>,
-    ) -> Result<Bytes, Problem> {
+    ) -> Result<T, Problem> {
         let asked_by = asker.as_ref().map(|asker| asker.id);
         match looked {
             // What is of no concern to the asker's publisher is as good as unknown (api.md, Acting publisher).
@@ -170,7 +189,7 @@ impl Verification<'_> {
                 let kind = if looked { EventKind::Look } else { EventKind::Verify };
                 let outcome = Outcome { kind, code, details };
                 self.record(&outcome, Some(&found.known), question, asked_by, found.at).await?;
-                Ok(verify_write::known(&found.known, &verdict, self.asked.request_id))
+                T::known(&found.known, &verdict, self.asked.request_id)
             }
             Looked::Denied(code) => self.unknown(code, question, asked_by).await,
             Looked::Unavailable => {
@@ -189,14 +208,14 @@ impl Verification<'_> {
     }
 
     /// Nothing is told of the credential but the code.
-    async fn unknown(
+    async fn unknown<T: Told>(
         &self,
         code: DenialCode,
         question: &Question<'_>,
         asked_by: Option<CredentialId>,
-    ) -> Result<Bytes, Problem> {
+    ) -> Result<T, Problem> {
         self.record(&Outcome::verify(code.into()), None, question, asked_by, self.now).await?;
-        Ok(verify_write::bare(code.as_str(), self.asked.request_id))
+        T::bare(code, self.asked.request_id)
     }
 
     /// The request is refused, which is recorded first.
@@ -216,8 +235,19 @@ impl Verification<'_> {
             cloudflare_ray_id: None,
             cost: 0,
         };
+        self.refuse_of(&question, code, known, problem).await
+    }
+
+    /// The same, of the request that a question is about.
+    pub(super) async fn refuse_of<T>(
+        &self,
+        question: &Question<'_>,
+        code: RecordCode,
+        known: Option<&Known>,
+        problem: Problem,
+    ) -> Result<T, Problem> {
         let outcome = Outcome { kind: EventKind::Gate, code, details: None };
-        self.record(&outcome, known, &question, None, self.now).await?;
+        self.record(&outcome, known, question, None, self.now).await?;
         Err(problem)
     }
 

@@ -238,7 +238,8 @@ async fn with_body(
     }
 }
 
-fn scopes(field: &str, texts: &[&str]) -> Result<ScopeSet, Problem> {
+/// The scopes of a field.
+pub(super) fn scopes(field: &str, texts: &[&str]) -> Result<ScopeSet, Problem> {
     if texts.is_empty() {
         return Ok(ScopeSet::default());
     }

@@ -86,7 +86,8 @@ async fn answer(app: &App, asked: &Asked<'_>, body: &[u8]) -> Result<Bytes, Prob
         if out.last() != Some(&b'[') {
             out.push(b',');
         }
-        out.extend_from_slice(&verification.conclude(looked, question, asking).await?);
+        let told: Bytes = verification.conclude(looked, question, asking).await?;
+        out.extend_from_slice(&told);
     }
     out.extend_from_slice(b"]}");
     Ok(out.into())

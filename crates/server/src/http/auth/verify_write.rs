@@ -133,13 +133,18 @@ fn about(out: &mut Vec<u8>, grant: &Grant) {
     out.extend_from_slice(b"\",\"id\":");
     uuid(out, grant.principal_id());
     out.extend_from_slice(b",\"name\":");
-    let account = grant.account().map(|account| &account.name);
-    text(out, grant.user().map(|user| &user.email).or(account).unwrap_or(&grant.name));
+    text(out, principal_name(grant));
     out.extend_from_slice(b"},\"rotation\":{\"superseded\":");
     out.extend_from_slice(if grant.superseded_by.is_some() { b"true" } else { b"false" });
     out.extend_from_slice(b",\"grace_expires_at\":");
     time(out, grant.grace_expires_at);
     out.push(b'}');
+}
+
+/// What the principal is called: a user by the address, a stand-alone token by its own name.
+pub(super) fn principal_name(grant: &Grant) -> &str {
+    let account = grant.account().map(|account| &account.name);
+    grant.user().map(|user| &user.email).or(account).unwrap_or(&grant.name)
 }
 
 fn end(mut out: Vec<u8>, request_id: &str) -> Bytes {

@@ -87,6 +87,12 @@ impl TestApp {
         Some(Self::open(Opening::of(store), settings).await)
     }
 
+    /// The same behind a proxy at `127.0.0.1`, which is trusted.
+    pub(crate) async fn start_behind_a_proxy(engine: Engine, settings: &[(&str, &str)]) -> Option<Self> {
+        let trusted = ("server.trusted_proxies", "127.0.0.1/32");
+        Self::start_with(engine, &[&[trusted], settings].concat()).await
+    }
+
     /// The same by a clock that stands still until [`TestApp::advance`].
     pub(crate) async fn start_still(engine: Engine, settings: &[(&str, &str)]) -> Option<Self> {
         let store = Arc::new(store_on(engine).await?);

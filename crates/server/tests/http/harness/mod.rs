@@ -22,7 +22,7 @@ pub(crate) use database::Database;
 pub(crate) use keywright_store::Engine;
 pub(crate) use openmetrics::Scrape;
 pub(crate) use raw::Raw;
-pub(crate) use schema::{DOCUMENT, Operation, operations};
+pub(crate) use schema::{BY_ANY_METHOD, DOCUMENT, Operation, operations};
 pub(crate) use tenants::id;
 
 /// Makes a test on each engine of each function named: an `async fn NAME(app: &TestApp)`. A function
@@ -50,6 +50,18 @@ macro_rules! standing_still {
     };
 }
 
+/// The same with a node that trusts this machine's proxies, from `127.0.0.1`.
+macro_rules! behind_a_proxy {
+    ($($name:ident),+ $(,)?) => {
+        mod sqlite_behind_a_proxy {
+            $( $crate::harness::test_on!(Sqlite, $name, start_behind_a_proxy); )+
+        }
+        mod postgres_behind_a_proxy {
+            $( $crate::harness::test_on!(Postgres, $name, start_behind_a_proxy); )+
+        }
+    };
+}
+
 macro_rules! test_on {
     ($engine:ident, $name:ident) => {
         $crate::harness::test_on!($engine, $name, start_with);
@@ -65,7 +77,7 @@ macro_rules! test_on {
     };
 }
 
-pub(crate) use {on_both_engines, standing_still, test_on};
+pub(crate) use {behind_a_proxy, on_both_engines, standing_still, test_on};
 
 /// The Python of the virtual environment that `scripts/test` makes, if it has this module.
 pub(crate) fn python(module: &str) -> Option<std::path::PathBuf> {
