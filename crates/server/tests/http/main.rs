@@ -49,6 +49,7 @@ mod credentials;
 mod dashboard;
 mod event_subscriptions;
 mod faults;
+mod forward_proxies;
 mod idempotency;
 mod input_bodies;
 mod input_requests;

@@ -10,6 +10,7 @@ pub(crate) mod logins;
 pub(crate) mod mails;
 mod openmetrics;
 pub(crate) mod people;
+pub(crate) mod proxies;
 pub(crate) mod proxy;
 mod raw;
 mod schema;

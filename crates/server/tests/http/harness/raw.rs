@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use super::proxies::connect_from;
 use super::{Answer, PATIENCE};
 
 /// A TCP connection to a node.
@@ -18,6 +19,11 @@ pub(crate) struct Raw {
 impl Raw {
     pub(crate) async fn connect(address: SocketAddr) -> Self {
         Self { stream: TcpStream::connect(address).await.unwrap(), read: Vec::new() }
+    }
+
+    /// From an address of this machine.
+    pub(crate) async fn connect_from(from: &str, address: SocketAddr) -> Self {
+        Self { stream: connect_from(from, address).await.unwrap(), read: Vec::new() }
     }
 
     /// Sends; a server that has closed already is not this side's fault.
@@ -64,6 +70,14 @@ impl Raw {
         }
         let body: Vec<u8> = self.read.drain(..length).collect();
         Some(Answer { status, headers, body: body.into() })
+    }
+
+    /// The next so many bytes, whatever they are.
+    pub(crate) async fn read_exactly(&mut self, count: usize) -> Vec<u8> {
+        while self.read.len() < count {
+            assert!(self.more().await, "cut off");
+        }
+        self.read.drain(..count).collect()
     }
 
     /// That the server closes, after whatever it still says.
