@@ -60,22 +60,22 @@ pub(crate) struct Bulk {
 }
 
 impl Bulk {
-    /// Writes them, in their order.
-    pub(crate) async fn write(&self, conn: Conn<'_>) -> Result<(), StoreError> {
+    /// Writes them, in their order; gives how many were written, which is fewer where some were left alone.
+    pub(crate) async fn write(&self, conn: Conn<'_>) -> Result<u64, StoreError> {
         match conn {
             Conn::Sqlite(link) => self.write_rows(link).await,
             Conn::Postgres(link) => self.write_arrays(link).await,
         }
     }
 
-    async fn write_arrays(&self, link: &mut Link<Postgres>) -> Result<(), StoreError> {
+    async fn write_arrays(&self, link: &mut Link<Postgres>) -> Result<u64, StoreError> {
         let mut text = format!("INSERT INTO {} SELECT * FROM UNNEST(", self.into);
         for (number, column) in self.columns.iter().enumerate() {
             let comma = if number == 0 { "" } else { ", " };
             let _ = write!(text, "{comma}${}::{}", number + 1, column.postgres_array());
         }
         let _ = write!(text, ") {}", self.conflict);
-        let text: Arc<str> = text.into();
+        let (text, mut written): (Arc<str>, u64) = (text.into(), 0);
         for start in (0..self.rows).step_by(ARRAY_ROWS) {
             let rows = start..self.rows.min(start + ARRAY_ROWS);
             let query = sqlx::query::<Postgres>(AssertSqlSafe(Arc::clone(&text)));
@@ -88,12 +88,12 @@ impl Bulk {
                 Column::Numbers(values) => query.bind(&values[rows.clone()]),
                 Column::Jsons(values) => query.bind(&values[rows.clone()]),
             });
-            call!(&mut *link, |c| query.execute(c))?;
+            written += call!(&mut *link, |c| query.execute(c))?.rows_affected();
         }
-        Ok(())
+        Ok(written)
     }
 
-    async fn write_rows(&self, link: &mut Link<Sqlite>) -> Result<(), StoreError> {
+    async fn write_rows(&self, link: &mut Link<Sqlite>) -> Result<u64, StoreError> {
         let rest = self.rows % ROWS;
         let text = |rows| -> Arc<str> {
             let row = format!("(?{})", ", ?".repeat(self.columns.len() - 1));
@@ -102,13 +102,14 @@ impl Bulk {
         };
         let (full, one) = (text(ROWS), text(1));
         call!(link, |c| async {
+            let mut written = 0;
             for start in (0..self.rows - rest).step_by(ROWS) {
-                self.bind_rows(&full, start..start + ROWS).execute(&mut *c).await?;
+                written += self.bind_rows(&full, start..start + ROWS).execute(&mut *c).await?.rows_affected();
             }
             for row in self.rows - rest..self.rows {
-                self.bind_rows(&one, row..row + 1).execute(&mut *c).await?;
+                written += self.bind_rows(&one, row..row + 1).execute(&mut *c).await?.rows_affected();
             }
-            Ok::<(), sqlx::Error>(())
+            Ok::<u64, sqlx::Error>(written)
         })
     }
 

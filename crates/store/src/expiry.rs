@@ -232,7 +232,7 @@ pub async fn mark(conn: Conn<'_>, days: u32, told: &[(&Ending, AlertId)]) -> Res
         ],
         rows: told.len(),
     };
-    bulk.write(conn).await
+    bulk.write(conn).await.map(drop)
 }
 
 /// Dormant credentials of a publisher, or of the platform, whose end is to be told.

@@ -198,7 +198,7 @@ pub async fn insert_all(conn: Conn<'_>, events: &[NewSecurityEvent]) -> Result<(
         ],
         rows: events.len(),
     };
-    bulk.write(conn).await
+    bulk.write(conn).await.map(drop)
 }
 
 /// In which order a list comes.

@@ -131,7 +131,9 @@ pub async fn insert_all(mut conn: Conn<'_>, new: &[NewAlert]) -> Result<HashSet<
         ],
         rows: new.len(),
     };
-    bulk.write(conn.reborrow()).await?;
+    if bulk.write(conn.reborrow()).await? == new.len() as u64 {
+        return Ok(new.iter().map(|alert| alert.id).collect());
+    }
     let mut inserted = HashSet::with_capacity(new.len());
     for slice in new.chunks(IDS_AT_ONCE) {
         let mut sql = Sql::new("SELECT id FROM alerts WHERE id IN ");
