@@ -62,7 +62,8 @@ async fn tables(store: &Store) -> Tables {
     }
     for (table, unique, partial, keys) in indexes {
         // SQLite keeps a single integer key in the table itself and tells of no index.
-        let of_one_row = ["platform", "audit_chain", "schema_compatibility", "delivery_cursor"];
+        let of_one_row =
+            ["platform", "audit_chain", "schema_compatibility", "delivery_cursor", "anomaly_watch"];
         if keys == ["id"] && of_one_row.contains(&table.as_str()) {
             continue;
         }
