@@ -4,7 +4,7 @@
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 
-use keywright_core::{AlertId, EmailAddress, PublisherId, Severity, Timestamp, UserId};
+use keywright_core::{AlertId, EmailAddress, PublisherId, Timestamp, UserId};
 use keywright_store::alerts::{Untold, mark_told, untold};
 use keywright_store::{Tx, memberships, users};
 use uuid::Uuid;
@@ -53,7 +53,7 @@ impl News {
 
     fn keep_most_severe(&mut self) {
         // Those that came first stay first among their like.
-        self.lines.sort_by_key(|line| std::cmp::Reverse(rank(line.severity)));
+        self.lines.sort_by_key(|line| std::cmp::Reverse(line.severity as u8));
         self.lines.truncate(NAMED);
     }
 
@@ -62,10 +62,6 @@ impl News {
         let more = self.all - self.lines.len() as u64;
         Content::Alerts { alerts: self.lines, more }
     }
-}
-
-const fn rank(severity: Severity) -> u8 {
-    severity as u8
 }
 
 /// Writes to the owners of what alerts are about, as far as they were not written to; tells how many letters. One
@@ -176,6 +172,7 @@ async fn write(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use keywright_core::Severity;
 
     fn alert(severity: Severity, number: usize) -> Untold {
         Untold {

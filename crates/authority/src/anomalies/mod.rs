@@ -13,7 +13,7 @@ use keywright_store::alerts::AlertSubject;
 use keywright_store::anomalies::{self, Slice, WatchedToken};
 use keywright_store::authentication_events::{self, AuthenticationEventFilter};
 use keywright_store::security_events::SortOrder;
-use keywright_store::{Reader, Tx, journals, leases};
+use keywright_store::{Reader, journals, leases};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -126,18 +126,10 @@ async fn look_at_slice(authority: &Authority, mut reader: Reader, slice: &Slice)
     let mut opened = 0;
     for Looked { token, profile, alerts } in all {
         if anomalies::keep_profile(tx.conn(), token.id, slice.hour, &profile).await? {
-            opened += open_all(authority, &mut tx, alerts).await?;
+            opened += alerts::open_all(authority, &mut tx, alerts).await?.len() as u64;
         }
     }
     authority.commit(tx, Invalidation::None, false).await?;
-    Ok(opened)
-}
-
-async fn open_all(authority: &Authority, tx: &mut Tx, all: Vec<NewAlert>) -> Result<u64, Fault> {
-    let mut opened = 0;
-    for alert in all {
-        opened += u64::from(alerts::open(authority, tx, alert).await?.is_some());
-    }
     Ok(opened)
 }
 
@@ -171,7 +163,7 @@ async fn look_at_addresses(authority: &Authority, hour: Timestamp) -> Result<u64
         return Ok(0);
     }
     let alerts = findings.iter().filter(|_| is_told).map(alert_of_address).collect();
-    let opened = open_all(authority, &mut tx, alerts).await?;
+    let opened = alerts::open_all(authority, &mut tx, alerts).await?.len() as u64;
     authority.commit(tx, Invalidation::None, false).await?;
     Ok(opened)
 }
