@@ -23,6 +23,7 @@ pub mod entropy;
 pub mod external_identities;
 mod fault;
 pub mod idempotency;
+pub mod imports;
 pub mod jobs;
 pub mod journals;
 pub mod keys;

@@ -5,6 +5,7 @@ pub mod cli;
 pub mod config;
 pub mod github_keys;
 pub mod http;
+pub mod import;
 pub mod issuers;
 pub mod journal;
 pub mod local;

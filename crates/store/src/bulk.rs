@@ -30,6 +30,10 @@ pub(crate) enum Column {
     /// Texts, where there are any.
     TextsOrNone(Vec<Option<String>>),
     Numbers(Vec<i64>),
+    Flags(Vec<bool>),
+    Bytes(Vec<Vec<u8>>),
+    /// Times, where there are any.
+    TimesOrNone(Vec<Option<Time>>),
     /// JSON, in the type that an engine has for it.
     Jsons(Vec<Json<Value>>),
 }
@@ -38,9 +42,11 @@ impl Column {
     const fn postgres_array(&self) -> &'static str {
         match self {
             Self::Ids(_) | Self::IdsOrNone(_) => "UUID[]",
-            Self::Times(_) => "TIMESTAMPTZ[]",
+            Self::Times(_) | Self::TimesOrNone(_) => "TIMESTAMPTZ[]",
             Self::Texts(_) | Self::TextsOrNone(_) => "TEXT[]",
             Self::Numbers(_) => "BIGINT[]",
+            Self::Flags(_) => "BOOLEAN[]",
+            Self::Bytes(_) => "BYTEA[]",
             Self::Jsons(_) => "JSONB[]",
         }
     }
@@ -86,6 +92,9 @@ impl Bulk {
                 Column::Texts(values) => query.bind(&values[rows.clone()]),
                 Column::TextsOrNone(values) => query.bind(&values[rows.clone()]),
                 Column::Numbers(values) => query.bind(&values[rows.clone()]),
+                Column::Flags(values) => query.bind(&values[rows.clone()]),
+                Column::Bytes(values) => query.bind(&values[rows.clone()]),
+                Column::TimesOrNone(values) => query.bind(&values[rows.clone()]),
                 Column::Jsons(values) => query.bind(&values[rows.clone()]),
             });
             written += call!(&mut *link, |c| query.execute(c))?.rows_affected();
@@ -128,6 +137,9 @@ impl Bulk {
                     Column::Texts(values) => query.bind(values[row].as_str()),
                     Column::TextsOrNone(values) => query.bind(values[row].as_deref()),
                     Column::Numbers(values) => query.bind(values[row]),
+                    Column::Flags(values) => query.bind(values[row]),
+                    Column::Bytes(values) => query.bind(values[row].as_slice()),
+                    Column::TimesOrNone(values) => query.bind(values[row]),
                     Column::Jsons(values) => query.bind(&values[row]),
                 };
             }

@@ -75,6 +75,7 @@ pub(crate) fn registry() -> Vec<&'static Statement> {
         crate::external_refusals::STATEMENTS,
         crate::grants::STATEMENTS,
         crate::idempotency::STATEMENTS,
+        crate::imports::STATEMENTS,
         crate::journal::STATEMENTS,
         crate::journals::STATEMENTS,
         crate::leaks::STATEMENTS,

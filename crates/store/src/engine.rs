@@ -156,6 +156,19 @@ impl StoreOptions {
     }
 }
 
+impl StoreOptions {
+    /// How the database of another system is connected to: nothing can be changed there, and counting may take
+    /// its time.
+    pub(crate) fn postgres_source(&self) -> Result<PgConnectOptions, StoreError> {
+        let options = PgConnectOptions::from_str(&postgres_url(&self.url))?;
+        Ok(options.application_name("keywright import").options([
+            ("default_transaction_read_only", "on"),
+            ("statement_timeout", "600000"),
+            ("jit", "off"),
+        ]))
+    }
+}
+
 /// The URL as sqlx reads it: without a driver in the scheme, and with `ssl=`, which asyncpg takes,
 /// under its own name: an unknown parameter would be ignored, and the encryption with it.
 fn postgres_url(url: &str) -> String {

@@ -6,6 +6,7 @@
 
 pub mod alerts;
 pub mod anomalies;
+pub mod auth2;
 pub mod authentication_events;
 mod bulk;
 pub mod changes_made;
@@ -21,6 +22,7 @@ pub mod external_refusals;
 pub mod grants;
 mod holds;
 pub mod idempotency;
+pub mod imports;
 mod journal;
 pub mod journals;
 mod key_source;

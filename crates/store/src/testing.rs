@@ -99,6 +99,11 @@ pub async fn postgres_store() -> Option<TestStore> {
     store_on(Engine::Postgres).await
 }
 
+/// A database on PostgreSQL without a schema, for another system; `None` when the tests are to run on SQLite only.
+pub async fn foreign_database() -> Option<TestStore> {
+    if engines().contains(&Engine::Postgres) { Some(test_store(Engine::Postgres, false).await) } else { None }
+}
+
 /// A store on this engine, migrated; `None` when the tests are not to run on it.
 pub async fn store_on(engine: Engine) -> Option<TestStore> {
     if engines().contains(&engine) { Some(test_store(engine, true).await) } else { None }

@@ -19,7 +19,7 @@ use crate::error::StoreError;
 pub(crate) const POSTGRES_EPOCH_MICROS: i64 = 946_684_800_000_000;
 
 // By number: a type given by name costs each new connection a look-up in the catalogue.
-const TIMESTAMPTZ: Oid = Oid(1184);
+pub(crate) const TIMESTAMPTZ: Oid = Oid(1184);
 const TIMESTAMPTZ_ARRAY: Oid = Oid(1185);
 const INET: Oid = Oid(869);
 

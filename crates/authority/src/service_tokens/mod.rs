@@ -11,7 +11,7 @@ mod revoke;
 mod rotate;
 mod rotate_all;
 mod update;
-mod within;
+pub(crate) mod within;
 
 pub use cleanup::{CleanUp, CleanedUp, clean_up};
 pub use create::{Create, Expiry, Holder, create};

@@ -8,12 +8,13 @@ use super::cleanup::Cleanup;
 use super::emergency::EmergencyRevoke;
 use super::globals::Globals;
 use super::login::Login;
+use super::man::Man;
 use super::scanner_rules::ScannerRules;
 use super::serve::Serve;
 use super::verify::Verify;
 use super::{
-    account, alert, channel, ci_event::CiEvent, configuration, events, journal, keys, leak, pat, policy,
-    publisher, role, rotation, sessions, subscription, token, user, window,
+    account, alert, channel, ci_event::CiEvent, configuration, events, import, journal, keys, leak, pat,
+    policy, publisher, role, rotation, sessions, subscription, token, user, window,
 };
 
 /// What is said below the list of commands.
@@ -145,6 +146,11 @@ pub(crate) enum Noun {
         #[command(subcommand)]
         verb: journal::Command,
     },
+    /// Moving in from other systems: auth2, csv
+    Import {
+        #[command(subcommand)]
+        verb: import::Command,
+    },
     /// Look at this deployment, and say what to do about what is wrong
     Doctor,
     /// Keys that sign access tokens, and that follow from the master key: list, rotate, rekey, audit-key
@@ -157,6 +163,8 @@ pub(crate) enum Noun {
         #[command(subcommand)]
         verb: configuration::Command,
     },
+    /// Write the manual: pages for man, one for each command
+    Man(Man),
     /// Print the API's OpenAPI document
     Openapi,
     /// Print a shell's completions

@@ -21,10 +21,12 @@ mod emergency;
 mod events;
 mod failure;
 mod globals;
+mod import;
 mod journal;
 mod keys;
 mod leak;
 mod login;
+mod man;
 pub mod migrate;
 mod output;
 mod paging;
@@ -163,8 +165,10 @@ fn dispatch(cli: &Cli, output: &Output) -> Outcome {
         Noun::Migrate => wait_for(migrate::run(globals, output)),
         Noun::Bootstrap(bootstrap) => wait_for(bootstrap.run(globals, output)),
         Noun::Journal { verb } => wait_for(verb.run(globals, output)),
+        Noun::Import { verb } => wait_for(verb.run(globals, output)),
         Noun::Doctor => wait_for(doctor::run(globals, output)),
         Noun::Config { verb } => verb.run(&settings::load(globals, &[], false)?, output),
+        Noun::Man(man) => man.run(output),
         Noun::Openapi => output.line(crate::http::openapi::document().trim_end()),
         Noun::Completions { shell } => completions(*shell, output),
     }

@@ -11,10 +11,11 @@ use super::table;
 const PREFIX: &str = "KEYWRIGHT_";
 
 /// Names of ours that are no settings: what the client commands and the start itself read.
-const OTHER_NAMES: [&str; 6] = [
+const OTHER_NAMES: [&str; 7] = [
     "KEYWRIGHT_CONFIG",
     "KEYWRIGHT_CREDENTIAL",
     "KEYWRIGHT_CREDENTIALS",
+    "KEYWRIGHT_IMPORT_FROM",
     "KEYWRIGHT_TOKEN",
     "KEYWRIGHT_TOKEN_FILE",
     "KEYWRIGHT_URL",

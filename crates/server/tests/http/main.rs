@@ -51,6 +51,8 @@ mod event_subscriptions;
 mod faults;
 mod forward_proxies;
 mod idempotency;
+mod import_auth2;
+mod import_csv;
 mod input_bodies;
 mod input_requests;
 mod isolation;

@@ -66,6 +66,13 @@ impl Month {
             .map(move |later| Self { since: now.start_of_month(later), until: now.start_of_month(later + 1) })
     }
 
+    /// The months that lie between two moments, theirs included.
+    fn between(since: Timestamp, until: Timestamp) -> impl Iterator<Item = Self> {
+        let month = |begin: Timestamp| Self { since: begin, until: begin.start_of_month(1) };
+        std::iter::successors(Some(month(since.start_of_month(0))), move |before| Some(month(before.until)))
+            .take_while(move |month| month.since <= until && month.since < month.until)
+    }
+
     /// `authentication_events_2027_01`
     fn table(&self) -> String {
         let date = self.since.to_string();
@@ -110,8 +117,24 @@ impl Store {
     /// [`StoreError::Contention`] when somebody had events locked for too long; trying again may help.
     /// What was made until then stays.
     pub async fn make_partitions(&self, now: Timestamp) -> Result<MadePartitions, StoreError> {
+        self.make_months(Month::wanted(now)).await
+    }
+
+    /// The same for the months from one moment to another: before events are brought in that are older.
+    ///
+    /// # Errors
+    /// As [`Store::make_partitions`].
+    pub async fn make_partitions_between(
+        &self,
+        since: Timestamp,
+        until: Timestamp,
+    ) -> Result<MadePartitions, StoreError> {
+        self.make_months(Month::between(since, until)).await
+    }
+
+    async fn make_months(&self, months: impl Iterator<Item = Month>) -> Result<MadePartitions, StoreError> {
         let mut done = MadePartitions::default();
-        for month in Month::wanted(now) {
+        for month in months {
             let mut reader = self.read().await?;
             let Conn::Postgres(link) = reader.conn() else { return Ok(done) };
             // Asked without a lock first: nearly always there is nothing to do.

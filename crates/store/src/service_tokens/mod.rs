@@ -6,6 +6,7 @@
 
 pub(crate) mod accounts;
 pub(crate) mod due;
+mod imported;
 pub(crate) mod list;
 mod row;
 pub(crate) mod sweep;
@@ -18,6 +19,10 @@ use sqlx::types::Json;
 
 pub use self::accounts::{Reach, count_live, count_reached, mark_revoked_with_account};
 pub use self::due::{DueFilter, end_grace, maybe_due, reinstate, rename, supersede_unconfirmed};
+pub use self::imported::{
+    ImportedToken, MoreUses, Seen, TakenToken, add_uses, bearers_of, insert_imported, names_in_use, remember,
+    switch_off, taken_before,
+};
 pub use self::list::{ListFilter, TokenTotals, list, totals};
 pub use self::row::{NewServiceToken, ServiceTokenRow};
 pub use self::sweep::{count_below_epoch, deactivate_expired, delete_dead, mark_revoked_by_epoch, set_epoch};

@@ -18,7 +18,7 @@ pub use read::{
     CredentialCount, GroupCount, HourCount, PlaceCount, SourceCount, days, failing_addresses, first_use,
     groups, hours, most_used, places, sources,
 };
-pub(crate) use record::record;
+pub(crate) use record::{record, record_history};
 pub use retention::{Rollup, delete_slice};
 
 /// Stands for the credentials of decisions about none that is known.

@@ -24,12 +24,29 @@ use crate::types::Time;
 /// # Errors
 /// As any statement.
 pub(crate) async fn record<'a>(
-    mut conn: Conn<'_>,
+    conn: Conn<'_>,
     labels: &Labels,
     found: &'a FoundPlaces,
     events: impl Iterator<Item = &'a DecisionRecord>,
 ) -> Result<News, StoreError> {
-    let tally = Tally::of(events, found);
+    add(conn, labels, &Tally::of(events, found)).await
+}
+
+/// The same of events that another system recorded: nobody knows how long its decisions took, and the uses of its
+/// credentials are those that it has counted itself.
+///
+/// # Errors
+/// As any statement.
+pub(crate) async fn record_history<'a>(
+    conn: Conn<'_>,
+    labels: &Labels,
+    found: &'a FoundPlaces,
+    events: impl Iterator<Item = &'a DecisionRecord>,
+) -> Result<News, StoreError> {
+    add(conn, labels, &Tally::of(events, found).of_another_system()).await
+}
+
+async fn add(mut conn: Conn<'_>, labels: &Labels, tally: &Tally<'_>) -> Result<News, StoreError> {
     let named: Vec<(Space, String)> = tally.sources.keys().map(space_of).collect();
     let mut wanted: BTreeMap<Space, BTreeSet<&str>> = BTreeMap::new();
     for key in tally.hourly.keys().filter(|key| !key.group.is_empty()) {
@@ -41,10 +58,10 @@ pub(crate) async fn record<'a>(
     let decided = labels.decide(conn.reborrow(), &wanted).await?;
     for bulk in [
         groups(&decided, tally.hourly.values().map(|hourly| hourly.count.first_at).min()),
-        uses(&tally),
-        hourly(&tally, &decided),
-        daily(&tally),
-        sources(&tally, &decided),
+        uses(tally),
+        hourly(tally, &decided),
+        daily(tally),
+        sources(tally, &decided),
     ] {
         bulk.write(conn.reborrow()).await?;
     }

@@ -134,6 +134,15 @@ impl<'a> Tally<'a> {
         tally
     }
 
+    /// Without what cannot be known of the decisions of another system, and what it has counted itself.
+    pub(super) fn of_another_system(mut self) -> Self {
+        self.uses.clear();
+        for hourly in self.hourly.values_mut() {
+            hourly.latency = [0; LATENCY_CLASSES];
+        }
+        self
+    }
+
     fn add(&mut self, event: &'a DecisionRecord, place: Option<&'a Place>) {
         let credential = event.credential_id.map_or(UNKNOWN, |CredentialId(id)| id);
         let group = endpoint_group(event.endpoint.as_deref().unwrap_or_default());

@@ -130,6 +130,7 @@ fn put_payload(record: &RecordRef<'_>, out: &mut Vec<u8>) {
         EventKind::Login => 2,
         EventKind::Refresh => 3,
         EventKind::Look => 4,
+        EventKind::Imported => 5,
     });
     out.push(record.code.number());
     out.push(u8::from(record.stale));
@@ -243,6 +244,7 @@ fn read_payload(segment: SegmentId, offset: u64, payload: &[u8]) -> Read<Decisio
         2 => EventKind::Login,
         3 => EventKind::Refresh,
         4 => EventKind::Look,
+        5 => EventKind::Imported,
         _ => return Err(Unreadable),
     };
     let code = RecordCode::from_number(reader.u8()?).ok_or(Unreadable)?;

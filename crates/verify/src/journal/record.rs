@@ -18,11 +18,14 @@ pub enum EventKind {
     Refresh,
     /// A decision that took nothing and was for a look: an accepted one is no use of the credential.
     Look,
+    /// What another system recorded beside its decisions, and was taken over with them: no use of a credential.
+    Imported,
 }
 
 impl EventKind {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Verify, Self::Gate, Self::Login, Self::Refresh, Self::Look];
+    pub const ALL: [Self; 6] =
+        [Self::Verify, Self::Gate, Self::Login, Self::Refresh, Self::Look, Self::Imported];
 
     /// `event_type` in the store and on the wire.
     pub const fn as_str(self) -> &'static str {
@@ -32,6 +35,7 @@ impl EventKind {
             Self::Login => "login",
             Self::Refresh => "refresh",
             Self::Look => "look",
+            Self::Imported => "imported",
         }
     }
 }
@@ -229,6 +233,6 @@ impl DecisionRecord {
 
     /// Whether the credential was used: accepted, and not only looked at.
     pub fn is_use(&self) -> bool {
-        self.success() && self.kind != EventKind::Look
+        self.success() && !matches!(self.kind, EventKind::Look | EventKind::Imported)
     }
 }

@@ -29,6 +29,19 @@ pub(crate) fn counter(output: &Output) -> ProgressBar {
     }
 }
 
+/// Rows of which is told how many are done, how fast, and how long the rest will take.
+pub(crate) fn rows(output: &Output) -> ProgressBar {
+    if output.quiet {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(0);
+    bar.enable_steady_tick(Duration::from_millis(200));
+    match ProgressStyle::with_template("{bar:30} {human_pos}/{human_len} {msg}, {per_sec}, {eta} left") {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}
+
 /// Work in steps.
 pub(crate) fn bar(output: &Output) -> ProgressBar {
     if output.quiet {

@@ -1,0 +1,214 @@
+//! Imports: how far the events of another system were taken, and taking more of them.
+
+use std::collections::HashSet;
+use std::ops::RangeInclusive;
+
+use keywright_core::id::SegmentId;
+use keywright_core::{NodeId, Timestamp};
+use keywright_verify::{DecisionRecord, Piece};
+use sqlx::postgres::PgConnection;
+use sqlx::{Postgres, QueryBuilder, Sqlite};
+use uuid::Uuid;
+
+use crate::authentication_events::append_batch;
+use crate::conn::{Conn, call, change, on};
+use crate::dialect::statements;
+use crate::engine::SuccessEvents;
+use crate::error::StoreError;
+use crate::places::FoundPlaces;
+use crate::store::{Engines, Store};
+use crate::transaction::Tx;
+use crate::types::Time;
+use crate::usage;
+
+statements! {
+    ALL = ["SELECT source, run_from, run_at, events_from, events_at, events_id FROM imports ORDER BY source"];
+    KEEP = [
+        "INSERT INTO imports (source, run_from, run_at, events_from, events_at, events_id, started_at, updated_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $7) ON CONFLICT (source) DO UPDATE SET \
+         run_from = excluded.run_from, run_at = excluded.run_at, events_from = excluded.events_from, events_at = excluded.events_at, events_id = excluded.events_id, \
+         updated_at = excluded.updated_at"
+    ];
+}
+
+const LOCK: &str = "SELECT pg_try_advisory_lock(1265922894, 3)";
+/// Places asked for at once on SQLite.
+const ASKED_AT_ONCE: usize = 500;
+
+/// Where an event stands among all of its source: its moment there, in microseconds, and its id.
+pub type SourcePlace = (i64, Uuid);
+
+/// How far the events of a source were taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// The source, without a password.
+    pub source: String,
+    /// Where the run that is under way began; `None` when the last one came to its end.
+    pub run_from: Option<i64>,
+    /// How far that run is.
+    pub run_at: Option<i64>,
+    /// From here on all events were taken.
+    pub events_from: Option<i64>,
+    /// The last one that was taken.
+    pub last: Option<SourcePlace>,
+}
+
+impl Progress {
+    /// Nothing.
+    pub fn none(source: &str) -> Self {
+        Self { source: source.to_owned(), run_from: None, run_at: None, events_from: None, last: None }
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct RawProgress {
+    source: String,
+    run_from: Option<i64>,
+    run_at: Option<i64>,
+    events_from: Option<i64>,
+    events_at: Option<i64>,
+    events_id: Option<Uuid>,
+}
+
+/// How far each source was taken.
+///
+/// # Errors
+/// As any query.
+pub async fn all(conn: Conn<'_>) -> Result<Vec<Progress>, StoreError> {
+    let rows = on!(conn, |c| sqlx::query_as::<DB, RawProgress>(ALL.text::<DB>()).fetch_all(c))?;
+    let progress = |raw: RawProgress| Progress {
+        source: raw.source,
+        run_from: raw.run_from,
+        run_at: raw.run_at,
+        events_from: raw.events_from,
+        last: raw.events_at.zip(raw.events_id),
+    };
+    Ok(rows.into_iter().map(progress).collect())
+}
+
+/// Keeps how far a source was taken.
+///
+/// # Errors
+/// As any statement.
+pub async fn keep(conn: Conn<'_>, progress: &Progress, now: Timestamp) -> Result<(), StoreError> {
+    let (at, id) = progress.last.unzip();
+    change!(conn, KEEP; progress.source.as_str(), progress.run_from, progress.run_at, progress.events_from, at, id, Time(now))?;
+    Ok(())
+}
+
+/// Events of another system that are to be taken in one transaction.
+#[derive(Debug)]
+pub struct EventsToTake {
+    /// What stands for the node that decided.
+    pub node: NodeId,
+    /// The events, in the order of their source.
+    pub events: Vec<DecisionRecord>,
+    /// So many at the begin may have been taken before.
+    pub unsure: usize,
+    /// How far this brings it.
+    pub progress: Progress,
+}
+
+/// Held by the only import, until it is dropped or its process ends.
+#[derive(Debug)]
+pub struct ImportLock {
+    _connection: Option<PgConnection>,
+}
+
+impl Store {
+    /// Lets nobody else import; `None` while another process does. SQLite has but one process.
+    ///
+    /// # Errors
+    /// As any query.
+    pub async fn lock_imports(&self) -> Result<Option<ImportLock>, StoreError> {
+        let Engines::Postgres { pool, .. } = self.engines() else {
+            return Ok(Some(ImportLock { _connection: None }));
+        };
+        // Of a connection of its own: the lock ends with it, however the process ends.
+        let mut connection = pool.manager().connect().await?;
+        let taken: bool = sqlx::query_scalar(LOCK).fetch_one(&mut connection).await?;
+        Ok(taken.then_some(ImportLock { _connection: Some(connection) }))
+    }
+
+    /// Takes events and adds them to the roll-ups, and commits; gives how many were not there before. They are
+    /// kept whatever is kept of our own successes: what was taken is told by what is there.
+    ///
+    /// # Errors
+    /// As any statement. Nothing has changed then, unless the outcome of the commit is unknown.
+    pub async fn take_events(
+        &self,
+        mut tx: Tx,
+        wanted: EventsToTake,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        let EventsToTake { node, mut events, unsure, progress } = wanted;
+        let taken = taken_before(tx.conn(), &events[..unsure.min(events.len())]).await?;
+        if !taken.is_empty() {
+            events.retain(|event| !taken.contains(&event.id.0));
+        }
+        let new = events.len() as u64;
+        // Of no journal, and so at no place of a segment.
+        let piece = Piece { node, segment: SegmentId(Uuid::nil()), from: 0, to: 0, records: events };
+        let found = FoundPlaces::look_up(self.places(), piece.records.iter());
+        let pieces = std::slice::from_ref(&piece);
+        append_batch(tx.conn(), pieces, SuccessEvents::All, &found).await?;
+        keep(tx.conn(), &progress, now).await?;
+        // Last, as it holds rows that nodes count in as well.
+        let news = usage::record_history(tx.conn(), self.labels(), &found, piece.records.iter()).await?;
+        tx.commit().await?;
+        self.labels().remember(news);
+        Ok(new)
+    }
+}
+
+/// How many of these events were taken before.
+///
+/// # Errors
+/// As any query.
+pub async fn count_taken(conn: Conn<'_>, events: &[DecisionRecord]) -> Result<u64, StoreError> {
+    Ok(taken_before(conn, events).await?.len() as u64)
+}
+
+fn span(events: &[DecisionRecord]) -> Option<RangeInclusive<Timestamp>> {
+    let moments = || events.iter().map(|event| event.occurred_at);
+    Some(moments().min()?..=moments().max()?)
+}
+
+/// The ids of those that are stored.
+async fn taken_before(conn: Conn<'_>, events: &[DecisionRecord]) -> Result<HashSet<Uuid>, StoreError> {
+    // The bounds spare the months that none of them lies in.
+    const STORED: &str = "SELECT e.id FROM UNNEST($1::TIMESTAMPTZ[], $2::UUID[]) AS w (occurred_at, id) \
+         JOIN authentication_events e ON e.occurred_at = w.occurred_at AND e.id = w.id \
+         WHERE e.occurred_at >= $3 AND e.occurred_at <= $4";
+    let Some(span) = span(events) else { return Ok(HashSet::new()) };
+    match conn {
+        Conn::Postgres(link) => {
+            let moments: Vec<Time> = events.iter().map(|event| Time(event.occurred_at)).collect();
+            let ids: Vec<Uuid> = events.iter().map(|event| event.id.0).collect();
+            let stored: Vec<Uuid> = call!(link, |c| sqlx::query_scalar::<Postgres, Uuid>(STORED)
+                .bind(moments)
+                .bind(ids)
+                .bind(Time(*span.start()))
+                .bind(Time(*span.end()))
+                .persistent(false)
+                .fetch_all(c))?;
+            Ok(stored.into_iter().collect())
+        }
+        Conn::Sqlite(link) => {
+            let mut stored = HashSet::new();
+            for slice in events.chunks(ASKED_AT_ONCE) {
+                let ids: Vec<Uuid> = call!(&mut *link, |c| async {
+                    let text = "SELECT id FROM authentication_events WHERE (occurred_at, id) IN (";
+                    let mut query = QueryBuilder::<Sqlite>::new(text);
+                    query.push_values(slice, |mut row, event| {
+                        row.push_bind(Time(event.occurred_at)).push_bind(event.id.0);
+                    });
+                    query.push(")");
+                    query.build_query_scalar().persistent(false).fetch_all(c).await
+                })?;
+                stored.extend(ids);
+            }
+            Ok(stored)
+        }
+    }
+}
