@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 use keywright_core::{
-    Actor, ActorRef, Allowlist, Budget, CredentialKind, Denial, DenialCode, Epochs, Grant, PublisherId,
-    RateLimits, Requirements, Scope, ScopeSet, Timestamp, Window,
+    Actor, ActorRef, Allowlist, Bearing, Budget, CredentialKind, Denial, DenialCode, Epochs, Grant,
+    PublisherId, RateLimits, Requirements, Scope, ScopeSet, Timestamp, Window,
 };
 
 use crate::fault::Fault;
@@ -61,12 +61,14 @@ pub struct Bounded {
 }
 
 impl Bounded {
-    /// The bounds of a grant that is made by a personal token or by a token of an account.
-    pub(crate) fn of(grant: &Grant) -> Option<Box<Self>> {
+    /// The bounds of a grant that is made by a personal token or by a token of an account; by what was made from
+    /// one, its own end too.
+    pub(crate) fn of(grant: &Grant, bearing: &Bearing) -> Option<Box<Self>> {
         if grant.account().is_none() && grant.kind != CredentialKind::Personal {
             return None;
         }
-        let ends = [grant.expires_at, grant.grace_expires_at];
+        let claimed = bearing.claimed.as_ref().and_then(|claimed| claimed.expires_at);
+        let ends = [grant.expires_at, grant.grace_expires_at, claimed];
         let mut own = Self { expires_at: ends.into_iter().flatten().min(), ..Self::default() };
         if let Some(bounds) = &grant.bounds {
             own.allowlists = bounds.allowlists.to_vec();

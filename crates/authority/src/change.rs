@@ -204,7 +204,7 @@ pub(crate) fn judge(
     }
     needs.accept(bearing.home)?;
     let permissions = grant.effective(bearing.claimed.as_ref()).into_owned();
-    let bounded = Bounded::of(&grant);
+    let bounded = Bounded::of(&grant, bearing);
     Ok(Grantor { actor: bearing.principal.clone(), permissions, home: bearing.home, epochs, bounded })
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::fmt;
 
 use aws_lc_rs::digest::{Context, SHA256};
-use keywright_core::{Actor, PlainToken, Timestamp};
+use keywright_core::{Actor, PlainToken, Timestamp, Wanted};
 use keywright_store::Conn;
 use keywright_store::idempotency::{self, IdempotencyRow};
 use keywright_store::service_tokens::ServiceTokenRow;
@@ -50,10 +50,13 @@ impl Idempotency {
         Ok(Self { key: Zeroizing::new(key.to_owned()), body_hash: hash(&[operation.as_bytes(), body]) })
     }
 
-    /// What is stored in the key's stead; of another caller the same key is another one.
+    /// What is stored in the key's stead; of another caller the same key is another one. What was made from a
+    /// service token may less than that, and is not given what that was given.
     fn key_hash(&self, actor: &Actor) -> [u8; 32] {
         let caller = actor.credential_id().map(|id| id.0).unwrap_or_default();
-        hash(&[caller.as_bytes(), self.key.as_bytes()])
+        let made = actor.bearing().is_some_and(|own| matches!(own.wanted, Wanted::TokenAccess { .. }));
+        let parts: [&[u8]; 3] = [caller.as_bytes(), self.key.as_bytes(), b"access token"];
+        hash(if made { &parts } else { &parts[..2] })
     }
 }
 

@@ -72,6 +72,13 @@ pub enum Wanted {
         /// The publisher that the access token is for, or that a token of the platform is asked about for.
         publisher: Option<PublisherId>,
     },
+    /// A service token, by an access token made from it.
+    TokenAccess {
+        /// The service token.
+        id: CredentialId,
+        /// The publisher that it is asked about for.
+        publisher: Option<PublisherId>,
+    },
     /// Whoever another issuer vouches for.
     External {
         /// Who, by that issuer's word and our rules.
@@ -101,6 +108,9 @@ impl Wanted {
             Self::Session { id: session, publisher } => {
                 GrantKey::derived(2, &[session.0.as_bytes(), &id(publisher)])
             }
+            Self::TokenAccess { id: token, publisher } => {
+                GrantKey::derived(5, &[token.0.as_bytes(), &id(publisher)])
+            }
             Self::External { identity, publisher } => identity.key(&id(publisher)),
         }
     }
@@ -111,6 +121,7 @@ impl Wanted {
             Self::Token { publisher, .. }
             | Self::Personal { publisher, .. }
             | Self::Session { publisher, .. }
+            | Self::TokenAccess { publisher, .. }
             | Self::External { publisher, .. } => *publisher,
         }
     }
@@ -122,6 +133,7 @@ impl Wanted {
             Self::Token { hash, .. } => Self::Token { hash: *hash, publisher },
             Self::Personal { hash, .. } => Self::Personal { hash: *hash, publisher },
             Self::Session { id, .. } => Self::Session { id: *id, publisher },
+            Self::TokenAccess { id, .. } => Self::TokenAccess { id: *id, publisher },
             Self::External { identity, .. } => Self::External { identity: Arc::clone(identity), publisher },
         }
     }
@@ -215,6 +227,8 @@ mod tests {
             Wanted::Token { hash, publisher: Some(publisher(2)) },
             Wanted::Session { id: session, publisher: None },
             Wanted::Session { id: session, publisher: Some(publisher(1)) },
+            Wanted::TokenAccess { id: CredentialId(session.0), publisher: None },
+            Wanted::TokenAccess { id: CredentialId(session.0), publisher: Some(publisher(1)) },
             external("a", "bc"),
             external("ab", "c"),
             external("a", "bc").within(Some(publisher(1))),

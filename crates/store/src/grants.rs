@@ -112,7 +112,12 @@ statements! {
          LEFT JOIN personal_token_approvals y ON y.lineage_id = t.lineage_id AND y.publisher_id = q.id \
          WHERE p.id = 1"
     ];
-    TOKEN_HASH = ["SELECT token_hash FROM service_tokens WHERE id = $1"];
+    /// The same by its id, for what was made from it.
+    TOKEN_BY_ID = [
+        "SELECT ", epoch_columns!(), ", ", token_columns!(),
+        " FROM platform p LEFT JOIN service_tokens t ON t.id = $1",
+        token_account!("COALESCE($2, a.publisher_id)"), " WHERE p.id = 1"
+    ];
     PERSONAL_HASH = ["SELECT token_hash FROM personal_tokens WHERE id = $1 AND user_id = $2"];
     SESSION = [
         "SELECT ", epoch_columns!(), ", s.id, s.epoch, s.expires_at, s.revoked_at, ", person_columns!("session"), " \
@@ -175,6 +180,18 @@ async fn token(
     row.ok_or_else(no_platform)?.into_loaded(publisher)
 }
 
+async fn token_by_id(
+    conn: Conn<'_>,
+    id: CredentialId,
+    publisher: Option<PublisherId>,
+) -> Result<Option<Loaded>, StoreError> {
+    let row = on!(conn, |c| sqlx::query_as::<DB, TokenRow>(TOKEN_BY_ID.text::<DB>())
+        .bind(id.0)
+        .bind(publisher.map(|publisher| publisher.0))
+        .fetch_optional(c))?;
+    row.ok_or_else(no_platform)?.into_loaded(publisher)
+}
+
 async fn personal(
     conn: Conn<'_>,
     hash: &TokenHash,
@@ -209,6 +226,7 @@ pub async fn load(conn: Conn<'_>, wanted: &Wanted) -> Result<Option<Loaded>, Sto
         Wanted::Token { hash, publisher } => token(conn, hash, *publisher).await,
         Wanted::Personal { hash, publisher } => personal(conn, hash, *publisher).await,
         Wanted::Session { id, publisher } => session(conn, *id, *publisher).await,
+        Wanted::TokenAccess { id, publisher } => token_by_id(conn, *id, *publisher).await,
         Wanted::External { identity, publisher } => {
             external_identities::load(conn, identity, *publisher).await
         }
@@ -219,12 +237,8 @@ pub async fn load(conn: Conn<'_>, wanted: &Wanted) -> Result<Option<Loaded>, Sto
 ///
 /// # Errors
 /// As any query.
-pub async fn of_service_token(mut conn: Conn<'_>, id: CredentialId) -> Result<Option<Grant>, StoreError> {
-    let hash = on!(conn.reborrow(), |c| sqlx::query_scalar::<DB, Vec<u8>>(TOKEN_HASH.text::<DB>())
-        .bind(id.0)
-        .fetch_optional(c))?;
-    let Some(hash) = hash_of(hash)? else { return Ok(None) };
-    Ok(token(conn, &hash, None).await?.map(|loaded| loaded.grant))
+pub async fn of_service_token(conn: Conn<'_>, id: CredentialId) -> Result<Option<Grant>, StoreError> {
+    Ok(token_by_id(conn, id, None).await?.map(|loaded| loaded.grant))
 }
 
 /// The grant of a user's personal token with this id, where it acts by itself.

@@ -22,7 +22,7 @@ pub use rotate_all::{MAX_ROTATED, RotateAll, Rotated, rotate_all};
 pub use update::{MetadataChange, Update, update};
 
 use keywright_core::{
-    ActorRef, CredentialId, CredentialName, PlainToken, PublisherId, ServiceAccountId, Timestamp,
+    ActorRef, CredentialId, CredentialName, PlainToken, PublisherId, ServiceAccountId, Timestamp, Wanted,
 };
 use keywright_store::service_tokens::{self, NewServiceToken, ServiceTokenRow};
 use keywright_store::{Conn, platform};
@@ -65,7 +65,7 @@ impl Target {
     pub(crate) fn place(self, call: &Call) -> Result<(Option<PublisherId>, CredentialId), Fault> {
         match self {
             Self::Id(id) | Self::OfAccount(_, id) => Ok((call.within(), id)),
-            Self::Myself => Ok((None, call.actor.credential_id().ok_or(Fault::NotFound)?)),
+            Self::Myself => Ok((None, calling(call)?)),
         }
     }
 
@@ -139,6 +139,16 @@ impl Target {
         let row = change.target.take();
         let row = self.meant(change.tx.conn(), call, row).await?;
         Ok((change, row))
+    }
+}
+
+/// The credential that calls. What was made from a token is not that token, and does nothing to it: else who has
+/// what ends in minutes would make of it what lasts.
+fn calling(call: &Call) -> Result<CredentialId, Fault> {
+    let bearing = call.actor.bearing().ok_or(Fault::NotFound)?;
+    match bearing.wanted {
+        Wanted::TokenAccess { .. } => Err(Fault::NotFound),
+        _ => Ok(bearing.credential_id),
     }
 }
 

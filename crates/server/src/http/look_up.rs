@@ -186,9 +186,14 @@ fn settle(wanted: Wanted, home: Option<PublisherId>) -> Wanted {
 }
 
 /// The publisher beyond which a user of another issuer reaches nothing: the one whose role gives what they may
-/// do, and for an issuer that speaks for some publishers only, the one that they act for.
+/// do, and for an issuer that speaks for some publishers only, the one that they act for. What was made from a
+/// service token belongs where that does.
 fn settled(wanted: &Wanted, grant: &Grant) -> Option<PublisherId> {
-    let Wanted::External { identity, .. } = wanted else { return None };
+    let identity = match wanted {
+        Wanted::External { identity, .. } => identity,
+        Wanted::TokenAccess { .. } => return grant.home(),
+        Wanted::Token { .. } | Wanted::Personal { .. } | Wanted::Session { .. } => return None,
+    };
     let Mapping::User { publishers, .. } = &identity.mapping else { return None };
     let tenancy = grant.tenancy()?;
     let of_platform = tenancy.role.as_ref().is_some_and(|role| role.id.is_none());

@@ -1,6 +1,6 @@
-//! Access tokens of our own: RFC 9068, with the payload of the reference.
+//! Access tokens of our own: RFC 9068; those of users with the payload of the reference.
 
-use keywright_core::{Claimed, DenialCode, Epochs, PublisherId, ScopeSet, SessionId, Wanted};
+use keywright_core::{Claimed, CredentialId, DenialCode, Epochs, PublisherId, ScopeSet, SessionId, Wanted};
 use serde_json::Value;
 
 use super::ring::KeyRing;
@@ -47,11 +47,19 @@ impl OwnIssuer {
     }
 }
 
+/// What the store is asked for, the publisher that the token is for, and what the token says.
+type Access = (Wanted, Option<PublisherId>, VerifiedToken);
+
 /// What an access token says.
-fn access(claims: Claims) -> Option<(Wanted, Option<PublisherId>, VerifiedToken)> {
-    if claims.text("type")? != "user" {
-        return None;
+fn access(claims: Claims) -> Option<Access> {
+    match claims.text("type")? {
+        "user" => of_session(claims),
+        "service" => of_service_token(claims),
+        _ => None,
     }
+}
+
+fn of_session(claims: Claims) -> Option<Access> {
     let id: SessionId = claims.text("session_id")?.parse().ok()?;
     let home: Option<PublisherId> = match claims.all.get("publisher_id") {
         None | Some(Value::Null) => None,
@@ -61,7 +69,21 @@ fn access(claims: Claims) -> Option<(Wanted, Option<PublisherId>, VerifiedToken)
     let permissions: Option<Vec<_>> =
         claims.all.get("permissions")?.as_array()?.iter().map(Value::as_str).collect();
     let scopes = ScopeSet::parse(permissions?).ok()?;
+    Some((Wanted::Session { id, publisher: home }, home, claiming(claims, scopes)))
+}
+
+/// Of a service account, by `client_credentials`: which publisher it belongs to is asked of the store, with all
+/// else about the service token that it was made from.
+fn of_service_token(claims: Claims) -> Option<Access> {
+    let id: CredentialId = claims.text("credential_id")?.parse().ok()?;
+    let scopes = match claims.all.get("scope") {
+        None => ScopeSet::default(),
+        Some(scope) => ScopeSet::parse(scope.as_str()?.split(' ')).ok()?,
+    };
+    Some((Wanted::TokenAccess { id, publisher: None }, None, claiming(claims, scopes)))
+}
+
+fn claiming(claims: Claims, scopes: ScopeSet) -> VerifiedToken {
     let claimed = Claimed { expires_at: Some(claims.expires_at), scopes: Some(scopes) };
-    let token = VerifiedToken { claimed, claims: Value::Object(claims.all).to_string().into() };
-    Some((Wanted::Session { id, publisher: home }, home, token))
+    VerifiedToken { claimed, claims: Value::Object(claims.all).to_string().into() }
 }

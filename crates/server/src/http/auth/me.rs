@@ -137,10 +137,14 @@ async fn credential(app: &App, call: &Call) -> Result<Option<MyCredential>, Refu
 
 /// A JWT, ours or another issuer's: all that is known of it stands in itself.
 fn of_token(call: &Call, bearing: &Bearing) -> MyCredential {
-    let ours = matches!(bearing.wanted, Wanted::Session { .. });
     MyCredential {
         id: bearing.credential_id.0,
-        token_type: if ours { TokenType::User } else { TokenType::External },
+        token_type: match bearing.wanted {
+            Wanted::Session { .. } => TokenType::User,
+            Wanted::Token { .. } | Wanted::TokenAccess { .. } => TokenType::Service,
+            Wanted::Personal { .. } => TokenType::Personal,
+            Wanted::External { .. } => TokenType::External,
+        },
         name: bearing.credential_name.clone(),
         token_hint: None,
         status: TokenStatus::Active,

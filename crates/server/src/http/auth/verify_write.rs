@@ -38,13 +38,15 @@ fn valid(known: &Known, taken: Option<&Taken>, request_id: &str) -> Bytes {
     end(out, request_id)
 }
 
-/// What the kind of credential has to tell: of a token its claims.
+/// What the kind of credential has to tell: of a token its claims, of one that was made from a service token
+/// beside what there is to tell of that.
 fn context(out: &mut Vec<u8>, known: &Known, held: &ScopeSet) {
-    if let Some(token) = &known.token {
-        out.extend_from_slice(token.claims.as_bytes());
+    let grant = known.grant();
+    let claims = known.token.as_ref().map(|token| token.claims.as_bytes());
+    if let (Some(claims), false) = (claims, grant.kind == CredentialKind::Service) {
+        out.extend_from_slice(claims);
         return;
     }
-    let grant = known.grant();
     if let (CredentialKind::Personal, Some(user)) = (grant.kind, grant.user()) {
         out.extend_from_slice(b"{\"user_id\":");
         uuid(out, user.id.0);
@@ -78,11 +80,15 @@ fn context(out: &mut Vec<u8>, known: &Known, held: &ScopeSet) {
         Some(metadata) => out.extend_from_slice(metadata.to_json().as_bytes()),
         None => out.extend_from_slice(b"{}"),
     }
+    if let Some(claims) = claims {
+        out.extend_from_slice(b",\"claims\":");
+        out.extend_from_slice(claims);
+    }
     out.push(b'}');
 }
 
 /// The end of the credential or of the very token, whichever comes first.
-fn expires_at(known: &Known) -> Option<Timestamp> {
+pub(in crate::http) fn expires_at(known: &Known) -> Option<Timestamp> {
     let claimed = known.claimed().and_then(|claimed| claimed.expires_at);
     match (known.grant().expires_at, claimed) {
         (Some(one), Some(other)) => Some(one.min(other)),
