@@ -34,6 +34,7 @@ pub mod me;
 pub mod member;
 pub mod notification;
 pub mod notification_request;
+pub mod oauth;
 pub mod page;
 pub mod patch;
 pub mod personal_token;

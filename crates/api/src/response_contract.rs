@@ -2,7 +2,7 @@
 //! nullable may be null, and it names every member.
 
 use crate::{
-    actor, alert, analytics, bootstrap, cleanup, emergency, event, me, member, page, personal_token, problem,
+    actor, alert, analytics, bootstrap, cleanup, emergency, event, me, member, oauth, page, personal_token, problem,
     publisher, role, service_account, service_token, session, signing_key, system, user, verify,
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -124,6 +124,10 @@ fn schema_and_serialisation_of_every_answer_agree() {
     agrees::<service_token::CleanupResult>();
     agrees::<service_token::RateLimits>();
     agrees::<session::LoggedIn>();
+    agrees::<oauth::Introspection>();
+    agrees::<oauth::TokenGiven>();
+    agrees::<oauth::AuthorizationServer>();
+    agrees::<oauth::OAuthError>();
     agrees::<session::Session>();
     agrees::<session::SessionsEnded>();
     agrees::<session::Switched>();

@@ -1,5 +1,7 @@
 //! Access tokens: what they say (RFC 9068 §2.2, and the payload of the reference text).
 
+use std::sync::Arc;
+
 use keywright_core::id::EventId;
 use keywright_core::{Grant, PublisherId, ScopeSet, SessionId, Timestamp, UserId};
 use keywright_store::sessions::SessionRow;
@@ -9,7 +11,7 @@ use serde::Serialize;
 use super::AccessToken;
 use crate::authority::Authority;
 use crate::fault::Fault;
-use crate::signing_keys::signer;
+use crate::signing_keys::{Signer, signer};
 use crate::{entropy, signing_keys};
 
 /// The client that all tokens are made for: this server has no others that are registered.
@@ -38,7 +40,8 @@ struct Claims<'a> {
     client_id: &'static str,
 }
 
-const fn seconds(moment: Timestamp) -> i64 {
+/// A `NumericDate` (RFC 7519 §2).
+pub(crate) const fn seconds(moment: Timestamp) -> i64 {
     moment.as_micros().div_euclid(1_000_000)
 }
 
@@ -84,10 +87,7 @@ pub(super) async fn access_token(
     platform_role: Option<&str>,
     (terms, now): (Terms, Timestamp),
 ) -> Result<AccessToken, Fault> {
-    let (iss, aud) = authority.settings().jwt.issuer_and_audience().ok_or(Fault::NotConfigured(NO_ISSUER))?;
-    let signer = signer(authority, conn.reborrow(), now)
-        .await?
-        .ok_or_else(|| Fault::Unavailable("there is no signing key yet".to_owned()))?;
+    let ((iss, aud), signer) = signing(authority, conn.reborrow(), now).await?;
     let own = memberships::list_of_user(conn, session.user_id).await?;
     let acting = session.publisher_id;
     let others = own.into_iter().map(|publisher| publisher.id).filter(|id| Some(*id) != acting);
@@ -113,12 +113,23 @@ pub(super) async fn access_token(
         jti: EventId::generate(now, entropy::id()).to_string(),
         client_id: CLIENT_ID,
     };
-    Ok(AccessToken { text: signer.sign(&claims)?, expires_at })
+    Ok(AccessToken::new(signer.sign(&claims)?, expires_at))
+}
+
+/// What all that is signed at this moment says of where it comes from and whom it is for, and who signs it.
+pub(crate) async fn signing<'a>(
+    authority: &'a Authority,
+    conn: Conn<'_>,
+    now: Timestamp,
+) -> Result<((&'a str, &'a str), Arc<Signer>), Fault> {
+    let said = authority.settings().jwt.issuer_and_audience().ok_or(Fault::NotConfigured(NO_ISSUER))?;
+    let signer = signer(authority, conn, now).await?;
+    Ok((said, signer.ok_or_else(|| Fault::Unavailable("there is no signing key yet".to_owned()))?))
 }
 
 /// Makes sure that there is a key to sign with: the job that makes the first one may be slower than the
 /// first user.
-pub(super) async fn ready(authority: &Authority) -> Result<(), Fault> {
+pub(crate) async fn ready(authority: &Authority) -> Result<(), Fault> {
     if authority.settings().jwt.issuer.is_none() {
         return Err(Fault::NotConfigured(NO_ISSUER));
     }

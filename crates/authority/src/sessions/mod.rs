@@ -9,6 +9,7 @@ mod refresh;
 mod switch;
 pub(crate) mod throttle;
 
+pub(crate) use access::{ready, seconds, signing};
 pub use cleanup::clean_up;
 pub(crate) use cleanup::{CLEANER, KEPT_DAYS, NETWORK_DAYS};
 pub use end::{end, end_all, end_of_user, log_out};
@@ -71,6 +72,10 @@ pub struct AccessToken {
 }
 
 impl AccessToken {
+    pub(crate) fn new(text: Zeroizing<String>, expires_at: Timestamp) -> Self {
+        Self { text, expires_at }
+    }
+
     /// The secret itself. Every call of this is a place to look at in a review.
     pub fn reveal(&self) -> &str {
         &self.text

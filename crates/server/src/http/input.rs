@@ -170,6 +170,11 @@ pub fn is_json(content_type: Option<&[u8]>) -> bool {
     is_media_type(content_type, "application/json")
 }
 
+/// Whether it is a form.
+pub fn is_form(content_type: Option<&[u8]>) -> bool {
+    is_media_type(content_type, "application/x-www-form-urlencoded")
+}
+
 fn is_media_type(content_type: Option<&[u8]>, media_type: &str) -> bool {
     let Some(value) = content_type.and_then(|value| std::str::from_utf8(value).ok()) else { return false };
     value.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(media_type)

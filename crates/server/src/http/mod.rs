@@ -32,6 +32,7 @@ pub mod leaks;
 pub mod maintenance_windows;
 pub mod members;
 pub mod notification_channels;
+pub mod oauth;
 pub mod outer;
 pub mod pages;
 pub mod personal_tokens;

@@ -14,7 +14,7 @@ use super::answer::json;
 use super::input::NoQuery;
 use super::{
     App, BASE, accounts, alerts, analytics, audit, auth, event_subscriptions, leaks, maintenance_windows,
-    members, metrics, notification_channels, personal_tokens, publishers, roles, rotation_policies,
+    members, metrics, notification_channels, oauth, personal_tokens, publishers, roles, rotation_policies,
     rotations, service_accounts, sessions, signing_keys, system, tokens, users,
 };
 
@@ -29,6 +29,7 @@ use super::{
     modifiers(&Schemes),
     tags(
         (name = "verification", description = "The decision about a credential, and who the caller is"),
+        (name = "oauth", description = "The same decisions in OAuth's form: introspection, revocation, tokens"),
         (name = "sessions", description = "Users who log in, and the tokens that they are given"),
         (name = "signing keys", description = "The keys that sign access tokens"),
         (name = "service tokens", description = "API keys: create, rotate, revoke"),
@@ -58,6 +59,9 @@ impl Modify for Schemes {
         let bearer =
             HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("Any credential")).build();
         components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
+        let client = HttpBuilder::new().scheme(HttpAuthScheme::Basic);
+        let client = client.description(Some("The id of a service account, and a service token of it")).build();
+        components.add_security_scheme("client_secret_basic", SecurityScheme::Http(client));
         components.add_security_scheme(
             "api_key",
             SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new("X-API-Key"))),
@@ -266,6 +270,10 @@ pub fn outside() -> OpenApiRouter<App> {
         .routes(routes!(system::probes::live))
         .routes(routes!(system::probes::ready))
         .routes(routes!(signing_keys::jwks::jwks))
+        .routes(routes!(oauth::metadata::metadata))
+        .routes(routes!(oauth::introspect::introspect))
+        .routes(routes!(oauth::revoke::revoke))
+        .routes(routes!(oauth::token::token))
 }
 
 /// The route of metrics, outside the base path.

@@ -94,6 +94,22 @@ pub(crate) async fn misplace(server: &Server, admin: &Caller, secret: &str) {
             check(name, &caller.post("/auth/tokens", json!({"token_name": "", "permissions": []})).await);
             check(name, &caller.get("/auth/me").await);
         }
+        let form = caller.with("content-type", "application/x-www-form-urlencoded");
+        for body in [
+            secret.to_owned(),
+            format!("{secret}=1&{secret}=2"),
+            format!("token_type_hint={secret}&grant_type={secret}&scope={secret}"),
+            format!("grant_type=client_credentials&client_id={secret}&client_secret={secret}&scope={secret}"),
+            format!("grant_type=refresh_token&scope={secret}&refresh_token={secret}"),
+        ] {
+            for path in ["/oauth2/token", "/oauth2/introspect", "/oauth2/revoke"] {
+                check(path, &form.send_bytes("POST", path, body.clone().into_bytes()).await);
+            }
+        }
+        check(
+            "introspection",
+            &form.send_bytes("POST", "/oauth2/introspect", format!("token={secret}").into_bytes()).await,
+        );
         for scheme in ["", "Basic ", "Token ", "Bearer  ", "Bearer x"] {
             let caller = nobody.with("authorization", &format!("{scheme}{secret}"));
             check(scheme, &caller.send("POST", "/auth/verify", None).await);

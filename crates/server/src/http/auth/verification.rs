@@ -6,7 +6,9 @@ use std::sync::OnceLock;
 use bytes::Bytes;
 use http::HeaderMap;
 use keywright_api::problem::Problem;
-use keywright_core::{CredentialId, DenialCode, Grant, PublisherId, Requirements, Standing};
+use keywright_core::{
+    CredentialId, DenialCode, Grant, PublisherId, Requirements, ServiceAccountId, Standing,
+};
 use keywright_verify::journal::Writer;
 use keywright_verify::{EventKind, Known, Limiter, RecordCode, RecordRef, Taken};
 
@@ -41,21 +43,21 @@ pub struct Asked<'a> {
 }
 
 /// The facts of the original request, and what is wanted of the credential.
-pub(super) struct Question<'a> {
-    pub(super) wanted: Requirements,
-    pub(super) publisher: Option<PublisherId>,
-    pub(super) ip_address: Option<IpAddr>,
-    pub(super) user_agent: Option<&'a str>,
-    pub(super) method: Option<&'a str>,
-    pub(super) endpoint: Option<&'a str>,
-    pub(super) cloudflare_ray_id: Option<&'a str>,
+pub(in crate::http) struct Question<'a> {
+    pub(in crate::http) wanted: Requirements,
+    pub(in crate::http) publisher: Option<PublisherId>,
+    pub(in crate::http) ip_address: Option<IpAddr>,
+    pub(in crate::http) user_agent: Option<&'a str>,
+    pub(in crate::http) method: Option<&'a str>,
+    pub(in crate::http) endpoint: Option<&'a str>,
+    pub(in crate::http) cloudflare_ray_id: Option<&'a str>,
     /// Units to take from the credential's budgets.
-    pub(super) cost: u32,
+    pub(in crate::http) cost: u32,
 }
 
 impl Question<'_> {
     /// Asked by somebody who belongs to a publisher, it is about that one, unless another is named.
-    pub(super) fn of(self, asker: Option<Asker>) -> Self {
+    pub(in crate::http) fn of(self, asker: Option<Asker>) -> Self {
         let publisher = self.publisher.or(asker.and_then(|asker| asker.home));
         Self { publisher, ..self }
     }
@@ -63,13 +65,17 @@ impl Question<'_> {
 
 /// Who asks about another credential.
 #[derive(Clone, Copy)]
-pub(super) struct Asker {
+pub(in crate::http) struct Asker {
     id: CredentialId,
     /// The publisher that it belongs to; none at platform level.
     home: Option<PublisherId>,
 }
 
 impl Asker {
+    pub(in crate::http) fn of(found: &Found) -> Self {
+        Self { id: found.known.grant().credential_id, home: found.home }
+    }
+
     /// Whether the asker may learn anything of a credential: within its own publisher only, of what has a part
     /// in it.
     fn may_know_of(self, found: &Found, question: &Question<'_>) -> bool {
@@ -95,7 +101,7 @@ impl Outcome {
 }
 
 /// The form in which a decision is told.
-pub(super) trait Told: Sized {
+pub(in crate::http) trait Told: Sized {
     /// About a credential that is known.
     fn known(known: &Known, verdict: &Verdict, request_id: &str) -> Result<Self, Problem>;
     /// About one of which nothing may be told but the code.
@@ -114,36 +120,53 @@ impl Told for Bytes {
 }
 
 /// A verification under way.
-pub(super) struct Verification<'a> {
-    pub(super) app: &'a App,
-    pub(super) writer: &'a Writer,
-    pub(super) asked: &'a Asked<'a>,
+pub(in crate::http) struct Verification<'a> {
+    pub(in crate::http) app: &'a App,
+    pub(in crate::http) writer: &'a Writer,
+    pub(in crate::http) asked: &'a Asked<'a>,
     /// On the boot-time clock, just now.
-    pub(super) now: i64,
+    pub(in crate::http) now: i64,
 }
 
 impl Verification<'_> {
     /// The caller that asks about another credential: it needs `tokens:verify`. Its own verdict is
     /// recorded only when it is refused.
-    pub(super) async fn asker(&self) -> Result<Option<Asker>, Problem> {
-        let credential = match presented(self.asked.headers) {
-            Presented::Nothing if self.asked.operator => return Ok(None),
-            Presented::Nothing => return self.refuse(RecordCode::MissingCredential, None, missing()).await,
+    pub(in crate::http) async fn asker(&self) -> Result<Option<Asker>, Problem> {
+        match presented(self.asked.headers) {
+            Presented::Nothing if self.asked.operator => Ok(None),
+            Presented::Nothing => self.refuse(RecordCode::MissingCredential, None, missing()).await,
             Presented::Conflicting => {
-                return self.refuse(RecordCode::ConflictingCredentials, None, conflicting()).await;
+                self.refuse(RecordCode::ConflictingCredentials, None, conflicting()).await
             }
-            Presented::Credential(credential) => credential,
-        };
-        let wanted = requirements(TokensVerify::SCOPE).map_err(|refused| refused.0)?;
+            Presented::Credential(credential) => {
+                let wanted = requirements(TokensVerify::SCOPE).map_err(|refused| refused.0)?;
+                Ok(Some(Asker::of(&self.caller(credential, None, &wanted).await?)))
+            }
+        }
+    }
+
+    /// Whoever bears a credential that is good for what is wanted; where an account is named, one of that
+    /// account: any other is as good as unknown. Its own verdict is recorded only when it is refused.
+    pub(in crate::http) async fn caller(
+        &self,
+        credential: &[u8],
+        account: Option<ServiceAccountId>,
+        wanted: &Requirements,
+    ) -> Result<Found, Problem> {
         let found = match look_up(self.app, (credential, None), self.asked.ip_address, self.now).await {
             Looked::Known(found) => found,
             Looked::Denied(code) => return self.refuse(code.into(), None, denied(code, &[])).await,
             Looked::Unavailable => return self.refuse(RecordCode::Unavailable, None, unavailable()).await,
         };
-        let verdict = found.decide(self.app, self.asked.limiter, &wanted, self.asked.ip_address, 1).await;
+        let of = found.known.grant().account().map(|account| account.id);
+        if account.is_some() && account != of {
+            let code = DenialCode::NotFound;
+            return self.refuse(code.into(), None, denied(code, &[])).await;
+        }
+        let verdict = found.decide(self.app, self.asked.limiter, wanted, self.asked.ip_address, 1).await;
         self.note(&verdict);
         match &verdict.decision {
-            Ok(()) => Ok(Some(Asker { id: found.known.grant().credential_id, home: found.home })),
+            Ok(()) => Ok(found),
             Err(denial) => {
                 self.refuse(denial.code.into(), Some(&found.known), problem_of(&verdict, denial)).await
             }
@@ -151,7 +174,7 @@ impl Verification<'_> {
     }
 
     /// Looks for the credential, decides on it, and gives the answer once that is recorded.
-    pub(super) async fn decide<T: Told>(
+    pub(in crate::http) async fn decide<T: Told>(
         &self,
         credential: &[u8],
         question: &Question<'_>,
@@ -163,7 +186,7 @@ impl Verification<'_> {
     }
 
     /// The same of a credential that was looked for already.
-    pub(super) async fn conclude<T: Told>(
+    pub(in crate::http) async fn conclude<T: Told>(
         &self,
         looked: Looked,
         question: &Question<'_>,
@@ -219,13 +242,34 @@ impl Verification<'_> {
     }
 
     /// The request is refused, which is recorded first.
-    pub(super) async fn refuse<T>(
+    pub(in crate::http) async fn refuse<T>(
         &self,
         code: RecordCode,
         known: Option<&Known>,
         problem: Problem,
     ) -> Result<T, Problem> {
-        let question = Question {
+        self.refuse_of(&self.own_request(), code, known, problem).await
+    }
+
+    /// The same, for those who have more to say of it than the problem that there is to answer.
+    pub(in crate::http) async fn refusal(
+        &self,
+        code: RecordCode,
+        known: Option<&Known>,
+        problem: Problem,
+    ) -> Problem {
+        self.refuse::<()>(code, known, problem).await.err().unwrap_or_else(unrecorded)
+    }
+
+    /// The caller's own credential was used, which is recorded.
+    pub(in crate::http) async fn used(&self, found: &Found) -> Result<(), Problem> {
+        let outcome = Outcome::verify(RecordCode::Valid);
+        self.record(&outcome, Some(&found.known), &self.own_request(), None, found.at).await
+    }
+
+    /// The request itself, as what is recorded of a caller.
+    fn own_request(&self) -> Question<'_> {
+        Question {
             wanted: Requirements::none(),
             publisher: None,
             ip_address: self.asked.ip_address,
@@ -234,12 +278,11 @@ impl Verification<'_> {
             endpoint: Some(self.asked.path),
             cloudflare_ray_id: None,
             cost: 0,
-        };
-        self.refuse_of(&question, code, known, problem).await
+        }
     }
 
     /// The same, of the request that a question is about.
-    pub(super) async fn refuse_of<T>(
+    pub(in crate::http) async fn refuse_of<T>(
         &self,
         question: &Question<'_>,
         code: RecordCode,

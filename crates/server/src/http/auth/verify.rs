@@ -57,7 +57,7 @@ pub async fn verify(State(app): State<App>, request: Request) -> Result<Response
 }
 
 /// Who asks by a request that came to the router.
-pub(super) fn asked<'a>(app: &'a App, parts: &'a Parts, arrived: &'a Arrived, path: &'a str) -> Asked<'a> {
+pub(in crate::http) fn asked<'a>(app: &'a App, parts: &'a Parts, arrived: &'a Arrived, path: &'a str) -> Asked<'a> {
     Asked {
         request_id: &arrived.request_id,
         ip_address: arrived.ip_address,

@@ -22,7 +22,7 @@ use super::cursor::Cursor;
 use super::view;
 
 /// From now until then, in whole seconds.
-fn seconds_until(now: Timestamp, end: Timestamp) -> u64 {
+pub(super) fn seconds_until(now: Timestamp, end: Timestamp) -> u64 {
     u64::try_from(end.micros_since(now) / 1_000_000).unwrap_or(0)
 }
 

@@ -85,7 +85,7 @@ impl Caller {
         body: Vec<u8>,
     ) -> Result<Answer, reqwest::Error> {
         let whole =
-            if ["/healthz", "/metrics", "/.well-known"].iter().any(|outside| path.starts_with(outside)) {
+            if ["/healthz", "/metrics", "/.well-known", "/oauth2"].iter().any(|outside| path.starts_with(outside)) {
                 path.to_owned()
             } else {
                 format!("{BASE}{path}")

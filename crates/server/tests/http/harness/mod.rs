@@ -8,6 +8,7 @@ mod database;
 pub(crate) mod issuer;
 pub(crate) mod logins;
 pub(crate) mod mails;
+pub(crate) mod oauth;
 mod openmetrics;
 pub(crate) mod people;
 pub(crate) mod proxies;
