@@ -1,5 +1,5 @@
-//! Budgets that all nodes count together, in Redis or Valkey, by one script. Uses of one moment go together: a round
-//! trip costs more than what it asks for.
+//! Budgets that all nodes count together, in Redis or Valkey, by one script. One call is under way at a time, and what
+//! comes meanwhile goes together with the next: a call costs more than what it asks for.
 
 use std::fmt;
 use std::fmt::Write as _;
@@ -25,8 +25,10 @@ use crate::striped::count;
 const ANSWER_TIMEOUT: Duration = Duration::from_millis(200);
 /// A connection does not take longer to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
-/// Most uses that go together: others wait for the script.
+/// Most uses that go together, and no more wait for a call that is under way: others wait for the script.
 const MOST_TOGETHER: usize = 64;
+/// What the script tells of a budget: its units, and two slots.
+const TOLD_BYTES: usize = 20;
 /// Between two looks whether it is there.
 const WATCH: Duration = Duration::from_millis(500);
 
@@ -59,7 +61,7 @@ impl Health {
 
 /// Uses that go together.
 struct Together {
-    wish: ScriptInvocation<'static>,
+    call: ScriptInvocation<'static>,
     /// Who waits for each, and which budgets the script answers for.
     waiting: Vec<(oneshot::Sender<Option<Readings>>, Order)>,
 }
@@ -86,7 +88,7 @@ impl Order {
 
 impl Default for Together {
     fn default() -> Self {
-        Self { wish: TAKE.prepare_invoke(), waiting: Vec::new() }
+        Self { call: TAKE.prepare_invoke(), waiting: Vec::new() }
     }
 }
 
@@ -94,22 +96,27 @@ impl Together {
     fn add(&mut self, budgets: &[Budget], cost: u32, now: Timestamp) -> oneshot::Receiver<Option<Readings>> {
         let is_first = |place: usize| budgets[..place].iter().all(|other| other.key != budgets[place].key);
         let owners = (0..budgets.len()).filter(|place| is_first(*place));
-        self.wish.arg(cost).arg(owners.clone().count());
         let (mut key, mut order) = (String::with_capacity(64), Order::default());
+        let mut wish = Vec::with_capacity(64);
+        wish.extend_from_slice(&cost.to_le_bytes());
+        wish.push(u8::try_from(owners.clone().count()).unwrap_or(u8::MAX));
         for owner in owners.map(|place| budgets[place].key) {
             key.clear();
             // Writing to a text does not fail.
             let _ = write!(key, "keywright:limit:{owner}");
+            self.call.key(&key);
             let of =
                 |window| budgets.iter().position(|budget| budget.key == owner && budget.window == window);
             let (minute, hour) = (of(Window::Minute), of(Window::Hour));
-            self.wish.key(&key).arg(i32::from(minute.is_some()) + 2 * i32::from(hour.is_some()));
+            wish.push(u8::from(minute.is_some()) + 2 * u8::from(hour.is_some()));
             for place in [minute, hour].into_iter().flatten() {
                 let budget = &budgets[place];
-                self.wish.arg(budget.limit).arg(slot_at(budget.window, now));
+                wish.extend_from_slice(&budget.limit.to_le_bytes());
+                wish.extend_from_slice(&slot_at(budget.window, now).to_le_bytes());
                 order.push(place);
             }
         }
+        self.call.arg(wish);
         let (sender, receiver) = oneshot::channel();
         self.waiting.push((sender, order));
         receiver
@@ -120,6 +127,13 @@ impl Together {
     }
 }
 
+/// What is not asked yet, and whether somebody is about to.
+#[derive(Default)]
+struct Queue {
+    next: Together,
+    asking: bool,
+}
+
 /// A connection that is made at its first use, on the runtime that uses it, and anew after it failed.
 #[derive(Clone)]
 pub(super) struct Shared(Arc<Inner>);
@@ -128,7 +142,7 @@ struct Inner {
     client: Client,
     health: Arc<Health>,
     connection: Mutex<Option<MultiplexedConnection>>,
-    together: Mutex<Together>,
+    queue: Mutex<Queue>,
     patience: Duration,
 }
 
@@ -146,8 +160,8 @@ impl Shared {
     }
 
     fn of(client: Client, health: Arc<Health>, patience: Duration) -> Self {
-        let (connection, together) = (Mutex::default(), Mutex::default());
-        Self(Arc::new(Inner { client, health, connection, together, patience }))
+        let (connection, queue) = (Mutex::default(), Mutex::default());
+        Self(Arc::new(Inner { client, health, connection, queue, patience }))
     }
 
     /// The same with a connection of its own.
@@ -202,35 +216,25 @@ impl Shared {
             return None;
         }
         let answer = {
-            let mut together = self.0.together.lock();
-            let is_first = together.waiting.is_empty();
-            let answer = together.add(budgets, cost, now);
+            let mut queue = self.0.queue.lock();
+            let answer = queue.next.add(budgets, cost, now);
             // In a task of its own: who hangs up takes nobody along.
-            if together.is_full() {
-                tokio::spawn(self.clone().ask(mem::take(&mut *together)));
-            } else if is_first {
-                tokio::spawn(self.clone().ask_soon());
+            if queue.next.is_full() {
+                tokio::spawn(self.clone().ask(mem::take(&mut queue.next)));
+            } else if !mem::replace(&mut queue.asking, true) {
+                tokio::spawn(Asking { shared: self.clone(), over: false }.go_on());
             }
             answer
         };
         answer.await.ok().flatten()
     }
 
-    /// Whoever is ready at this moment comes along.
-    async fn ask_soon(self) {
-        yield_now().await;
-        let together = mem::take(&mut *self.0.together.lock());
-        if !together.waiting.is_empty() {
-            self.ask(together).await;
-        }
-    }
-
     async fn ask(self, together: Together) {
-        let Together { wish, waiting } = together;
+        let Together { call, waiting } = together;
         let answers = self
             .within(async {
                 let mut connection = self.connect().await?;
-                wish.invoke_async::<Vec<Vec<i64>>>(&mut connection).await
+                call.invoke_async::<Vec<Vec<u8>>>(&mut connection).await
             })
             .await
             .and_then(|answers| {
@@ -282,20 +286,59 @@ impl Shared {
     }
 }
 
+/// Asks call after call for as long as uses wait, one at a time.
+struct Asking {
+    shared: Shared,
+    over: bool,
+}
+
+impl Asking {
+    async fn go_on(mut self) {
+        // Whoever is ready at this moment comes along.
+        yield_now().await;
+        while let Some(together) = self.next() {
+            self.shared.clone().ask(together).await;
+        }
+    }
+
+    /// The uses that wait. Of a server that is away nobody asks: who waits counts by itself.
+    fn next(&mut self) -> Option<Together> {
+        let mut queue = self.shared.0.queue.lock();
+        if queue.next.waiting.is_empty() || self.shared.is_away() {
+            *queue = Queue::default();
+            self.over = true;
+            return None;
+        }
+        Some(mem::take(&mut queue.next))
+    }
+}
+
+impl Drop for Asking {
+    /// Cut off on its way: who waits learns that there is no answer, and the next use begins anew.
+    fn drop(&mut self) {
+        if !self.over {
+            *self.shared.0.queue.lock() = Queue::default();
+        }
+    }
+}
+
 /// What the script answered to a use of budgets, for each where it stands among those that were asked for.
-fn read(answer: &[i64], places: &[usize]) -> Option<Readings> {
+fn read(answer: &[u8], places: &[usize]) -> Option<Readings> {
     let (granted, of) = answer.split_first()?;
     let mut readings = Readings::granted();
     readings.granted = *granted == 1;
-    let (told, rest) = of.as_chunks::<3>();
+    let (told, rest) = of.as_chunks::<TOLD_BYTES>();
     if told.len() != places.len() || !rest.is_empty() {
         return None;
     }
-    for (place, [used, newest, fits_from]) in places.iter().zip(told) {
+    for (place, told) in places.iter().zip(told) {
+        let (used, slots) = told.split_first_chunk()?;
+        let (newest, fits_from) = slots.split_first_chunk()?;
+        let fits_from = i64::from_le_bytes(fits_from.try_into().ok()?);
         let reading = readings.of.get_mut(*place)?;
-        reading.used = u32::try_from(*used).ok()?;
-        reading.newest = *newest;
-        reading.fits_from = (*fits_from >= 0).then_some(*fits_from);
+        reading.used = u32::from_le_bytes(*used);
+        reading.newest = i64::from_le_bytes(*newest);
+        reading.fits_from = (fits_from >= 0).then_some(fits_from);
     }
     Some(readings)
 }

@@ -2,10 +2,10 @@
 -- KEYS: one text for each owner of budgets, with a part for the minute and one for the hour. The heads of both come first:
 -- the slot that was taken from last by time, the newest slot with a use, the units of all slots, and those of the first
 -- named slot. The units of each other slot follow, part by part, in the place of its number modulo 61.
--- ARGV: for each wish its units and how many of the keys it is about; for each of those which parts (1 the minute, 2 the
--- hour, 3 both), and for each part the limit and the slot of this moment.
--- Answers for each wish whether they were taken (1 or 0), and for each budget its units, the slot of the newest of them,
--- and the slot from which on the wish fits, -1 where it fits now or never.
+-- ARGV: for each wish one text: its units and how many of the keys it is about; for each of those which parts (1 the
+-- minute, 2 the hour, 3 both), and for each part the limit and the slot of this moment.
+-- Answers for each wish with one text: whether they were taken (1 or 0), and for each budget its units, the slot of the
+-- newest of them, and the slot from which on the wish fits, -1 where it fits now or never.
 local HEAD, HEADS, HEAD_BYTES = '<i8i8i8I4', '<i8i8i8I4i8i8i8I4', 28
 local unpacked, packed = struct.unpack, struct.pack
 local SLOTS, KEPT, UNITS, UNITS_BYTES = 60, 61, '<I4', 4
@@ -13,44 +13,47 @@ local SLOTS, KEPT, UNITS, UNITS_BYTES = 60, 61, '<I4', 4
 local KEEP = 3720000
 local EMPTY = string.rep('\0', 2 * (HEAD_BYTES + KEPT * UNITS_BYTES))
 
--- The wish at hand: what precedes its keys and its arguments, its units and the number of its keys.
-local key, argument, cost, many = 0, 0, 0, 0
+local WISH, WISH_BYTES, PART, PART_BYTES, PARTS = '<I4B', 5, '<I4i8', 12, '<I4i8I4i8'
+local TOLD, TOLD_OF_BOTH = '<I4i8i8', '<I4i8i8I4i8i8'
+
+-- The wish at hand: what precedes its keys, its text, its units and the number of its keys.
+local key, wish, cost, many = 0, '', 0, 0
 
 -- Nearly always the slots are those that were taken from last, and the wish fits: then the heads alone change.
--- Texts of digits are numbers in sums, which is faster than to call for them.
 local function take_here(stored)
-  local heads, first, answer, at, told = {}, {}, { 1 }, argument + 2, 1
+  local heads, first, answer, at = {}, {}, { '\1' }, WISH_BYTES + 1
   for i = 1, many do
-    local text, parts = stored[i], ARGV[at + 1]
+    local text, parts = stored[i], wish:byte(at)
     if not text then
       return nil
     end
-    if parts == '3' then
+    if parts == 3 then
+      local limit, slot, limit2, slot2 = unpacked(PARTS, wish, at + 1)
       local head, _, used, here, head2, _, used2, here2 = unpacked(HEADS, text)
       used, used2 = used + cost, used2 + cost
-      if ARGV[at + 3] - head ~= 0 or ARGV[at + 2] - used < 0 or ARGV[at + 5] - head2 ~= 0 or ARGV[at + 4] - used2 < 0 then
+      if slot ~= head or used > limit or slot2 ~= head2 or used2 > limit2 then
         return nil
       end
       heads[i], first[i] = packed(HEADS, head, head, used, here + cost, head2, head2, used2, here2 + cost), 0
-      answer[told + 1], answer[told + 2], answer[told + 3] = used, head, -1
-      answer[told + 4], answer[told + 5], answer[told + 6] = used2, head2, -1
-      at, told = at + 5, told + 6
+      answer[i + 1] = packed(TOLD_OF_BOTH, used, head, -1, used2, head2, -1)
+      at = at + 1 + 2 * PART_BYTES
     else
-      first[i] = parts == '1' and 0 or HEAD_BYTES
+      local limit, slot = unpacked(PART, wish, at + 1)
+      first[i] = parts == 1 and 0 or HEAD_BYTES
       local head, _, used, here = unpacked(HEAD, text, first[i] + 1)
       used = used + cost
-      if ARGV[at + 3] - head ~= 0 or ARGV[at + 2] - used < 0 then
+      if slot ~= head or used > limit then
         return nil
       end
       heads[i] = packed(HEAD, head, head, used, here + cost)
-      answer[told + 1], answer[told + 2], answer[told + 3] = used, head, -1
-      at, told = at + 3, told + 3
+      answer[i + 1] = packed(TOLD, used, head, -1)
+      at = at + 1 + PART_BYTES
     end
   end
   for i = 1, many do
     redis.call('SETRANGE', KEYS[key + i], first[i], heads[i])
   end
-  return answer, at
+  return table.concat(answer)
 end
 
 local function put(text, first, bytes)
@@ -127,14 +130,16 @@ local function fits_from(budget, text)
 end
 
 local function take_anywhere(stored)
-  local owners, granted, at = {}, 1, argument + 2
+  local owners, granted, at = {}, 1, WISH_BYTES + 1
   for i = 1, many do
-    local owner, parts = { text = stored[i] }, tonumber(ARGV[at + 1])
+    local owner, parts = { text = stored[i] }, wish:byte(at)
     at = at + 1
     for part = 0, 1 do
       if parts == 3 or parts == part + 1 then
-        local budget, text = look_at(owner.text, part, tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]))
-        owner[#owner + 1], owner.text, at = budget, text, at + 2
+        local limit, slot
+        limit, slot, at = unpacked(PART, wish, at)
+        local budget, text = look_at(owner.text, part, limit, slot)
+        owner[#owner + 1], owner.text = budget, text
         owner.changed = owner.changed or budget.set_back
         if cost > 0 and budget.used + cost > budget.limit then
           granted = 0
@@ -143,7 +148,7 @@ local function take_anywhere(stored)
     end
     owners[i] = owner
   end
-  local answer = { granted }
+  local answer = { string.char(granted) }
   local taken = granted == 1 and cost > 0
   for i, owner in ipairs(owners) do
     -- What only moved on with time is written with the next use.
@@ -154,27 +159,20 @@ local function take_anywhere(stored)
         budget.used, budget.newest = budget.used + cost, budget.slot
         text = with_head(text, budget.part, budget.slot, budget.slot, budget.used, budget.here + cost)
       end
-      answer[#answer + 1], answer[#answer + 2], answer[#answer + 3] = budget.used, budget.newest, later
+      answer[#answer + 1] = packed(TOLD, budget.used, budget.newest, later)
     end
     if text then
       redis.call('SET', KEYS[key + i], text, 'PX', KEEP)
     end
   end
-  return answer, at
+  return table.concat(answer)
 end
 
 local answers = {}
-while key < #KEYS do
-  cost, many = tonumber(ARGV[argument + 1]), tonumber(ARGV[argument + 2])
+for number, text in ipairs(ARGV) do
+  wish = text
+  cost, many = unpacked(WISH, wish)
   local stored = redis.call('MGET', unpack(KEYS, key + 1, key + many))
-  local answer, at
-  if cost > 0 then
-    answer, at = take_here(stored)
-  end
-  if not answer then
-    answer, at = take_anywhere(stored)
-  end
-  answers[#answers + 1] = answer
-  key, argument = key + many, at
+  answers[number], key = cost > 0 and take_here(stored) or take_anywhere(stored), key + many
 end
 return answers

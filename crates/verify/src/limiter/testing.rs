@@ -69,6 +69,19 @@ impl RedisServer {
         self.signal(Signal::STOP);
     }
 
+    /// How often it was asked to run a script that it has.
+    ///
+    /// # Panics
+    /// When it does not answer.
+    pub async fn calls_of_scripts(&self) -> u64 {
+        let client = redis::Client::open(self.url()).expect("an address");
+        let mut connection = client.get_multiplexed_async_connection().await.expect("it listens");
+        let told: String =
+            redis::cmd("INFO").arg("commandstats").query_async(&mut connection).await.expect("what it did");
+        let calls = told.lines().find_map(|line| line.strip_prefix("cmdstat_evalsha:calls="));
+        calls.and_then(|line| line.split(',').next()?.parse().ok()).unwrap_or_default()
+    }
+
     /// Lets it go on.
     pub fn resume(&self) {
         self.signal(Signal::CONT);

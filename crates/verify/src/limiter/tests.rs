@@ -283,6 +283,55 @@ fn uses_that_go_together_each_get_their_own_answer() {
     }
 }
 
+#[tokio::test]
+async fn uses_that_come_while_a_call_is_under_way_go_together_with_the_next() {
+    let Some(server) = RedisServer::start().await else { return };
+    let limiter = Limiter::patient(&server.url());
+    let budgets = [budget(1, Window::Hour, 100)];
+    let take = || limiter.take(&budgets, 1, at(0));
+    // It learns the script before.
+    assert!(take().await.unwrap().granted);
+    let before = server.calls_of_scripts().await;
+    server.pause();
+    let first = take();
+    tokio::pin!(first);
+    let others = futures::future::join_all((0..50).map(|_| take()));
+    tokio::pin!(others);
+    // All have asked, in this order, when the server goes on.
+    assert!(first.as_mut().now_or_never().is_none());
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+    assert!(others.as_mut().now_or_never().is_none());
+    server.resume();
+    assert!(first.await.unwrap().granted);
+    assert!(others.await.into_iter().all(|taken| taken.unwrap().granted));
+    assert_eq!(take().await.unwrap().tightest.remaining, 47);
+    assert_eq!(server.calls_of_scripts().await - before, 3);
+}
+
+#[tokio::test]
+async fn who_waits_for_a_call_to_end_does_not_ask_a_server_that_gave_it_no_answer() {
+    let Some(server) = RedisServer::start().await else { return };
+    let limiter = Limiter::shared(&server.url()).unwrap();
+    let budgets = [budget(1, Window::Hour, 100)];
+    let take = || limiter.take(&budgets, 1, at(0));
+    assert!(take().await.unwrap().granted);
+    server.pause();
+    let first = take();
+    tokio::pin!(first);
+    assert!(first.as_mut().now_or_never().is_none());
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+    let others = futures::future::join_all((0..10).map(|_| take())).await;
+    assert!(others.into_iter().all(|taken| taken.unwrap().granted));
+    assert!(first.await.unwrap().granted);
+    let status = limiter.status();
+    assert_eq!((status.away, status.failures), (true, 1));
+    server.resume();
+}
+
 #[test]
 fn threads_that_use_the_same_budgets_at_once_let_no_more_through() {
     let limiter = Limiter::default();
