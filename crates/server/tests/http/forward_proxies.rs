@@ -144,6 +144,31 @@ fn nginx_main(folder: &Path, file: &Path) -> String {
     )
 }
 
+/// A proxy that listens, and where. Between looking for a free port and taking it somebody else may have it.
+async fn started(kind: Kind, program: &Path, door: &Door, api: &Api) -> (Proxy, SocketAddr) {
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples").join(kind.example());
+    let text = std::fs::read_to_string(&example).unwrap();
+    for tries_left in (0..5).rev() {
+        let (address, folder) = (free_address(), tempfile::tempdir().unwrap());
+        let file = folder.path().join(example.file_name().unwrap());
+        std::fs::write(&file, placed(kind, &text, address, door.address(), api.address())).unwrap();
+        let mut command = kind.command(program, folder.path(), &file);
+        let log = std::fs::File::create(folder.path().join("output")).unwrap();
+        command.current_dir(folder.path()).stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+        let mut proxy = Proxy { child: command.spawn().unwrap(), folder };
+        let mut ended = None;
+        eventually("the proxy listens", async || {
+            ended = proxy.child.try_wait().unwrap();
+            ended.is_some() || tokio::net::TcpStream::connect(address).await.is_ok()
+        })
+        .await;
+        let Some(status) = ended else { return (proxy, address) };
+        let said = std::fs::read_to_string(proxy.folder.path().join("output")).unwrap();
+        assert!(tries_left > 0 && said.to_lowercase().contains("in use"), "{kind:?}: {status}\n{said}");
+    }
+    unreachable!("the last try returns or fails");
+}
+
 /// A proxy between clients and a service, which asks a Keywright whether to let them through.
 struct Site {
     kind: Kind,
@@ -163,24 +188,7 @@ impl Site {
         let program = kind.program()?;
         let app = TestApp::start_behind_a_proxy(Engine::Sqlite, &[]).await?;
         let (api, door) = (Api::start().await, Door::before(app.address()).await);
-        let address = free_address();
-        let folder = tempfile::tempdir().unwrap();
-        let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples").join(kind.example());
-        let text = std::fs::read_to_string(example).unwrap();
-        let file = folder.path().join(Path::new(kind.example()).file_name().unwrap());
-        std::fs::write(&file, placed(kind, &text, address, door.address(), api.address())).unwrap();
-        let mut command = kind.command(&program, folder.path(), &file);
-        let log = std::fs::File::create(folder.path().join("output")).unwrap();
-        command.current_dir(folder.path()).stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
-        let mut proxy = Proxy { child: command.spawn().unwrap(), folder };
-        eventually("the proxy listens", async || {
-            if let Some(status) = proxy.child.try_wait().unwrap() {
-                let said = std::fs::read_to_string(proxy.folder.path().join("output")).unwrap();
-                panic!("{kind:?}: {status}\n{said}");
-            }
-            tokio::net::TcpStream::connect(address).await.is_ok()
-        })
-        .await;
+        let (proxy, address) = started(kind, &program, &door, &api).await;
         let good = app.mint("Wärmepumpe", &["works:*"]).await;
         let reader = app.mint("reader", &["works:read"]).await;
         let site = Self { kind, app, door, api, proxy, address, good, reader };
