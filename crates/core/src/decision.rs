@@ -231,8 +231,8 @@ mod tests {
             metadata: None,
             expires_at: Some(Timestamp::from_micros(100)),
             is_active: true,
-            revoked_at: None,
-            superseded_by: None,
+            revoked: false,
+            superseded: false,
             grace_expires_at: None,
             epoch: 1,
             bonds: None,
@@ -279,7 +279,7 @@ mod tests {
         assert_eq!(code(&grant, now_or_then, &wanted, 1), "inactive");
         assert_eq!(code(&grant, now_or_then, &wanted, 100), "expired");
         assert_eq!(code(&grant, raised, &wanted, 100), "revoked");
-        grant.revoked_at = Some(Timestamp::EPOCH);
+        grant.revoked = true;
         assert_eq!(code(&grant, now_or_then, &wanted, 100), "revoked");
     }
 
@@ -365,7 +365,7 @@ mod tests {
     #[test]
     fn grace_ends_a_superseded_credential() {
         let mut grant = grant();
-        grant.superseded_by = Some(grant.credential_id);
+        grant.superseded = true;
         grant.grace_expires_at = Some(Timestamp::from_micros(50));
         let epochs = Epochs { service: 1, ..Epochs::default() };
         assert_eq!(grant.status(epochs, Timestamp::from_micros(49)), Status::Superseded);
@@ -389,8 +389,8 @@ mod tests {
         (any::<bool>(), any::<bool>(), any::<bool>(), end.clone(), end, 0u64..3).prop_map(
             |(active, revoked, superseded, expires, grace, epoch)| Grant {
                 is_active: active,
-                revoked_at: revoked.then_some(Timestamp::EPOCH),
-                superseded_by: superseded.then(|| grant().credential_id),
+                revoked,
+                superseded,
                 expires_at: expires.map(Timestamp::from_micros),
                 grace_expires_at: grace.filter(|_| superseded).map(Timestamp::from_micros),
                 epoch,

@@ -76,10 +76,10 @@ pub struct Grant {
     pub expires_at: Option<Timestamp>,
     /// Switched on.
     pub is_active: bool,
-    /// When it was revoked by itself.
-    pub revoked_at: Option<Timestamp>,
+    /// Revoked by itself.
+    pub revoked: bool,
     /// Replaced by a rotation.
-    pub superseded_by: Option<CredentialId>,
+    pub superseded: bool,
     /// End of its grace, once replaced.
     pub grace_expires_at: Option<Timestamp>,
     /// The platform's epoch at its mint.
@@ -203,12 +203,12 @@ impl Grant {
         let (floor, refused) = self.bonds.as_ref().map_or((0, false), |bonds| (bonds.floor, bonds.refused));
         let external = self.kind == CredentialKind::External;
         StatusFacts {
-            revoked: self.revoked_at.is_some()
+            revoked: self.revoked
                 || (external && refused)
                 || (!external && self.epoch < epochs.of(self.kind).max(floor)),
             is_active: self.is_active,
             expires_at: self.expires_at,
-            superseded: self.superseded_by.is_some(),
+            superseded: self.superseded,
             grace_expires_at: self.grace_expires_at,
         }
         .at(now)

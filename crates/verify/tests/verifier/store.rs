@@ -171,8 +171,8 @@ pub(crate) fn grant(n: u32, epoch: u64) -> Grant {
         metadata: None,
         expires_at: None,
         is_active: true,
-        revoked_at: None,
-        superseded_by: None,
+        revoked: false,
+        superseded: false,
         grace_expires_at: None,
         epoch,
         bonds: None,
@@ -224,7 +224,7 @@ impl Node {
 
     /// A revocation that has been committed and not yet told.
     pub(crate) fn revoke_row(&self, n: u32) {
-        self.store.rows.lock().entry(key(n)).and_modify(|grant| grant.revoked_at = Some(Timestamp::EPOCH));
+        self.store.rows.lock().entry(key(n)).and_modify(|grant| grant.revoked = true);
     }
 
     /// A revocation whose call has returned.

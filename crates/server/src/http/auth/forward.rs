@@ -259,9 +259,9 @@ fn headers(known: &Known) -> HeaderMap {
 }
 
 fn rotation(grant: &Grant) -> String {
-    match (grant.superseded_by, grant.grace_expires_at) {
-        (None, _) => String::new(),
-        (Some(_), None) => "superseded".to_owned(),
-        (Some(_), Some(end)) => format!("superseded; grace_expires_at={end}"),
+    match (grant.superseded, grant.grace_expires_at) {
+        (false, _) => String::new(),
+        (true, None) => "superseded".to_owned(),
+        (true, Some(end)) => format!("superseded; grace_expires_at={end}"),
     }
 }

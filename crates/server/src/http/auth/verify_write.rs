@@ -141,7 +141,7 @@ fn about(out: &mut Vec<u8>, grant: &Grant) {
     out.extend_from_slice(b",\"name\":");
     text(out, principal_name(grant));
     out.extend_from_slice(b"},\"rotation\":{\"superseded\":");
-    out.extend_from_slice(if grant.superseded_by.is_some() { b"true" } else { b"false" });
+    out.extend_from_slice(if grant.superseded { b"true" } else { b"false" });
     out.extend_from_slice(b",\"grace_expires_at\":");
     time(out, grant.grace_expires_at);
     out.push(b'}');
@@ -274,8 +274,8 @@ mod tests {
                     metadata: metadata.then(|| Box::new(Metadata::new(map).unwrap())),
                     expires_at,
                     is_active: true,
-                    revoked_at: None,
-                    superseded_by: superseded.then_some(credential_id),
+                    revoked: false,
+                    superseded,
                     grace_expires_at: grace,
                     epoch: 1,
                     bonds: (number % 2 == 0).then(|| Box::new(bonds(number))),
