@@ -43,6 +43,7 @@ pub mod problem;
 pub mod problem_code;
 pub mod publisher;
 pub mod publisher_request;
+pub mod remote_cache;
 pub mod request;
 pub mod role;
 pub mod rotation;

@@ -143,6 +143,8 @@ refusals! {
     PublisherRequired "publisher_required" 422 "A publisher must be named";
     /// Too many attempts to log in failed.
     TooManyAttempts "too_many_attempts" 429 "Too many attempts";
+    /// The credential has as many streams open as it may have.
+    TooManyStreams "too_many_streams" 429 "Too many streams";
     /// The header is above the limit.
     HeaderFieldsTooLarge "header_fields_too_large" 431 "The header is too large";
     /// A fault of ours.

@@ -28,6 +28,7 @@ use crate::{
     publisher_request::{
         ChangePublisherSettings, CreatePublisher, PatchPublisher, PublisherQuery, ReasonGiven,
     },
+    remote_cache::ReportUsage,
     request::{Fields, Format, FormatFault, FromFields},
     role::{CreateRole, PatchRole, RoleQuery},
     rotation_request::{
@@ -66,6 +67,19 @@ fn any_form(_: Format, _: &str) -> Result<(), FormatFault> {
     Ok(())
 }
 
+/// Puts what a reference names in its place, also within; no schema of a request is within itself.
+fn resolve(schema: &mut Value, named: &impl Fn(&str) -> Value) {
+    if let Some(name) = schema["$ref"].as_str() {
+        *schema = named(name);
+    }
+    if schema["items"].is_object() {
+        resolve(&mut schema["items"], named);
+    }
+    for property in schema.get_mut("properties").and_then(Value::as_object_mut).into_iter().flatten() {
+        resolve(property.1, named);
+    }
+}
+
 fn of_body<T: FromFields + ToSchema>() -> Contract {
     let mut components = Vec::new();
     T::schemas(&mut components);
@@ -75,14 +89,7 @@ fn of_body<T: FromFields + ToSchema>() -> Contract {
     assert_eq!(schema["additionalProperties"], json!(false), "{}", T::name());
     let mut properties = schema["properties"].as_object().unwrap().clone();
     let named = |name: &str| components[name.rsplit('/').next().unwrap()].clone();
-    for property in properties.values_mut() {
-        if let Some(name) = property["$ref"].as_str() {
-            *property = named(name);
-        }
-        if let Some(name) = property["items"]["$ref"].as_str() {
-            property["items"] = named(name);
-        }
-    }
+    properties.values_mut().for_each(|property| resolve(property, &named));
     let required = schema["required"].as_array().into_iter().flatten();
     Contract {
         properties,
@@ -215,6 +222,7 @@ fn every_contract() -> Vec<(&'static str, Contract)> {
         ("clean up", of_body::<CleanUp>()),
         ("verify", of_body::<VerifyRequest>()),
         ("verify batch", of_body::<VerifyBatchRequest>()),
+        ("usage", of_body::<ReportUsage>()),
         ("emergency", of_body::<EmergencyRevoke>()),
         ("allow external", of_body::<AllowExternal>()),
         ("cicd event", of_body::<RecordCicdEvent>()),

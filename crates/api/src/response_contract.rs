@@ -2,8 +2,9 @@
 //! nullable may be null, and it names every member.
 
 use crate::{
-    actor, alert, analytics, bootstrap, cleanup, emergency, event, me, member, oauth, page, personal_token, problem,
-    publisher, role, service_account, service_token, session, signing_key, system, user, verify,
+    actor, alert, analytics, bootstrap, cleanup, emergency, event, me, member, oauth, page, personal_token,
+    problem, publisher, remote_cache, role, service_account, service_token, session, signing_key, system,
+    user, verify,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
@@ -112,6 +113,8 @@ fn schema_and_serialisation_of_every_answer_agree() {
     agrees::<problem::Problem>();
     agrees::<publisher::Publisher>();
     agrees::<publisher::PublisherSettings>();
+    agrees::<remote_cache::Keepable>();
+    agrees::<remote_cache::UsageReported>();
     agrees::<role::Role>();
     agrees::<service_account::ServiceAccount>();
     agrees::<service_account::AccountScopes>();

@@ -4,6 +4,7 @@ use crate::{
     Time,
     actor::Principal,
     literal::{False, True},
+    remote_cache::Keepable,
     wire_enum::wire_enum,
 };
 use serde::{Deserialize, Serialize};
@@ -141,6 +142,10 @@ pub struct ValidDecision {
     pub context: Map<String, Value>,
     /// The request that this answers.
     pub request_id: String,
+    /// What a cache may keep of it; absent where it was not asked for, or may not be kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub cache: Option<Keepable>,
 }
 
 /// A denied credential. Of one that is `malformed` or `not_found` nothing is told but the code; of

@@ -1,7 +1,7 @@
 //! What may be asked about a credential.
 
 use crate::{
-    kind::{self, Fact, Id, MAX_SCOPE_LENGTH, MAX_SCOPES, Plain, Scopes, integer},
+    kind::{self, Boolean, Fact, Id, MAX_SCOPE_LENGTH, MAX_SCOPES, Plain, Scopes, integer},
     request::{Fields, Format, Formats, FromFields, Refused},
     secret::Secret,
 };
@@ -59,6 +59,9 @@ pub struct VerifyRequest {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 0, maximum = 10_000)]
     pub cost: Option<u32>,
+    /// Whether the answer should tell what a cache may keep of it. Of the caller's own credential nothing may be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cacheable: Option<bool>,
 }
 
 fn required_scopes_schema() -> RefOr<Schema> {
@@ -89,6 +92,7 @@ impl VerifyRequest {
             endpoint: fields.optional("endpoint", ENDPOINT),
             cloudflare_ray_id: fields.optional("cloudflare_ray_id", CLOUDFLARE_RAY_ID),
             cost: fields.optional("cost", integer(0, MAX_COST)),
+            cacheable: fields.optional("cacheable", Boolean),
         }
     }
 }

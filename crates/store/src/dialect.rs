@@ -96,6 +96,7 @@ pub(crate) fn registry() -> Vec<&'static Statement> {
         crate::platform::STATEMENTS,
         crate::publishers::STATEMENTS,
         crate::refresh_tokens::STATEMENTS,
+        crate::reported_decisions::STATEMENTS,
         crate::roles::STATEMENTS,
         crate::rotation_policies::STATEMENTS,
         crate::rotations::STATEMENTS,

@@ -47,6 +47,7 @@ pub mod platform;
 mod preflight;
 pub mod publishers;
 pub mod refresh_tokens;
+pub mod reported_decisions;
 pub mod roles;
 pub mod rotation_policies;
 pub mod rotations;

@@ -52,6 +52,11 @@ impl Freshness {
         self.era.lock().clone()
     }
 
+    /// Whether what belongs to this era is still confirmed by heartbeats.
+    pub fn is_current(&self, era: &Era) -> bool {
+        self.alone || Arc::ptr_eq(&self.era.lock().0, &era.0)
+    }
+
     /// A heartbeat sent at this moment came back. One from before a gap that is told only after it
     /// confirms nothing: whatever belongs to the new era was loaded later than it was sent.
     pub fn confirm(&self, sent_at_boot_micros: i64) {
@@ -108,9 +113,11 @@ mod tests {
         let freshness = Freshness::among_nodes();
         freshness.confirm(140);
         let before = freshness.era();
+        assert!(freshness.is_current(&before));
         for _ in 0..1_000 {
             freshness.gap();
         }
+        assert!(!freshness.is_current(&before) && Freshness::alone().is_current(&before));
         assert_eq!(freshness.lag_micros(1_010), None);
         freshness.confirm(1_000);
         assert_eq!(

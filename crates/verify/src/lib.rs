@@ -6,6 +6,7 @@
 
 pub mod breaker;
 pub mod cache;
+pub mod changes;
 pub mod clock;
 pub mod flight;
 pub mod freshness;
@@ -21,6 +22,7 @@ pub mod striped;
 pub mod tokens;
 pub mod verifier;
 
+pub use changes::{Change, Changes, Mark};
 pub use clock::Clock;
 pub use freshness::Freshness;
 pub use journal::record::{DecisionRecord, EventKind, RecordCode, RecordRef};

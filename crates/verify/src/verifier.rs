@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use crate::breaker::Breaker;
 use crate::cache::{Entry, GrantCache, PLATFORM};
+use crate::changes::Changes;
 use crate::clock::Clock;
 use crate::flight::{Flights, Landed, Part, landed};
 use crate::freshness::{Freshness, MAX_UNCONFIRMED_MICROS};
@@ -190,6 +191,7 @@ struct Inner<S> {
     cache: GrantCache,
     shared: Shared,
     stamps: Stamps,
+    changes: Changes,
     freshness: Freshness,
     clock: Arc<Clock>,
     breaker: Breaker,
@@ -225,6 +227,7 @@ impl<S: GrantSource> Verifier<S> {
                 cache: GrantCache::new(options.cache_capacity, options.unknown_capacity),
                 shared: Shared::default(),
                 stamps: Stamps::default(),
+                changes: Changes::default(),
                 freshness,
                 clock,
                 breaker: Breaker::default(),
@@ -359,12 +362,27 @@ impl<S: GrantSource> Verifier<S> {
     /// A change of these ids was committed, or its outcome is unknown. When this returns, no
     /// verification that begins on this node is answered from before the change.
     pub fn invalidate(&self, ids: impl IntoIterator<Item = Uuid>) {
-        self.inner.stamps.invalidate(ids);
+        let ids: Vec<Uuid> = ids.into_iter().collect();
+        self.inner.stamps.invalidate(ids.iter().copied());
+        // Only then: whoever hears of it, and asks here, is answered from after it.
+        self.inner.changes.tell(&ids);
     }
 
     /// Anything may have changed.
     pub fn invalidate_everything(&self) {
         self.inner.stamps.invalidate_everything();
+        self.inner.changes.tell_everything();
+    }
+
+    /// What this node tells remote caches.
+    pub fn changes(&self) -> &Changes {
+        &self.inner.changes
+    }
+
+    /// Notifications may have been lost: see [`Freshness::gap`]. Those who listen here have missed what was.
+    pub fn gap(&self) {
+        self.inner.freshness.gap();
+        self.inner.changes.tell_everything();
     }
 
     /// The platform itself changed in a way that is not told by an epoch.
@@ -376,6 +394,7 @@ impl<S: GrantSource> Verifier<S> {
     /// refused until then.
     pub fn raise_epochs(&self, epochs: Epochs) {
         self.inner.epochs.raise(epochs);
+        self.inner.changes.tell_everything();
     }
 
     /// A credential with this key has been made here. Call it once that is committed.

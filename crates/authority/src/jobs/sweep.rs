@@ -1,4 +1,4 @@
-//! Forgets what is kept for a short while only: idempotent answers, mails, mailed tokens.
+//! Forgets what is kept for a short while only: idempotent answers, mails, mailed tokens, ids of reported decisions.
 
 use keywright_core::Timestamp;
 use keywright_store::idempotency;
@@ -7,13 +7,13 @@ use super::{Lease, SLICE};
 use crate::authority::Authority;
 use crate::fault::Fault;
 use crate::idempotency::{LIFE_SECONDS, SECRET_LIFE_SECONDS};
-use crate::{mail, notifications};
+use crate::{mail, notifications, remote_caches};
 
 /// The lease of the job.
 pub(super) const SWEEPER: &str = "idempotency sweeper";
 
-/// Erases the secrets of idempotent answers that are not told again, and forgets old answers, mails and mailed
-/// tokens. One node does it at a time.
+/// Erases the secrets of idempotent answers that are not told again, and forgets old answers, mails, mailed tokens and
+/// ids of reported decisions. One node does it at a time.
 ///
 /// # Errors
 /// As the store.
@@ -22,7 +22,8 @@ pub async fn sweep(authority: &Authority) -> Result<u64, Fault> {
     let Some(lease) = Lease::take(authority, SWEEPER).await? else { return Ok(0) };
     let answers =
         sweep_all(authority, Step::Erase, now).await? + sweep_all(authority, Step::Forget, now).await?;
-    let swept = answers + mail::forget(authority, now).await? + notifications::forget(authority, now).await?;
+    let told = mail::forget(authority, now).await? + notifications::forget(authority, now).await?;
+    let swept = answers + told + remote_caches::forget(authority, now).await?;
     lease.release(authority).await?;
     Ok(swept)
 }

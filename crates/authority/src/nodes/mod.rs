@@ -78,7 +78,7 @@ impl Authority {
             match notify::Listener::connect(self.store()).await {
                 Ok(mut listener) => {
                     // What was told between the last connection and this one was missed.
-                    self.verifier().freshness().gap();
+                    self.verifier().gap();
                     if connected_before {
                         info!("listening to the other nodes again; cached grants are asked for again");
                     }

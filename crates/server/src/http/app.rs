@@ -13,6 +13,7 @@ use keywright_verify::clock::{boot_micros, wall_clock};
 use keywright_verify::journal::Writer;
 use keywright_verify::{Journal, Limiter, Tokens};
 
+use super::auth::verify_stream::Streams;
 use super::{auth, openapi};
 use crate::config::{Networks, PublicUrl};
 use crate::github_keys::GithubKeys;
@@ -54,6 +55,7 @@ struct Inner {
     request_prefix: String,
     request_number: AtomicU64,
     requests: Requests,
+    streams: Streams,
     started_boot: i64,
     started_at: Timestamp,
 }
@@ -82,6 +84,7 @@ impl App {
                 request_prefix,
                 request_number: AtomicU64::new(0),
                 requests: Requests::new(openapi::paths(), auth::verify::PATH),
+                streams: Streams::default(),
                 started_boot: boot_micros(),
                 started_at: wall_clock(),
             }),
@@ -136,6 +139,11 @@ impl App {
     /// The requests so far.
     pub fn requests(&self) -> &Requests {
         &self.inner.requests
+    }
+
+    /// The streams of changes that are open.
+    pub fn streams(&self) -> &Streams {
+        &self.inner.streams
     }
 
     /// An id for a request that brought none: unique, no secret.

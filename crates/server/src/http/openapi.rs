@@ -143,6 +143,8 @@ fn limits_and_places() -> OpenApiRouter<App> {
         .routes(routes!(tokens::limit_state::of_own))
         .routes(routes!(tokens::locations::of_own))
 }
+        .routes(routes!(auth::verify_stream::stream_invalidations))
+        .routes(routes!(auth::verify_usage::report_usage))
 
 fn service_token_routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()

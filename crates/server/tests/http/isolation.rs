@@ -28,6 +28,7 @@ const NOTHING_BOUND: &[&str] = &[
     "rotate_signing_key",
     "clean_up_service_tokens",
     "clean_up",
+    "stream_invalidations",
     "record_cicd_event",
     "verify_security_events",
     "get_analytics_summary",

@@ -3,9 +3,12 @@
 pub mod emergency_revoke;
 pub mod forward;
 pub mod health;
+mod keepable;
 pub mod me;
 pub mod original;
 pub(in crate::http) mod verification;
 pub mod verify;
 pub mod verify_batch;
+pub mod verify_stream;
+pub mod verify_usage;
 pub(in crate::http) mod verify_write;

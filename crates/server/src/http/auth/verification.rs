@@ -68,7 +68,7 @@ impl Question<'_> {
 pub(in crate::http) struct Asker {
     id: CredentialId,
     /// The publisher that it belongs to; none at platform level.
-    home: Option<PublisherId>,
+    pub(super) home: Option<PublisherId>,
 }
 
 impl Asker {

@@ -57,7 +57,12 @@ pub async fn verify(State(app): State<App>, request: Request) -> Result<Response
 }
 
 /// Who asks by a request that came to the router.
-pub(in crate::http) fn asked<'a>(app: &'a App, parts: &'a Parts, arrived: &'a Arrived, path: &'a str) -> Asked<'a> {
+pub(in crate::http) fn asked<'a>(
+    app: &'a App,
+    parts: &'a Parts,
+    arrived: &'a Arrived,
+    path: &'a str,
+) -> Asked<'a> {
     Asked {
         request_id: &arrived.request_id,
         ip_address: arrived.ip_address,
@@ -134,6 +139,8 @@ pub(super) struct Borrowed<'a> {
     endpoint: Option<&'a str>,
     cloudflare_ray_id: Option<&'a str>,
     cost: Option<u32>,
+    /// Whether to tell what a cache may keep of the answer.
+    cacheable: bool,
 }
 
 /// What a verification takes from the budgets of the credential, unless it says otherwise.
@@ -152,6 +159,8 @@ impl<'a> From<&'a BorrowedVerify<'a>> for Borrowed<'a> {
             endpoint: request.endpoint,
             cloudflare_ray_id: request.cloudflare_ray_id,
             cost: request.cost,
+            // Whoever asks for that is read by the other way.
+            cacheable: false,
         }
     }
 }
@@ -169,6 +178,7 @@ impl<'a> From<&'a VerifyRequest> for Borrowed<'a> {
             endpoint: request.endpoint.as_deref(),
             cloudflare_ray_id: request.cloudflare_ray_id.as_deref(),
             cost: request.cost,
+            cacheable: request.cacheable.unwrap_or(false),
         }
     }
 }
@@ -226,7 +236,12 @@ async fn with_body(
         let asking = verification.asker().await?;
         // The asker may have been a miss, which takes its time.
         let verification = Verification { now: app.authority().clock().boot_micros(), ..verification };
-        return verification.decide(token.as_bytes(), &question.of(asking), asking).await;
+        let question = question.of(asking);
+        if request.cacheable {
+            // Boxed, so that the future of any other verification stays small.
+            return Box::pin(verification.decide_keepable(token.as_bytes(), &question, asking)).await;
+        }
+        return verification.decide(token.as_bytes(), &question, asking).await;
     }
     let question = request.own_question(asked)?;
     match presented(asked.headers) {

@@ -82,11 +82,15 @@ async fn answer(app: &App, asked: &Asked<'_>, body: &[u8]) -> Result<Bytes, Prob
     }
     let mut out = Vec::with_capacity(512 * questions.len());
     out.extend_from_slice(b"{\"items\":[");
-    for ((_, question), looked) in questions.iter().zip(looked) {
+    for (((_, question), looked), item) in questions.iter().zip(looked).zip(&request.items) {
         if out.last() != Some(&b'[') {
             out.push(b',');
         }
-        let told: Bytes = verification.conclude(looked, question, asking).await?;
+        let told: Bytes = if item.cacheable == Some(true) && item.token.is_some() {
+            verification.conclude_keepable(looked, question, asking).await?
+        } else {
+            verification.conclude(looked, question, asking).await?
+        };
         out.extend_from_slice(&told);
     }
     out.extend_from_slice(b"]}");

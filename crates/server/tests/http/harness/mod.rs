@@ -5,6 +5,7 @@ mod app;
 mod caller;
 pub(crate) mod child;
 mod database;
+pub(crate) mod events;
 pub(crate) mod issuer;
 pub(crate) mod logins;
 pub(crate) mod mails;
