@@ -138,13 +138,13 @@ pub fn routes() -> OpenApiRouter<App> {
 fn limits_and_places() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(auth::verify_batch::verify_batch))
+        .routes(routes!(auth::verify_stream::stream_invalidations))
+        .routes(routes!(auth::verify_usage::report_usage))
         .routes(routes!(tokens::limit_state::limit_state))
         .routes(routes!(tokens::locations::locations))
         .routes(routes!(tokens::limit_state::of_own))
         .routes(routes!(tokens::locations::of_own))
 }
-        .routes(routes!(auth::verify_stream::stream_invalidations))
-        .routes(routes!(auth::verify_usage::report_usage))
 
 fn service_token_routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()

@@ -87,6 +87,8 @@ mod roles;
 mod rotations;
 mod rotations_cli;
 mod rotations_remote;
+mod rust_cache;
+mod rust_client;
 mod secrets;
 mod secrets_of_people;
 mod service_accounts;

@@ -1,0 +1,32 @@
+//! The one place of this crate that draws randomness: the system's generator.
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the one place of entropy of a service that is not ours"
+)]
+fn fill(bytes: &mut [u8]) {
+    // Without randomness nothing here may go on: keys that others can guess are worse than none.
+    getrandom::fill(bytes).expect("the system's generator answers");
+}
+
+/// For one id.
+pub(crate) fn of_id() -> keywright_core::id::IdEntropy {
+    let mut bytes = [0; 10];
+    fill(&mut bytes);
+    bytes
+}
+
+/// An `Idempotency-Key`, or the id of a request: 32 hexadecimal digits.
+pub(crate) fn id() -> String {
+    let mut bytes = [0; 16];
+    fill(&mut bytes);
+    hex::encode(bytes)
+}
+
+/// Any number from 0 up to this one.
+pub(crate) fn up_to(most: u64) -> u64 {
+    let mut bytes = [0; 8];
+    fill(&mut bytes);
+    // The bias of a remainder is far below what a pause can tell.
+    u64::from_le_bytes(bytes) % most.saturating_add(1).max(1)
+}
