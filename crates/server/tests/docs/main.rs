@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "the helpers of a test fail as it does")]
 
+mod arrows;
 mod code;
 mod commands;
 mod denials;
@@ -127,6 +128,19 @@ fn every_file_crate_and_name_in_code_that_is_named_exists() {
             ("`take_two()`", "take_two"),
         ],
     );
+}
+
+#[test]
+fn crates_know_each_other_along_the_arrows_only() {
+    let manifests = arrows::manifests(&root());
+    assert_eq!(manifests.len(), 7);
+    assert!(manifests["keywright-server"].contains("keywright-authority"), "{manifests:?}");
+    assert_eq!(arrows::wrong(&manifests), Vec::<String>::new());
+    let upwards = arrows::known(
+        "[dependencies]\nkeywright-store.workspace = true\n[dev-dependencies]\nkeywright-api = {}",
+    );
+    let found = arrows::wrong(&[("keywright-core".to_owned(), upwards)].into());
+    assert_eq!(found, ["keywright-core must not know keywright-store"]);
 }
 
 #[test]
