@@ -2,7 +2,7 @@
 
 use std::io::{self, Read};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use keywright_core::{Timestamp, TokenHash};
 use serde_json::{Map, Value};
@@ -36,19 +36,43 @@ pub enum CsvError {
     Read(io::Error),
 }
 
-/// Counts what is read, and ends where a row does not end.
+/// What the reading of a file has seen.
+#[derive(Debug, Default)]
+struct Seen {
+    /// Bytes since the last row that was asked for.
+    read: AtomicU64,
+    /// Whether lines end in CR LF; 0 as long as none has ended.
+    ending: AtomicU8,
+}
+
+const LF: u8 = 1;
+const CR_LF: u8 = 2;
+
+impl Seen {
+    fn look(&self, bytes: &[u8]) {
+        self.read.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        if self.ending.load(Ordering::Relaxed) == 0
+            && let Some(at) = bytes.iter().position(|byte| *byte == b'\n')
+        {
+            let ending = if bytes[..at].ends_with(b"\r") { CR_LF } else { LF };
+            self.ending.store(ending, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Looks at what is read, and ends where a row does not end.
 struct Bounded<R> {
     inner: R,
-    read: Arc<AtomicU64>,
+    seen: Arc<Seen>,
 }
 
 impl<R: Read> Read for Bounded<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.read.load(Ordering::Relaxed) > MOST_BYTES + READ_AHEAD {
+        if self.seen.read.load(Ordering::Relaxed) > MOST_BYTES + READ_AHEAD {
             return Err(io::Error::new(io::ErrorKind::FileTooLarge, "a row does not end"));
         }
         let count = self.inner.read(buffer)?;
-        self.read.fetch_add(count as u64, Ordering::Relaxed);
+        self.seen.look(&buffer[..count]);
         Ok(count)
     }
 }
@@ -56,7 +80,7 @@ impl<R: Read> Read for Bounded<R> {
 /// The tokens of a file.
 pub struct CsvTokens<R> {
     rows: csv::Reader<Bounded<R>>,
-    read: Arc<AtomicU64>,
+    seen: Arc<Seen>,
     /// Where each of [`COLUMNS`] stands.
     places: [Option<usize>; COLUMNS.len()],
     width: usize,
@@ -68,8 +92,8 @@ impl<R: Read> CsvTokens<R> {
     /// # Errors
     /// [`CsvError::Header`] when it lacks a column, has one twice, or one that is not known.
     pub fn open(inner: R) -> Result<Self, CsvError> {
-        let read = Arc::new(AtomicU64::new(0));
-        let bounded = Bounded { inner, read: Arc::clone(&read) };
+        let seen = Arc::new(Seen::default());
+        let bounded = Bounded { inner, seen: Arc::clone(&seen) };
         let mut rows = csv::ReaderBuilder::new().flexible(true).has_headers(true).from_reader(bounded);
         let header = rows.byte_headers().map_err(|error| fault(error, 0))?.clone();
         let mut places = [None; COLUMNS.len()];
@@ -87,7 +111,7 @@ impl<R: Read> CsvTokens<R> {
         if let Some(missing) = COLUMNS.iter().zip(places).take(NEEDED).find(|(_, place)| place.is_none()) {
             return Err(CsvError::Header(format!("and {} is missing", missing.0)));
         }
-        Ok(Self { rows, read, places, width: header.len() })
+        Ok(Self { rows, seen, places, width: header.len() })
     }
 
     /// The next rows, at most so many; none at the end.
@@ -103,15 +127,20 @@ impl<R: Read> CsvTokens<R> {
         let mut page = Vec::new();
         let mut record = csv::ByteRecord::new();
         while page.len() < limit as usize {
-            self.read.store(0, Ordering::Relaxed);
-            let line = self.rows.position().line();
+            self.seen.read.store(0, Ordering::Relaxed);
+            let line = self.line(self.rows.position());
             if !self.rows.read_byte_record(&mut record).map_err(|error| fault(error, line))? {
                 break;
             }
-            let line = record.position().map_or(line, csv::Position::line);
+            let line = record.position().map_or(line, |position| self.line(position));
             page.push(self.token(&record, permissions, now, line));
         }
         Ok(page)
+    }
+
+    /// The line of a row: the reader leaves the LF of a CR LF to the next one.
+    fn line(&self, position: &csv::Position) -> u64 {
+        position.line() + u64::from(self.seen.ending.load(Ordering::Relaxed) == CR_LF)
     }
 
     fn token(

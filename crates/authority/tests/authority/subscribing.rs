@@ -203,7 +203,8 @@ fn every_event_that_the_code_writes_can_be_subscribed_to() {
             // What a user does with the links in mails is nobody else's.
             let personal =
                 kind.ends_with("_requested") || matches!(kind, "user.invited_again" | "user.profile_changed");
-            assert!(all.cover(kind));
+            // One import may bring a million of these: they are told to those who name them.
+            assert!(all.cover(kind) != (kind == "token.imported"), "{kind}");
             assert!(personal || EVENT_TYPES.contains(&kind), "{kind} is missing in EVENT_TYPES");
             found += 1;
         }

@@ -67,7 +67,7 @@ async fn a_file_is_taken_over(engine: Engine) {
     assert_eq!(run(keywright(home, &url, &["import", "csv", "-", "--strict"])).await.code, 2);
 
     let server = Server::start_plain(home, &url, &[]).await;
-    let decided = |secret| server.nobody().bearing(secret).send("POST", "/auth/verify", None);
+    let decided = async |secret| server.nobody().bearing(secret).send("POST", "/auth/verify", None).await;
     let one = decided(FIRST).await.decided("valid");
     assert_eq!(one["scopes"], json!(["api_read", "works:read"]));
     let two = decided(SECOND).await.decided("valid");

@@ -36,14 +36,16 @@ async fn an_empty_database_becomes_current_and_each_step_is_told_once() {
                 "notifications",
                 "rotation",
                 "anomalies",
-                "owner letters"
+                "owner letters",
+                "imports",
+                "reported decisions"
             ]
             .into_iter()
             .zip(1..)
-            .map(|(name, number)| (number, 9, name.to_owned()))
+            .map(|(name, number)| (number, 11, name.to_owned()))
             .collect::<Vec<_>>()
         );
-        assert_eq!(store.schema_state().await, Ok(SchemaState::Current { version: 9 }));
+        assert_eq!(store.schema_state().await, Ok(SchemaState::Current { version: 11 }));
         store.migrate(|step| panic!("{step:?} was done already")).await.unwrap();
     }
 }
@@ -63,8 +65,8 @@ async fn any_number_of_nodes_may_migrate_at_once() {
         for node in nodes {
             steps += node.await.unwrap().unwrap();
         }
-        assert_eq!(steps, 9, "{:?}", store.engine());
-        assert_eq!(store.schema_state().await, Ok(SchemaState::Current { version: 9 }));
+        assert_eq!(steps, 11, "{:?}", store.engine());
+        assert_eq!(store.schema_state().await, Ok(SchemaState::Current { version: 11 }));
     }
 }
 
@@ -77,7 +79,7 @@ async fn a_migration_given_up_half_way_is_done_by_the_next() {
         store.migrate(|_| ()).await.unwrap();
         assert_eq!(
             store.schema_state().await,
-            Ok(SchemaState::Current { version: 9 }),
+            Ok(SchemaState::Current { version: 11 }),
             "{:?}",
             store.engine()
         );
@@ -100,10 +102,10 @@ async fn a_schema_that_needs_a_newer_binary_is_refused() {
         store.migrate(|step| panic!("{step:?}")).await.unwrap();
 
         execute(&store, "UPDATE schema_compatibility SET min_compatible_version = 99").await;
-        let too_new = SchemaState::TooNew { min_compatible_version: 99, known_version: 9 };
+        let too_new = SchemaState::TooNew { min_compatible_version: 99, known_version: 11 };
         assert_eq!(store.schema_state().await, Ok(too_new));
         let refused = store.migrate(|step| panic!("{step:?}")).await;
-        assert_eq!(refused, Err(StoreError::TooNew { min_compatible_version: 99, known_version: 9 }));
+        assert_eq!(refused, Err(StoreError::TooNew { min_compatible_version: 99, known_version: 11 }));
     }
 }
 

@@ -9,6 +9,7 @@ pub(crate) mod events;
 pub(crate) mod issuer;
 pub(crate) mod logins;
 pub(crate) mod mails;
+pub(crate) mod moving;
 pub(crate) mod oauth;
 mod openmetrics;
 pub(crate) mod people;
