@@ -68,6 +68,13 @@ impl Process {
         Ok(Used { cpu: Duration::from_nanos(nanos), resident: kib * 1024 })
     }
 
+    /// The most memory that it has held so far, in bytes.
+    pub(crate) fn peak_resident(&self) -> Result<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let kib = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or("0 kB");
+        Ok(kib.trim().trim_end_matches(" kB").parse::<u64>()? * 1024)
+    }
+
     /// Kills it on the spot.
     pub(crate) fn kill(&mut self) -> Result<()> {
         self.child.kill()?;

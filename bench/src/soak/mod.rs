@@ -3,6 +3,7 @@
 
 mod cases;
 mod expiry;
+mod import;
 mod ledger;
 mod logins;
 mod receivers;
@@ -28,7 +29,7 @@ const POSTGRES_URL: &str = "KEYWRIGHT_SOAK_POSTGRES_URL";
 /// A case: its name, and what it does. It gives lines about what it saw.
 type Case = (&'static str, fn(&Stage) -> Result<Vec<String>>);
 
-const ALL: [Case; 10] = [
+const ALL: [Case; 11] = [
     ("kills-sqlite", |stage| cases::kills(stage, None)),
     ("kills-postgres", |stage| cases::kills(stage, Some(&stage.database()?))),
     ("outage", cases::outage),
@@ -37,6 +38,7 @@ const ALL: [Case; 10] = [
     ("logins", logins::logins),
     ("expiry", expiry::expiry),
     ("receivers", receivers::receivers),
+    ("import", import::import),
     ("rows", volume::postgres),
     ("rows-sqlite", volume::sqlite),
 ];
@@ -85,6 +87,14 @@ pub(crate) fn run(names: &[String], quick: bool, program: &Path) -> Result<()> {
 impl Stage {
     fn pick<T>(&self, whole: T, quick: T) -> T {
         if self.quick { quick } else { whole }
+    }
+
+    /// How many: what `KEYWRIGHT_SOAK_` and this name say, else the usual number.
+    fn count(&self, name: &str, whole: i64, quick: i64) -> Result<i64> {
+        match std::env::var(format!("KEYWRIGHT_SOAK_{name}")) {
+            Ok(text) => text.parse().with_context(|| format!("KEYWRIGHT_SOAK_{name}")),
+            Err(_) => Ok(self.pick(whole, quick)),
+        }
     }
 
     /// A new database of the cluster; its URL.
