@@ -80,7 +80,8 @@ fn address_schema() -> RefOr<Schema> {
     let of = |format| {
         ObjectBuilder::new().schema_type(Type::String).format(Some(SchemaFormat::KnownFormat(format)))
     };
-    OneOfBuilder::new().item(of(KnownFormat::Ipv4)).item(of(KnownFormat::Ipv6)).into()
+    let told = Some("Only events from this address.");
+    OneOfBuilder::new().item(of(KnownFormat::Ipv4)).item(of(KnownFormat::Ipv6)).description(told).into()
 }
 
 impl FromFields for EventQuery {

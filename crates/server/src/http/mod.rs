@@ -37,6 +37,7 @@ pub mod outer;
 pub mod pages;
 pub mod personal_tokens;
 pub mod publishers;
+pub mod reference;
 pub mod roles;
 pub mod rotation_policies;
 pub mod rotations;
@@ -72,6 +73,7 @@ pub fn router(app: App) -> Router {
         .nest(BASE, api)
         .merge(outside)
         .merge(pages::routes())
+        .merge(reference::routes())
         .fallback(async || Refused::from(Problem::new(Refusal::NotFound, "There is nothing at this path.")))
         .method_not_allowed_fallback(async || {
             Refused::from(Problem::new(Refusal::MethodNotAllowed, "This path does not know that method."))

@@ -1,11 +1,15 @@
 //! The OpenAPI document, made from the handlers.
 
+mod examples;
+pub mod permissions;
+
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::any;
 use http::StatusCode;
-use utoipa::openapi::Server;
+use utoipa::openapi::path::{Operation, Parameter};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{PathItem, RefOr, Schema, Server};
 use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -60,7 +64,8 @@ impl Modify for Schemes {
             HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("Any credential")).build();
         components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
         let client = HttpBuilder::new().scheme(HttpAuthScheme::Basic);
-        let client = client.description(Some("The id of a service account, and a service token of it")).build();
+        let client =
+            client.description(Some("The id of a service account, and a service token of it")).build();
         components.add_security_scheme("client_secret_basic", SecurityScheme::Http(client));
         components.add_security_scheme(
             "api_key",
@@ -73,7 +78,7 @@ impl Modify for Schemes {
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(auth::verify::verify))
-        // The document tells of GET; what a proxy asks by is nobody's concern.
+        // OpenAPI has no word for any method: the document tells of GET, and that it stands for all.
         .routes(routes!(auth::forward::forward))
         .route("/auth/forward", any(auth::forward::forward))
         .merge(limits_and_places())
@@ -288,12 +293,38 @@ fn openapi() -> utoipa::openapi::OpenApi {
         OpenApiRouter::<App>::new().nest(BASE, routes()).merge(outside()).merge(metrics()).split_for_parts();
     let mut document = Document::openapi();
     document.merge(api);
+    for operation in document.paths.paths.values_mut().flat_map(operations_of) {
+        permissions::tell(operation);
+        examples::tell(operation);
+        operation.parameters.iter_mut().flatten().for_each(describe);
+    }
     document
+}
+
+/// A parameter whose schema a function makes says what that says: utoipa passes its doc comment over.
+fn describe(parameter: &mut RefOr<Parameter>) {
+    let RefOr::T(parameter) = parameter else { return };
+    if parameter.description.is_none() {
+        parameter.description = match &parameter.schema {
+            Some(RefOr::T(Schema::OneOf(schema))) => schema.description.clone(),
+            Some(RefOr::T(Schema::Array(schema))) => schema.description.clone(),
+            _ => None,
+        };
+    }
+}
+
+fn operations_of(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch].into_iter().flatten()
 }
 
 /// The templates of all paths.
 pub fn paths() -> impl Iterator<Item = String> {
     openapi().paths.paths.into_keys()
+}
+
+/// The document, for whoever reads it in this process.
+pub fn value() -> serde_json::Value {
+    serde_json::to_value(openapi()).unwrap_or_default()
 }
 
 /// The document, pretty.

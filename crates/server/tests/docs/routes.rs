@@ -10,8 +10,8 @@ use crate::shell::commands;
 
 const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
 /// What begins with a slash and is no route of ours: places on a machine, the API that is protected, a receiver of traces,
-/// and the one route that cannot describe itself.
-const ELSEWHERE: [&str; 9] = [
+/// and the two routes that cannot describe themselves.
+const ELSEWHERE: [&str; 10] = [
     "/etc/",
     "/mnt/",
     "/var/",
@@ -21,6 +21,7 @@ const ELSEWHERE: [&str; 9] = [
     "/v1/traces",
     "/works/",
     "/api/v1/openapi.json",
+    "/docs",
 ];
 
 type Routes = BTreeMap<String, BTreeSet<String>>;

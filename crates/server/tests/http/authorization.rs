@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use keywright_core::Scope;
+use keywright_server::http::openapi::permissions::{BESIDES, PERMISSIONS, USERS};
 use serde_json::{Value, json};
 
 use crate::harness::logins::{PASSWORD, Session};
@@ -70,10 +71,6 @@ const GUESTS: [&str; 6] = [
     "confirm_email_change",
 ];
 
-/// Operations about a person's own account, which no other credential can call, whatever it may do. This list may
-/// only shrink.
-const USERS: [&str; 3] = ["change_password", "ask_for_email_change", "update_me"];
-
 /// Operations in OAuth's form, whose callers say who they are in more ways, and are refused by RFC 6749 §5.2: their own
 /// tests hold each of them against nobody, strangers and those who may not. This list may only shrink.
 const OAUTH: [&str; 3] = ["introspect_token", "revoke_token", "request_token"];
@@ -115,11 +112,15 @@ fn permission(operation: &Operation) -> Option<&'static str> {
     if found.is_none() && (is_personal(operation) || OAUTH.contains(&id)) {
         return None;
     }
-    Some(found.unwrap_or_else(|| panic!("{}: say in this file what it asks for", operation.id)).1)
+    Some(
+        found
+            .unwrap_or_else(|| panic!("{}: say in the table of permissions what it asks for", operation.id))
+            .1,
+    )
 }
 
 /// Below `/users/me` everything is a person's own: no other credential can call it.
-fn is_personal(operation: &Operation) -> bool {
+pub(crate) fn is_personal(operation: &Operation) -> bool {
     operation.path.contains("/users/me/")
 }
 
@@ -133,17 +134,23 @@ fn guarded() -> Vec<Operation> {
     operations().into_iter().filter(guarded).collect()
 }
 
+/// What an operation asks for, with what it asks for besides.
+pub(crate) fn permissions(operation: &Operation) -> Vec<&'static str> {
+    let besides = BESIDES.iter().filter(|(id, _)| *id == operation.id).map(|(_, besides)| *besides);
+    if is_open(operation) { Vec::new() } else { permission(operation).into_iter().chain(besides).collect() }
+}
+
 /// Objects of its own for each call of an operation.
-struct Targets {
-    number: usize,
-    token: Minted,
+pub(crate) struct Targets {
+    pub(crate) number: usize,
+    pub(crate) token: Minted,
     account: Value,
-    publisher: Value,
-    role: Value,
+    pub(crate) publisher: Value,
+    pub(crate) role: Value,
     /// A member of the publisher, with the role.
-    member: String,
+    pub(crate) member: String,
     /// A user who is no member.
-    stranger: String,
+    pub(crate) stranger: String,
     /// A signing key or an alert, for operations about one.
     key: Option<String>,
     /// A personal token of the member.
@@ -159,7 +166,7 @@ struct Targets {
 }
 
 impl Targets {
-    async fn make(app: &TestApp, operation: &Operation) -> Self {
+    pub(crate) async fn make(app: &TestApp, operation: &Operation) -> Self {
         static NUMBER: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
         let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let name = format!("target {number}");
@@ -233,7 +240,7 @@ impl Targets {
     }
 
     /// The path of the operation, about these objects.
-    fn path(&self, operation: &Operation) -> String {
+    pub(crate) fn path(&self, operation: &Operation) -> String {
         let about = |object: &str| operation.path.contains(object);
         let object = match () {
             () if about("/service-accounts/") => self.account["id"].as_str().unwrap(),
@@ -456,8 +463,7 @@ async fn without_its_permission_every_operation_is_refused(app: &TestApp) {
 
 async fn with_its_permission_alone_every_operation_is_carried_out(app: &TestApp) {
     for operation in guarded() {
-        let besides = BESIDES.iter().filter(|(id, _)| *id == operation.id).map(|(_, besides)| *besides);
-        let permissions: Vec<_> = permission(&operation).into_iter().chain(besides).collect();
+        let permissions = permissions(&operation);
         let caller = app.caller_named(&format!("only that of {}", operation.id), &permissions).await;
         let answer = call(app, &caller, &operation).await;
         if USERS.contains(&operation.id.as_str()) || is_personal(&operation) {
@@ -493,22 +499,21 @@ async fn what_is_a_persons_own_needs_a_session_and_nothing_else(app: &TestApp) {
     }
 }
 
-/// The member, logged in, with these permissions.
-async fn owner(app: &TestApp, targets: &Targets, permissions: &[&str]) -> Caller {
+/// The member, logged in, with these permissions: their access token.
+pub(crate) async fn owner(app: &TestApp, targets: &Targets, permissions: &[&str]) -> String {
     let role = format!("/roles/{}", targets.role["id"].as_str().unwrap());
     app.admin().patch(&role, json!({"permissions": permissions})).await.expect(200);
     let email = format!("member{}@example.com", targets.number);
     app.sets_password(&targets.member, &email).await;
     let body = json!({"email": email, "password": PASSWORD, "publisher_id": targets.publisher["id"]});
-    let session = Session::of(&app.nobody().post("/auth/login", body).await);
-    app.bearing(&session.access)
+    Session::of(&app.nobody().post("/auth/login", body).await).access
 }
 
 async fn what_is_a_persons_own_is_carried_out_for_that_person(app: &TestApp) {
     for operation in guarded().into_iter().filter(is_personal) {
         let targets = Targets::make(app, &operation).await;
-        let permissions: Vec<_> = permission(&operation).into_iter().collect();
-        let owner = owner(app, &targets, &permissions).await;
+        let permissions = permissions(&operation);
+        let owner = app.bearing(&owner(app, &targets, &permissions).await);
         let answer = call_about(app, &owner, &operation, &targets).await;
         assert!((200..300).contains(&answer.status), "{}: {}", operation.id, answer.text());
     }

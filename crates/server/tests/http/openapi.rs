@@ -32,8 +32,8 @@ fn paths_of_the_router(described: &str) -> BTreeSet<String> {
     let quoted = described.split('"').skip(1).step_by(2);
     // What answers 404 everywhere else.
     let fallback = ["/", "/{*__private__axum_fallback}"];
-    // Pages for people are no part of the API.
-    let is_page = |text: &str| text.starts_with("/account/");
+    // Pages for people are no part of the API: those that links in mails lead to, and the reference of the API itself.
+    let is_page = |text: &str| text.starts_with("/account/") || text == "/docs" || text == "/docs/{page}";
     quoted
         .filter(|text| text.starts_with('/') && !fallback.contains(text) && !is_page(text))
         .map(str::to_owned)

@@ -60,6 +60,7 @@ const ROTATION: HeaderName = HeaderName::from_static("x-auth-rotation");
 /// themselves would answer.
 #[utoipa::path(
     get, path = "/auth/forward", tag = "verification", operation_id = "forward_auth",
+    extensions(("x-any-method" = json!(true))),
     params(
         ForwardQuery,
         ("X-Forwarded-Method" = Option<String>, Header, description = "The original method; or `X-Original-Method`"),

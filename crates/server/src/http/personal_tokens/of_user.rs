@@ -84,6 +84,7 @@ pub async fn revoke(
     post, path = "/users/{id}/tokens/{token_id}/approve", tag = "personal tokens", operation_id = "approve_user_token",
     params(("id" = uuid::Uuid, Path, description = "The user"),
         ("token_id" = uuid::Uuid, Path, description = "The token"),
+        ("X-Publisher-Id" = Option<uuid::Uuid>, Header, description = "The publisher, for callers who belong to none"),
         ("If-Match" = Option<String>, Header, description = "The ETag of the version to change")),
     responses((status = 200, description = "The token as it is now", body = PersonalToken),
         (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
