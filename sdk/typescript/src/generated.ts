@@ -222,6 +222,26 @@ export interface GrantableScopes {
   items: Grantable[];
 }
 
+/**
+ * What a cache may keep of a decision, so that it can decide on the credential's next uses by itself. It is there
+ * where `cacheable` asked for it and the decision may be kept: the credential is valid, a service or a personal
+ * token, and has no rate limit.
+ */
+export interface Keepable {
+  /** The boot of the node that decided: the decision may be kept by those who listen to the stream of this one. */
+  node: string;
+  /** How long from the decision on it may be kept at most, in microseconds; it never outlives the credential. */
+  for_microseconds: number;
+  /** When it was made, by the authority's time. */
+  decided_at: string;
+  /** What the decision depends on, by the node's marks: a change of any of them ends it. */
+  depends_on: string[];
+  /** The networks that the credential may be used from: the address must lie within each list. */
+  ip_allowlists: string[][];
+  /** What a report of the decisions made by it names the credential by. It opens nothing. */
+  voucher: string;
+}
+
 /** The answer of `GET /auth/me`. */
 export interface Me {
   /** Who calls. */
@@ -791,6 +811,8 @@ export interface ValidDecision {
   context: Record<string, unknown>;
   /** The request that this answers. */
   request_id: string;
+  /** What a cache may keep of it; absent where it was not asked for, or may not be kept. */
+  cache?: Keepable | undefined;
 }
 
 /** Several verifications at once, each with facts of its own. */
@@ -821,6 +843,8 @@ export interface VerifyRequest {
   cloudflare_ray_id?: string | null | undefined;
   /** Units to take from the rate limit; 1 when left out, 0 looks without taking. */
   cost?: number | null | undefined;
+  /** Whether the answer should tell what a cache may keep of it. Of the caller's own credential nothing may be. */
+  cacheable?: boolean | null | undefined;
 }
 
 /** What `list_service_tokens` may be asked. */

@@ -497,6 +497,28 @@ class RotationState:
 
 
 @dataclass(frozen=True)
+class Keepable:
+    """What a cache may keep of a decision, so that it can decide on the credential's next uses by itself. It
+    is there where `cacheable` asked for it and the decision may be kept: the credential is valid, a service
+    or a personal token, and has no rate limit."""
+
+    node: str
+    """The boot of the node that decided: the decision may be kept by those who listen to the stream of this
+    one."""
+    for_microseconds: int
+    """How long from the decision on it may be kept at most, in microseconds; it never outlives the
+    credential."""
+    decided_at: datetime
+    """When it was made, by the authority's time."""
+    depends_on: tuple[str, ...]
+    """What the decision depends on, by the node's marks: a change of any of them ends it."""
+    ip_allowlists: tuple[tuple[str, ...], ...]
+    """The networks that the credential may be used from: the address must lie within each list."""
+    voucher: str
+    """What a report of the decisions made by it names the credential by. It opens nothing."""
+
+
+@dataclass(frozen=True)
 class ValidDecision:
     """A valid credential, and what it stands for."""
 
@@ -527,6 +549,8 @@ class ValidDecision:
     """What else its kind has to tell, and the metadata of credential and account."""
     request_id: str
     """The request that this answers."""
+    cache: Optional[Keepable] = None
+    """What a cache may keep of it; absent where it was not asked for, or may not be kept."""
 
     def __bool__(self) -> bool:
         return self.valid
@@ -604,6 +628,9 @@ class Facts(TypedDict, total=False):
     """Its `CF-Ray`."""
     cost: Optional[int]
     """Units to take from the rate limit; 1 when left out, 0 looks without taking."""
+    cacheable: Optional[bool]
+    """Whether the answer should tell what a cache may keep of it. Of the caller's own credential nothing may
+    be."""
 
 
 class VerifyItem(Facts):
