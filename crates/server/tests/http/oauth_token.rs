@@ -614,7 +614,10 @@ async fn what_one_node_ends_the_other_denies() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_public_address_nothing_is_signed_and_nothing_told() {
     for engine in [Engine::Sqlite, Engine::Postgres] {
-        let Some(app) = TestApp::start_with(engine, &[("server.public_url", ""), ("mail.folder", "")]).await else { continue };
+        let Some(app) = TestApp::start_with(engine, &[("server.public_url", ""), ("mail.folder", "")]).await
+        else {
+            continue;
+        };
         let partner = app.partner("partner", &["a"], None).await;
         let answer = partner.caller(&app).client_credentials(&[]).await;
         answer.oauth_error(400, "unsupported_grant_type");
