@@ -144,7 +144,7 @@ async fn a_revoked_actor_is_seen_by_the_change_that_began_before() {
         assert!(!late.is_finished(), "{:?}", store.engine());
         revoking.commit().await.unwrap();
         let grant = late.await.unwrap().unwrap().unwrap();
-        assert_eq!(grant.revoked_at, Some(NOW));
+        assert!(grant.revoked);
     }
 }
 
