@@ -1,12 +1,13 @@
 //! `POST /auth/verify/usage`: what caches elsewhere have decided is on record once.
 
+use keywright_authority::jobs::sweep;
 use keywright_core::Timestamp;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::auth_verify_stream::verifier_of;
 use crate::harness::child::Server;
-use crate::harness::{Caller, Engine, Minted, TestApp, id, on_both_engines};
+use crate::harness::{Caller, Engine, Minted, TestApp, eventually, id, on_both_engines, standing_still};
 
 on_both_engines![
     a_reported_decision_is_an_event_as_any_other,
@@ -17,6 +18,8 @@ on_both_engines![
     a_report_is_bounded,
     whoever_may_not_ask_may_not_report,
 ];
+
+standing_still![which_decisions_were_taken_is_remembered_for_as_long_as_they_are_taken];
 
 const PATH: &str = "/auth/verify/usage";
 
@@ -192,6 +195,25 @@ async fn whoever_may_not_ask_may_not_report(app: &TestApp) {
     app.nobody().post(PATH, report.clone()).await.refused(401, "missing_credential");
     app.bearing(&token.secret).post(PATH, report).await.refused(403, "insufficient_scope");
     assert_eq!(events(app, &token).await.len(), 0);
+}
+
+async fn which_decisions_were_taken_is_remembered_for_as_long_as_they_are_taken(app: &TestApp) {
+    let token = app.mint("used elsewhere", &["a"]).await;
+    let kept = kept(&app.admin(), &token.secret).await;
+    let report = json!({"decisions": [decision(1, &kept)]});
+    app.admin().post(PATH, report.clone()).await.expect(200);
+    let remembered = async || {
+        sweep(app.authority()).await.unwrap();
+        app.database().await.number("SELECT COUNT(*) FROM reported_decisions").await
+    };
+    app.advance(86_000);
+    assert_eq!(remembered().await, 1);
+    app.admin().post(PATH, report.clone()).await.expect(200);
+    app.advance(2 * 86_400);
+    eventually("it is forgotten", async || remembered().await == 0).await;
+    let fields = app.admin().post(PATH, report).await.bad_fields(422, "validation_failed");
+    assert_eq!(fields[0].0, "decisions[0].occurred_at");
+    assert_eq!(events(app, &token).await.len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

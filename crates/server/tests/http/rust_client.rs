@@ -13,6 +13,7 @@ use keywright_client::api::patch::Patch;
 use keywright_client::api::service_token_request::{
     CreateServiceToken, RotateServiceToken, ServiceTokenQuery,
 };
+use keywright_client::api::verify::Decision;
 use keywright_client::api::verify_request::VerifyRequest;
 use keywright_client::{Client, ClientError, ClientOptions, KeywrightLayer, Principal, Secret};
 use serde_json::{Value, json};
@@ -129,7 +130,7 @@ async fn the_client_makes_finds_rotates_and_revokes_a_token(app: &TestApp) {
     assert_eq!(gone.revoked_reason.as_deref(), Some("done with it"));
     let codes =
         client.verify_batch(&[verification(successor.expose()), verification("nonsense")]).await.unwrap();
-    assert_eq!(codes.iter().map(|one| one.code()).collect::<Vec<_>>(), ["revoked", "malformed"]);
+    assert_eq!(codes.iter().map(Decision::code).collect::<Vec<_>>(), ["revoked", "malformed"]);
 }
 
 async fn a_denial_is_an_answer_and_a_refusal_an_error(app: &TestApp) {
