@@ -129,7 +129,7 @@ async fn tokens_go_on_working(engine: Engine) {
     assert!(!ended.to_string().contains("password"), "{ended}");
     assert_eq!(admin.get("/audit/security-events/verify").await.expect(200)["holds"], true);
     end(server).await;
-    must_add_up(&mut place.new().await).await;
+    must_add_up(&mut place.target().await).await;
 
     let again = place.import(&["--events", "all"]).await.json();
     assert_eq!(
@@ -140,7 +140,7 @@ async fn tokens_go_on_working(engine: Engine) {
     assert_eq!(again["events"]["taken"], 0, "{again}");
     let mapped = place.import(&["--map", "API Read=api_read", "--events", "none"]).await.json();
     assert_eq!((&mapped["tokens"]["taken"], &mapped["events"]), (&json!(1), &Value::Null), "{mapped}");
-    must_add_up(&mut place.new().await).await;
+    must_add_up(&mut place.target().await).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -177,7 +177,7 @@ async fn a_dry_run_changes_nothing(engine: Engine) {
     place.fill(30, 200).await;
     place.add(9_000, "bad", &json!({"permissions": ["A"]}), "NULL, TRUE, 0, NULL, NOW()").await;
     end(place.serve().await).await;
-    let mut new = place.new().await;
+    let mut new = place.target().await;
     let before = everything(&mut new).await;
     let told = place.import(&["--dry-run", "--batch-size", "7"]).await;
     assert_eq!(told.code, 1, "{told:?}");
@@ -271,7 +271,7 @@ async fn a_second_run_takes_what_changed(engine: Engine) {
     }
     assert_eq!(verify(&server, 4).await["scopes"], json!(["b"]));
     end(server).await;
-    let mut new = place.new().await;
+    let mut new = place.target().await;
     let count = "SELECT u.usage_count FROM credential_usage u JOIN service_tokens t ON t.id = u.credential_id \
                  WHERE t.token_name = 'used'";
     // As many as there, and the one here.

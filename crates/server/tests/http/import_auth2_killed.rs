@@ -13,7 +13,7 @@ const EVENTS: usize = 900;
 
 /// That all of it is there once.
 async fn must_be_whole(place: &Move) {
-    let mut new = place.new().await;
+    let mut new = place.target().await;
     let count =
         async |new: &mut Database, what: &str| new.number(&format!("SELECT COUNT(*) FROM {what}")).await;
     let (tokens, events) = (i64::try_from(TOKENS).unwrap(), i64::try_from(EVENTS).unwrap());
@@ -33,7 +33,7 @@ async fn must_be_whole(place: &Move) {
 async fn killed_between_pages(engine: Engine) {
     let Some(place) = Move::begin(engine).await else { return };
     place.fill(TOKENS, EVENTS).await;
-    let mut new = place.new().await;
+    let mut new = place.target().await;
     // Within the tokens, within the events, and once more.
     for (table, count) in
         [("imported_tokens", 40), ("authentication_events", 200), ("authentication_events", 500)]
@@ -70,7 +70,7 @@ async fn an_import_that_is_killed_between_pages_goes_on_on_postgres() {
 async fn a_page_that_was_not_committed_is_taken_whole_the_next_time() {
     let Some(place) = Move::begin(Engine::Postgres).await else { return };
     place.fill(TOKENS, EVENTS).await;
-    let (mut new, mut seen) = (place.new().await, place.new().await);
+    let (mut new, mut seen) = (place.target().await, place.target().await);
     for table in ["imported_tokens", "security_events", "imports", "usage_hourly"] {
         new.execute("BEGIN").await;
         // Readers go on; whoever wants to write waits.
@@ -95,7 +95,7 @@ async fn a_page_that_was_not_committed_is_taken_whole_the_next_time() {
 async fn a_stopped_import_says_how_to_go_on() {
     let Some(place) = Move::begin(Engine::Postgres).await else { return };
     place.fill(TOKENS, EVENTS).await;
-    let mut seen = place.new().await;
+    let mut seen = place.target().await;
     let mut command = place.command(&["--batch-size", "1"]);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     eventually("it has begun", async || seen.number("SELECT COUNT(*) FROM imported_tokens").await > 3).await;

@@ -70,7 +70,7 @@ impl Move {
         Database::connect(&self.old.options().url).await
     }
 
-    pub(crate) async fn new(&self) -> Database {
+    pub(crate) async fn target(&self) -> Database {
         Database::connect(&self.new.options().url).await
     }
 
