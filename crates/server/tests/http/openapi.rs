@@ -137,3 +137,39 @@ fn every_reference_in_the_document_leads_somewhere() {
     walk(&DOCUMENT, &mut seen);
     assert!(seen > 50, "{seen}");
 }
+
+/// What is of two types at once nobody can send: a reference beside which something is said is still one.
+#[test]
+fn no_schema_of_the_document_contradicts_itself() {
+    fn walk(value: &Value, at: &str, seen: &mut usize) {
+        for part in value["allOf"].as_array().into_iter().flatten() {
+            let pointer = part["$ref"].as_str().map(|reference| reference.strip_prefix('#').unwrap());
+            let part = pointer.map_or(part, |pointer| DOCUMENT.pointer(pointer).unwrap());
+            let is_object = part["type"] == "object" || part["allOf"].is_array();
+            assert!(is_object, "{at}: {part} beside an object");
+            *seen += 1;
+        }
+        match value {
+            Value::Object(members) => {
+                for (name, value) in members {
+                    walk(value, &format!("{at}/{name}"), seen);
+                }
+            }
+            Value::Array(items) => items.iter().for_each(|value| walk(value, at, seen)),
+            _ => {}
+        }
+    }
+    let mut seen = 0;
+    walk(&DOCUMENT["components"]["schemas"], "", &mut seen);
+    assert!(seen > 10, "{seen}");
+}
+
+#[test]
+fn every_parameter_is_told_in_words() {
+    for operation in operations() {
+        for parameter in operation.object["parameters"].as_array().into_iter().flatten() {
+            let told = parameter["description"].as_str().unwrap_or_default();
+            assert!(!told.is_empty(), "{}: {}", operation.id, parameter["name"]);
+        }
+    }
+}
