@@ -21,6 +21,8 @@ use crate::transport::{Call, unreachable};
 const DEAF: Duration = Duration::from_secs(3);
 /// Longest time for a stream to begin.
 const BEGIN: Duration = Duration::from_secs(5);
+/// A stream that takes longer to begin is opened anew, in microseconds.
+const LATE_MICROS: i64 = 500_000;
 /// Most of the pause before a stream is opened again, in milliseconds.
 const PAUSE_MILLIS: u64 = 500;
 /// Longer than any event.
@@ -125,6 +127,10 @@ async fn listen(client: &Client, follow: &Follow, last_id: &mut Option<String>) 
         let next = tokio::time::timeout(DEAF, stream.next()).await.map_err(|_| ClientError::TimedOut)?;
         let Some(event) = next? else { return Ok(()) };
         follow.hear(&event, asked_at);
+        // What is confirmed is counted from the asking: a stream that began late after it would never confirm enough.
+        if event.name == "hello" && boot_micros() - asked_at > LATE_MICROS {
+            return Ok(());
+        }
         // Only once it is obeyed: whoever goes on after it has heard it.
         if event.id.is_some() {
             last_id.clone_from(&event.id);
