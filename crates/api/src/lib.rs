@@ -39,6 +39,7 @@ pub mod page;
 pub mod patch;
 pub mod personal_token;
 pub mod personal_token_request;
+pub mod presented;
 pub mod problem;
 pub mod problem_code;
 pub mod publisher;

@@ -9,7 +9,6 @@ mod client;
 mod entropy;
 mod error;
 pub mod layer;
-mod presented;
 mod principal;
 mod refusal;
 mod service_tokens;

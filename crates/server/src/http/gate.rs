@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
+use keywright_api::presented::{Presented, presented};
 use keywright_api::problem::Problem;
 use keywright_api::problem_code::Refusal;
 use keywright_api::verify::DenialCode as WireDenialCode;
@@ -13,7 +14,7 @@ use keywright_core::{Actor, Denial, DenialCode, Grant, PublisherId, Requirements
 use keywright_verify::{EventKind, Known, RecordCode, RecordRef, Taken};
 
 use super::answer::{Refused, denied};
-use super::client::{Presented, presented, user_agent};
+use super::client::user_agent;
 use super::look_up::{Found, Looked, Verdict, look_up};
 use super::outer::Arrived;
 use super::shown::{details, shown};

@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 
 use bytes::Bytes;
 use http::HeaderMap;
+use keywright_api::presented::{Presented, presented};
 use keywright_api::problem::Problem;
 use keywright_core::{
     CredentialId, DenialCode, Grant, PublisherId, Requirements, ServiceAccountId, Standing,
@@ -15,7 +16,7 @@ use keywright_verify::{EventKind, Known, Limiter, RecordCode, RecordRef, Taken};
 use super::verify_write;
 use crate::http::App;
 use crate::http::answer::denied;
-use crate::http::client::{Presented, presented, user_agent};
+use crate::http::client::user_agent;
 use crate::http::gate::{
     Permission, TokensVerify, conflicting, missing, problem_of, requirements, unavailable, unrecorded,
 };

@@ -5,6 +5,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
+use keywright_api::presented::{Presented, presented};
 use keywright_core::{Bearer, DenialCode, Requirements, ServiceAccountId};
 use keywright_verify::RecordCode;
 use percent_encoding::percent_decode;
@@ -14,7 +15,6 @@ use super::form::Parameters;
 use super::refusal::{Refusal, Way};
 use crate::http::answer::denied;
 use crate::http::auth::verification::Verification;
-use crate::http::client::{Presented, presented};
 use crate::http::gate::{conflicting, missing};
 use crate::http::look_up::Found;
 
