@@ -19,10 +19,14 @@ use crate::places::FoundPlaces;
 use crate::store::{Engines, Store};
 use crate::transaction::Tx;
 use crate::types::Time;
-use crate::usage;
+use crate::usage::{self, Labels};
 
 statements! {
     ALL = ["SELECT source, run_from, run_at, events_from, events_at, events_id FROM imports ORDER BY source"];
+    FIRST_USE = [
+        "SELECT MIN(day) FROM usage_daily WHERE day >= $1 \
+         AND EXISTS (SELECT 1 FROM imported_tokens WHERE imported_tokens.credential_id = usage_daily.credential_id)"
+    ];
     KEEP = [
         "INSERT INTO imports (source, run_from, run_at, events_from, events_at, events_id, started_at, updated_at) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $7) ON CONFLICT (source) DO UPDATE SET \
@@ -86,6 +90,17 @@ pub async fn all(conn: Conn<'_>) -> Result<Vec<Progress>, StoreError> {
     Ok(rows.into_iter().map(progress).collect())
 }
 
+/// The first day, from one on, of which anything is stored about a token that was taken over.
+///
+/// # Errors
+/// As any query.
+pub async fn first_use(conn: Conn<'_>, from: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+    let day = on!(conn, |c| sqlx::query_scalar::<DB, Option<Time>>(FIRST_USE.text::<DB>())
+        .bind(Time(from))
+        .fetch_one(c))?;
+    Ok(day.map(Into::into))
+}
+
 /// Keeps how far a source was taken.
 ///
 /// # Errors
@@ -94,6 +109,17 @@ pub async fn keep(conn: Conn<'_>, progress: &Progress, now: Timestamp) -> Result
     let (at, id) = progress.last.unzip();
     change!(conn, KEEP; progress.source.as_str(), progress.run_from, progress.run_at, progress.events_from, at, id, Time(now))?;
     Ok(())
+}
+
+/// What is remembered of the events that a run has taken, so that the store need not be asked for it.
+#[derive(Debug)]
+pub struct Memory(Labels);
+
+impl Memory {
+    /// Nobody else has stored, or stores, anything about the source's credentials from one day on and before another.
+    pub fn of_days(from: Timestamp, before: Timestamp) -> Self {
+        Self(Labels::of_history(from, before))
+    }
 }
 
 /// Events of another system that are to be taken in one transaction.
@@ -139,6 +165,7 @@ impl Store {
         &self,
         mut tx: Tx,
         wanted: EventsToTake,
+        memory: &Memory,
         now: Timestamp,
     ) -> Result<u64, StoreError> {
         let EventsToTake { node, mut events, unsure, progress } = wanted;
@@ -154,9 +181,9 @@ impl Store {
         append_batch(tx.conn(), pieces, SuccessEvents::All, &found).await?;
         keep(tx.conn(), &progress, now).await?;
         // Last, as it holds rows that nodes count in as well.
-        let news = usage::record_history(tx.conn(), self.labels(), &found, piece.records.iter()).await?;
+        let news = usage::record_history(tx.conn(), &memory.0, &found, piece.records.iter()).await?;
         tx.commit().await?;
-        self.labels().remember(news);
+        memory.0.remember(news);
         Ok(new)
     }
 }

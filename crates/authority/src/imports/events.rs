@@ -5,11 +5,12 @@
 //! event that any import has taken nothing can be, and nobody asks.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use keywright_core::{CredentialId, NodeId, Timestamp};
 use keywright_store::auth2::{Auth2, EventSpan, SourceEvent, SourceMoment};
-use keywright_store::imports::{self, EventsToTake, Progress, SourcePlace};
-use keywright_store::{StoreError, service_tokens};
+use keywright_store::imports::{self, EventsToTake, Memory, Progress, SourcePlace};
+use keywright_store::{Store, StoreError, service_tokens};
 use keywright_verify::DecisionRecord;
 use uuid::Uuid;
 
@@ -63,6 +64,15 @@ fn plan(known: &[Progress], source: &str, earliest: i64, since: Option<i64>, unt
         progress,
         mark: known.iter().filter_map(|progress| progress.last).max(),
     }
+}
+
+/// The days of which only this run stores anything: after the last one of which any import has, and before the first
+/// on which a token that was taken over was used here.
+async fn memory(store: &Store, plan: &Plan, now: Timestamp) -> Result<Memory, StoreError> {
+    let day_after = |(at, _)| Timestamp::from_micros(at).start_of_day().plus_days(1);
+    let from = plan.mark.map_or(Timestamp::EPOCH, day_after);
+    let used = imports::first_use(store.read().await?.conn(), from).await?;
+    Ok(Memory::of_days(from, used.unwrap_or(now).min(now).start_of_day()))
 }
 
 /// Moments before which events are not kept.
@@ -129,7 +139,8 @@ pub(super) async fn take(
     if !import.dry_run && totals.events > 0 {
         make_months(authority, Timestamp::from_micros(plan.span.from.0).max(bounds.failures), now).await?;
     }
-    Run { import, source, plan, bounds, names: HashMap::new() }
+    let memory = Arc::new(memory(authority.store(), &plan, now).await?);
+    Run { import, source, plan, bounds, names: HashMap::new(), memory }
         .take(options.events_at_once.clamp(1, MOST_EVENTS), counts, listener)
         .await
 }
@@ -153,6 +164,7 @@ struct Run<'a> {
     plan: Plan,
     bounds: Bounds,
     names: HashMap<String, Option<CredentialId>>,
+    memory: Arc<Memory>,
 }
 
 impl Run<'_> {
@@ -186,7 +198,12 @@ impl Run<'_> {
 
     fn writer(&self) -> Writer {
         let Import { authority, source, dry_run } = *self.import;
-        Writer { authority: authority.clone(), node: stands_for(source), dry_run }
+        Writer {
+            authority: authority.clone(),
+            node: stands_for(source),
+            dry_run,
+            memory: Arc::clone(&self.memory),
+        }
     }
 
     /// How far it is once everything up to `last` is written.
@@ -273,11 +290,12 @@ struct Writer {
     authority: Authority,
     node: NodeId,
     dry_run: bool,
+    memory: Arc<Memory>,
 }
 
 /// Writes a page; gives how many of its events were new.
 async fn write(writer: Writer, progress: Progress, page: Page) -> Result<u64, ImportError> {
-    let Writer { authority, node, dry_run } = writer;
+    let Writer { authority, node, dry_run, memory } = writer;
     let Page { events, unsure, .. } = page;
     if dry_run {
         let mut reader = authority.store().read().await?;
@@ -287,16 +305,16 @@ async fn write(writer: Writer, progress: Progress, page: Page) -> Result<u64, Im
     let mut tries = 1;
     loop {
         let wanted = EventsToTake { node, events: events.clone(), unsure, progress: progress.clone() };
-        match once(&authority, wanted).await {
+        match once(&authority, &memory, wanted).await {
             Err(ImportError::Fault(Fault::Unavailable(_))) if tries < TRIES => tries += 1,
             outcome => return outcome,
         }
     }
 }
 
-async fn once(authority: &Authority, wanted: EventsToTake) -> Result<u64, ImportError> {
+async fn once(authority: &Authority, memory: &Memory, wanted: EventsToTake) -> Result<u64, ImportError> {
     let tx = authority.store().begin().await?;
-    Ok(authority.store().take_events(tx, wanted, authority.now()).await?)
+    Ok(authority.store().take_events(tx, wanted, memory, authority.now()).await?)
 }
 
 #[cfg(test)]

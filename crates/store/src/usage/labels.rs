@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use sqlx::QueryBuilder;
 use uuid::Uuid;
 
-use super::{ADDRESS, COUNTRY, MAX_SOURCES, NETWORK, USER_AGENT};
+use super::{ADDRESS, ALL, COUNTRY, MAX_SOURCES, NETWORK, UNKNOWN, USER_AGENT};
 use crate::conn::{Conn, call, on};
 use crate::dialect::statements;
 use crate::error::StoreError;
@@ -26,6 +26,8 @@ statements! {
 const ASKED_AT_ONCE: usize = 500;
 /// Labels that are remembered.
 const MAX_REMEMBERED: usize = 200_000;
+/// The same while a history is taken over: several days of a busy system.
+const MAX_OF_HISTORY: usize = 1_000_000;
 /// For so long: rows go when their time is over, and make room.
 const REMEMBERED_MICROS: i64 = 3_600_000_000;
 
@@ -77,6 +79,25 @@ impl Space {
 #[derive(Debug, Default)]
 pub(crate) struct Labels(Mutex<Known>);
 
+/// Days of which nobody stores anything but the owner of a memory: what it does not remember of them is not there.
+/// Those who are counted together with others are none of them.
+#[derive(Clone, Copy, Debug)]
+struct OwnDays {
+    from: Timestamp,
+    before: Timestamp,
+}
+
+impl OwnDays {
+    fn hold(self, space: Space) -> bool {
+        match space {
+            Space::Sources(credential, day, _) => {
+                credential != ALL && credential != UNKNOWN && day >= self.from && day < self.before
+            }
+            Space::Endpoints(_) => false,
+        }
+    }
+}
+
 /// By hashes, which take a tenth of the room: under a key that nobody knows, so that no client can choose a label
 /// that is taken for another.
 #[derive(Debug, Default)]
@@ -86,6 +107,9 @@ struct Known {
     counts: HashMap<u64, usize>,
     key: RandomState,
     since: i64,
+    own: Option<OwnDays>,
+    /// The last day of which anything is remembered.
+    last_day: Option<Timestamp>,
 }
 
 impl Known {
@@ -98,6 +122,9 @@ impl Known {
     }
 
     fn insert(&mut self, space: Space, label: &str) {
+        if let Space::Sources(_, day, _) = space {
+            self.last_day = self.last_day.max(Some(day));
+        }
         if self.labels.insert(self.key.hash_one((space, label))) {
             *self.counts.entry(self.key.hash_one(space)).or_default() += 1;
         }
@@ -125,15 +152,51 @@ impl Decided {
     }
 }
 
+impl Known {
+    /// Nothing is remembered any more, and of the days up to the last one that was somebody has to be asked.
+    fn forget(&mut self) {
+        let own = self.own.map(|own| OwnDays {
+            from: self.last_day.map_or(own.from, |day| own.from.max(day.plus_days(1))),
+            ..own
+        });
+        *self = Self { since: boot_micros(), own, ..Self::default() };
+    }
+
+    /// Those of the labels that are told apart, where that is known without asking.
+    fn decide(&self, space: Space, labels: &BTreeSet<&str>) -> Option<HashSet<Box<str>>> {
+        let mut kept: HashSet<Box<str>> =
+            labels.iter().filter(|label| self.has(space, label)).map(|label| (*label).into()).collect();
+        let room = space.bound().saturating_sub(self.count(space));
+        if kept.len() == labels.len() || room == 0 {
+            return Some(kept);
+        }
+        if !self.own.is_some_and(|own| own.hold(space)) {
+            return None;
+        }
+        kept.extend(
+            labels.iter().filter(|label| !self.has(space, label)).take(room).map(|label| (*label).into()),
+        );
+        Some(kept)
+    }
+}
+
 impl Labels {
+    /// A memory for a history that is taken over in the order of its days: nobody else stores anything of those from
+    /// one day on and before another.
+    pub(crate) fn of_history(from: Timestamp, before: Timestamp) -> Self {
+        let own = Some(OwnDays { from, before });
+        Self(Mutex::new(Known { since: boot_micros(), own, ..Known::default() }))
+    }
+
     /// Remembers labels whose rows are committed.
     pub(crate) fn remember(&self, News(news): News) {
         let mut known = self.0.lock();
         for (space, label) in news {
             known.insert(space, &label);
         }
-        if known.labels.len() > MAX_REMEMBERED || boot_micros() - known.since > REMEMBERED_MICROS {
-            *known = Known { since: boot_micros(), ..Known::default() };
+        let most = if known.own.is_some() { MAX_OF_HISTORY } else { MAX_REMEMBERED };
+        if known.labels.len() > most || boot_micros() - known.since > REMEMBERED_MICROS {
+            known.forget();
         }
     }
 
@@ -179,13 +242,13 @@ impl Labels {
         let known = self.0.lock();
         let mut open = Vec::new();
         for (space, labels) in wanted {
-            let kept: HashSet<Box<str>> =
-                labels.iter().filter(|label| known.has(*space, label)).map(|label| (*label).into()).collect();
-            if kept.len() < labels.len() && known.count(*space) < space.bound() {
+            let Some(kept) = known.decide(*space, labels) else {
                 open.push(*space);
-            } else {
-                decided.kept.insert(*space, kept);
-            }
+                continue;
+            };
+            let news = kept.iter().filter(|label| !known.has(*space, label));
+            decided.news.0.extend(news.map(|label| (*space, label.clone())));
+            decided.kept.insert(*space, kept);
         }
         open
     }
@@ -244,4 +307,48 @@ async fn load_sources(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
+
+    /// Decides, and remembers; how many labels were told apart, and how many spaces had to be asked for.
+    fn decide(labels: &Labels, space: Space, names: &[String]) -> (usize, usize) {
+        let names: BTreeSet<&str> = names.iter().map(String::as_str).collect();
+        let mut decided = Decided::default();
+        let open = labels.known_of(&BTreeMap::from([(space, names.clone())]), &mut decided);
+        let kept = names.iter().filter(|name| decided.keeps(space, name)).count();
+        labels.remember(decided.news);
+        (kept, open.len())
+    }
+
+    #[test]
+    fn a_history_is_bounded_without_asking_where_nobody_else_stores_anything() {
+        let names = |range: std::ops::Range<usize>| range.map(|n| format!("agent {n}")).collect::<Vec<_>>();
+        let (from, before) = (DAY.start_of_day(), DAY.start_of_day().plus_days(3));
+        let labels = Labels::of_history(from, before);
+        let space = |credential, day| Space::Sources(credential, day, SourceKind::UserAgent);
+        let own = space(Uuid::from_u128(1), from);
+        assert_eq!(decide(&labels, own, &names(0..150)), (150, 0));
+        assert_eq!(decide(&labels, own, &names(100..300)), (100, 0));
+        assert_eq!(decide(&labels, own, &names(0..300)), (MAX_SOURCES, 0));
+        for asked in [
+            space(ALL, from),
+            space(UNKNOWN, from),
+            space(Uuid::from_u128(1), before),
+            space(Uuid::from_u128(1), from.plus_days(-1)),
+            Space::Endpoints(Uuid::from_u128(1)),
+        ] {
+            assert_eq!(decide(&labels, asked, &names(0..1)), (0, 1), "{asked:?}");
+        }
+        // What was forgotten has to be asked for; the days after it not.
+        labels.0.lock().forget();
+        assert_eq!(decide(&labels, own, &names(0..1)), (0, 1));
+        assert_eq!(decide(&labels, space(Uuid::from_u128(1), from.plus_days(1)), &names(0..1)), (1, 0));
+        // Who serves asks about everything that it has not seen.
+        assert_eq!(decide(&Labels::default(), own, &names(0..1)), (0, 1));
+    }
 }
