@@ -7,6 +7,7 @@ use keywright_verify::{Appended, EventSink, Piece, Reject, SourceError};
 use crate::authentication_events::append_batch;
 use crate::conn::{Conn, change, on};
 use crate::dialect::statements;
+use crate::engine::Engine;
 use crate::error::{CommitError, StoreError};
 use crate::places::FoundPlaces;
 use crate::store::Store;
@@ -30,6 +31,9 @@ statements! {
     FORGET = ["DELETE FROM journal_segments WHERE id = $1"];
 }
 
+/// Transactions that take events at once: they wait for each other where they count the same.
+const MOST_AT_ONCE: usize = 4;
+
 impl EventSink for Store {
     async fn append(&self, pieces: &[Piece]) -> Result<Appended, SourceError> {
         let mut tx = self.begin().await?;
@@ -51,6 +55,15 @@ impl EventSink for Store {
         let appended = finish(tx).await?;
         self.labels().remember(news);
         Ok(appended)
+    }
+
+    /// SQLite has one writer. A connection to PostgreSQL keeps one core there busy; where this process has few, the
+    /// store, if it is beside it, has no more to give.
+    fn at_once(&self) -> usize {
+        match self.engine() {
+            Engine::Sqlite => 1,
+            Engine::Postgres => std::thread::available_parallelism().map_or(1, usize::from).min(MOST_AT_ONCE),
+        }
     }
 
     async fn reject(&self, reject: &Reject) -> Result<Appended, SourceError> {

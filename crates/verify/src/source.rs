@@ -138,6 +138,11 @@ pub trait EventSink: Send + Sync + 'static {
     /// is tried.
     fn append(&self, pieces: &[Piece]) -> impl Future<Output = Result<Appended, SourceError>> + Send;
 
+    /// How many calls of [`EventSink::append`] may be under way at once, each with other segments, when much waits.
+    fn at_once(&self) -> usize {
+        1
+    }
+
     /// Keeps a refused record raw and moves its segment's position past it, in one transaction.
     fn reject(&self, reject: &Reject) -> impl Future<Output = Result<Appended, SourceError>> + Send;
 

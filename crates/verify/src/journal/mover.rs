@@ -1,7 +1,8 @@
 //! The mover: takes synced records to the store, each once.
 //!
 //! One transaction takes what many segments hold, as much as is there up to a bound: the roll-ups are
-//! paid for once in each transaction, whatever it brings.
+//! paid for once in each transaction, whatever it brings. When more waits than one can take, several go at once, each
+//! with other segments: a single connection keeps one core of the store busy.
 
 mod batch;
 mod store;
@@ -9,9 +10,11 @@ mod store;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::join_all;
 use tracing::warn;
 
 use self::batch::{Batch, MAX_BYTES, MAX_PIECES};
+use self::store::Stored;
 use super::codec::HEADER_BYTES;
 use super::segment::Segment;
 use super::{Inner, Journal};
@@ -24,6 +27,8 @@ const IDLE: Duration = Duration::from_millis(200);
 const QUIET_BYTES: u64 = 64 * 1024;
 /// So much waits that the events are late.
 const LATE_BYTES: u64 = 64 * 1024 * 1024;
+/// So much waits that one transaction after the other would be long about it.
+const MUCH_BYTES: u64 = 2 * MAX_BYTES;
 /// A piece of work that took longer, for whatever reason, is not rested from longer.
 const MAX_REST: Duration = Duration::from_millis(250);
 /// Between two tries of a store that did not take a batch.
@@ -71,7 +76,7 @@ fn rest(inner: &Inner, worked_micros: i64, appended_bytes: u64) -> Duration {
     }
 }
 
-/// Takes one batch to the store, and removes the segments that are stored whole and sealed.
+/// Takes a batch to the store, or several at once when much waits, and removes the segments that are stored whole and sealed.
 ///
 /// # Errors
 /// When the store did not take what it was given; nothing is lost then. What it takes of the other
@@ -88,14 +93,23 @@ pub async fn pass<S: EventSink>(journal: &Journal, sink: &S) -> Result<Moved, So
     let was_more = pending.len() == MAX_PIECES;
     if !pending.is_empty() {
         locate(&pending, sink).await?;
-        let batch = tokio::task::spawn_blocking(move || Batch::read(&pending))
-            .await
-            .map_err(|error| SourceError::Failed(error.to_string()))?;
-        total.more = was_more || batch.more;
-        let stored = store::store(inner, sink, batch).await?;
-        total.records = stored.records;
-        total.more |= stored.elsewhere;
-        fault = stored.fault;
+        let transactions = if inner.pending_bytes() < MUCH_BYTES { 1 } else { sink.at_once() };
+        let shares = batch::deal(pending, transactions);
+        let outcomes = join_all(shares.into_iter().map(|share| take(inner, sink, share))).await;
+        let mut away = None;
+        for outcome in outcomes {
+            match outcome {
+                Ok((stored, more)) => {
+                    total.records += stored.records;
+                    total.more |= was_more || more || stored.elsewhere;
+                    fault = fault.or(stored.fault);
+                }
+                Err(error) => away = Some(error),
+            }
+        }
+        if let Some(error) = away {
+            return Err(error);
+        }
     }
     inner.settle();
     for segment in inner.segments() {
@@ -109,6 +123,19 @@ pub async fn pass<S: EventSink>(journal: &Journal, sink: &S) -> Result<Moved, So
         }
         None => Ok(total),
     }
+}
+
+/// Takes what lies next in these segments to the store; and whether more does.
+async fn take<S: EventSink>(
+    inner: &Arc<Inner>,
+    sink: &S,
+    segments: Vec<Arc<Segment>>,
+) -> Result<(Stored, bool), SourceError> {
+    let batch = tokio::task::spawn_blocking(move || Batch::read(&segments))
+        .await
+        .map_err(|error| SourceError::Failed(error.to_string()))?;
+    let more = batch.more;
+    Ok((store::store(inner, sink, batch).await?, more))
 }
 
 /// Asks where the segments are that a process before this one may have moved in part.

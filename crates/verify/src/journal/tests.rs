@@ -142,7 +142,7 @@ impl Sink {
     }
 }
 
-async fn drain(journal: &Journal, sink: &Sink) {
+async fn drain<S: EventSink>(journal: &Journal, sink: &S) {
     journal.inner().sync_all();
     for _ in 0..20 {
         let _ = pass(journal, sink).await;

@@ -1,5 +1,6 @@
 //! What goes into one transaction: pieces of segments, read and decoded.
 
+use std::cmp::Reverse;
 use std::io;
 use std::sync::Arc;
 
@@ -68,6 +69,25 @@ pub(super) fn choose(segments: Vec<Arc<Segment>>) -> Vec<Arc<Segment>> {
     pending
 }
 
+/// Deals the segments out to so many transactions at most, each about as much.
+pub(super) fn deal(segments: Vec<Arc<Segment>>, transactions: usize) -> Vec<Vec<Arc<Segment>>> {
+    let mut segments: Vec<_> = segments.into_iter().map(|segment| (available(&segment), segment)).collect();
+    segments.sort_by_key(|(bytes, _)| Reverse(*bytes));
+    let mut dealt: Vec<(u64, Vec<_>)> = vec![(0, Vec::new()); transactions.clamp(1, segments.len().max(1))];
+    for (bytes, segment) in segments {
+        if let Some((sum, share)) = dealt.iter_mut().min_by_key(|(sum, _)| *sum) {
+            *sum += bytes;
+            share.push(segment);
+        }
+    }
+    dealt.into_iter().map(|(_, share)| share).collect()
+}
+
+/// Synced bytes of a segment that are not stored yet.
+fn available(segment: &Segment) -> u64 {
+    segment.synced().saturating_sub(segment.moved())
+}
+
 /// What one transaction is to store.
 #[derive(Default)]
 pub(super) struct Batch {
@@ -82,7 +102,6 @@ pub(super) struct Batch {
 impl Batch {
     /// Reads what lies next in these segments, each up to its fair share.
     pub(super) fn read(segments: &[Arc<Segment>]) -> Self {
-        let available = |segment: &Segment| segment.synced().saturating_sub(segment.moved());
         let mut segments: Vec<_> = segments.iter().filter(|segment| available(segment) > 0).collect();
         // Who has little leaves the rest of his share to the others.
         segments.sort_by_key(|segment| available(segment));

@@ -65,6 +65,84 @@ async fn more_segments_than_one_transaction_takes_are_moved_one_after_the_other(
     drop(writers);
 }
 
+/// Tells how many transactions were under way together: each waits for so many.
+struct Together {
+    sink: Sink,
+    expected: tokio::sync::Barrier,
+    at_once: usize,
+}
+
+impl EventSink for Together {
+    async fn append(&self, pieces: &[Piece]) -> Result<Appended, SourceError> {
+        self.expected.wait().await;
+        self.sink.append(pieces).await
+    }
+
+    fn at_once(&self) -> usize {
+        self.at_once
+    }
+
+    async fn reject(&self, reject: &Reject) -> Result<Appended, SourceError> {
+        self.sink.reject(reject).await
+    }
+
+    async fn position(&self, segment: SegmentId) -> Result<u64, SourceError> {
+        self.sink.position(segment).await
+    }
+
+    async fn forget(&self, segment: SegmentId) -> Result<(), SourceError> {
+        self.sink.forget(segment).await
+    }
+}
+
+fn fill_much(journal: &Journal, writers: usize, records: usize) -> Vec<Writer> {
+    let user_agent = "x".repeat(480);
+    let writers: Vec<Writer> = (0..writers).map(|_| journal.writer()).collect();
+    for at in 0..records {
+        for (n, writer) in writers.iter().enumerate() {
+            let id = format!("{n}-{at:05}");
+            writer.append(&RecordRef { user_agent: Some(&user_agent), ..record(&id) }).unwrap();
+        }
+    }
+    journal.inner().sync_all();
+    writers
+}
+
+#[tokio::test]
+async fn when_much_waits_several_transactions_go_at_once_each_with_other_segments() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = large(dir.path());
+    let writers = fill_much(&journal, 3, 12_000);
+    assert!(journal.inner().pending_bytes() > 2 * 8 * 1024 * 1024);
+    let sink = Together { sink: Sink::default(), expected: tokio::sync::Barrier::new(2), at_once: 2 };
+    assert!(pass(&journal, &sink).await.unwrap().more);
+    let segments: Vec<_> =
+        sink.sink.state.lock().transactions.iter().map(|(_, segments)| *segments).collect();
+    assert_eq!(segments.iter().sum::<usize>(), 3);
+    assert_eq!(segments.len(), 2);
+    // What is left is little, and goes in one.
+    let alone = Together { expected: tokio::sync::Barrier::new(1), ..sink };
+    drain(&journal, &alone).await;
+    assert_eq!(alone.sink.request_ids(), written(3, 12_000));
+    drop(writers);
+}
+
+#[tokio::test]
+async fn of_several_at_once_one_that_fails_takes_nothing_from_the_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = large(dir.path());
+    let writers = fill_much(&journal, 2, 17_000);
+    let sink = Together { sink: Sink::default(), expected: tokio::sync::Barrier::new(2), at_once: 2 };
+    sink.sink.state.lock().fail_before = 1;
+    assert!(matches!(pass(&journal, &sink).await, Err(SourceError::Unavailable(_))));
+    let stored = sink.sink.request_ids().len();
+    assert!(stored > 0 && stored < 34_000, "{stored}");
+    let alone = Together { expected: tokio::sync::Barrier::new(1), ..sink };
+    drain(&journal, &alone).await;
+    assert_eq!(alone.sink.request_ids(), written(2, 17_000));
+    drop(writers);
+}
+
 #[tokio::test]
 async fn a_refused_record_is_kept_raw_and_all_others_are_stored() {
     for refused in [&["0-00000"][..], &["1-00019"], &["0-00007", "0-00008", "2-00000", "1-00019"]] {
