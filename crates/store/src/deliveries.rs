@@ -252,10 +252,7 @@ pub struct ListFilter {
 pub async fn list(conn: Conn<'_>, filter: &ListFilter) -> Result<Vec<DeliveryRow>, StoreError> {
     let mut sql = Sql::new(concat!(delivery_columns!(), " WHERE target_id = "));
     sql.bind(filter.target).filter(" AND state = ", filter.state.map(DeliveryState::as_str));
-    if let Some((created_at, id)) = filter.after {
-        sql.text(" AND (created_at, id) < (").bind(created_at).text(", ").bind(id.0).text(")");
-    }
-    sql.text(" ORDER BY created_at DESC, id DESC LIMIT ").bind(filter.limit);
+    sql.newest_first("created_at", "id", filter.after.map(|(at, id)| (at, id.0)), filter.limit);
     let raw = on!(conn, |c| async { builder!(sql).build_query_as::<RawDelivery>().fetch_all(c).await })?;
     raw.into_iter().map(TryInto::try_into).collect()
 }

@@ -202,10 +202,7 @@ pub async fn list(conn: Conn<'_>, filter: &ListFilter) -> Result<Vec<WindowRow>,
     let mut sql = Sql::new(window_columns!());
     sql.filter(" AND w.publisher_id = ", filter.within.map(|id| id.0))
         .filter(" AND w.name = ", filter.name.as_deref());
-    if let Some((created_at, id)) = filter.after {
-        sql.text(" AND (w.created_at, w.id) < (").bind(created_at).text(", ").bind(id.0).text(")");
-    }
-    sql.text(" ORDER BY w.created_at DESC, w.id DESC LIMIT ").bind(filter.limit);
+    sql.newest_first("w.created_at", "w.id", filter.after.map(|(at, id)| (at, id.0)), filter.limit);
     let raw = on!(conn, |c| async { builder!(sql).build_query_as::<RawWindow>().fetch_all(c).await })?;
     raw.into_iter().map(TryInto::try_into).collect()
 }

@@ -238,10 +238,7 @@ pub struct ListFilter {
 pub async fn list(conn: Conn<'_>, filter: &ListFilter) -> Result<Vec<MemberRow>, StoreError> {
     let mut sql = Sql::new(member_columns!());
     sql.bind(filter.publisher.0).filter(" AND m.role_id = ", filter.role.map(|id| id.0));
-    if let Some((created_at, id)) = filter.after {
-        sql.text(" AND (m.created_at, m.user_id) < (").bind(created_at).text(", ").bind(id.0).text(")");
-    }
-    sql.text(" ORDER BY m.created_at DESC, m.user_id DESC LIMIT ").bind(filter.limit);
+    sql.newest_first("m.created_at", "m.user_id", filter.after.map(|(at, id)| (at, id.0)), filter.limit);
     let rows = on!(conn, |c| async { builder!(sql).build_query_as::<RawMember>().fetch_all(c).await })?;
     rows.into_iter().map(TryInto::try_into).collect()
 }

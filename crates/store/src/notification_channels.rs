@@ -261,10 +261,7 @@ pub async fn list(conn: Conn<'_>, filter: &ListFilter) -> Result<Vec<ChannelRow>
     sql.filter(" AND publisher_id = ", filter.within.map(|id| id.0))
         .filter(" AND kind = ", filter.kind.map(ChannelKind::as_str))
         .filter(" AND name = ", filter.name.as_deref());
-    if let Some((created_at, id)) = filter.after {
-        sql.text(" AND (created_at, id) < (").bind(created_at).text(", ").bind(id.0).text(")");
-    }
-    sql.text(" ORDER BY created_at DESC, id DESC LIMIT ").bind(filter.limit);
+    sql.newest_first("created_at", "id", filter.after.map(|(at, id)| (at, id.0)), filter.limit);
     let raw = on!(conn, |c| async { builder!(sql).build_query_as::<RawChannel>().fetch_all(c).await })?;
     raw.into_iter().map(TryInto::try_into).collect()
 }

@@ -199,10 +199,7 @@ pub async fn list(conn: Conn<'_>, filter: &ListFilter) -> Result<Vec<PublisherRo
         Some(false) => sql.text(" AND suspended_at IS NULL"),
         None => &mut sql,
     };
-    if let Some((created_at, id)) = filter.after {
-        sql.text(" AND (created_at, id) < (").bind(created_at).text(", ").bind(id.0).text(")");
-    }
-    sql.text(" ORDER BY created_at DESC, id DESC LIMIT ").bind(filter.limit);
+    sql.newest_first("created_at", "id", filter.after.map(|(at, id)| (at, id.0)), filter.limit);
     let rows = on!(conn, |c| async { builder!(sql).build_query_as::<RawPublisher>().fetch_all(c).await })?;
     rows.into_iter().map(TryInto::try_into).collect()
 }

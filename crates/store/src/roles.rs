@@ -245,10 +245,7 @@ pub async fn list(conn: Conn<'_>, filter: &ListFilter) -> Result<Vec<RoleRow>, S
     let mut sql = Sql::new(role_columns!());
     sql.filter(" AND r.publisher_id = ", filter.within.map(|id| id.0))
         .filter(" AND r.name = ", filter.name.as_deref());
-    if let Some((created_at, id)) = filter.after {
-        sql.text(" AND (r.created_at, r.id) < (").bind(created_at).text(", ").bind(id.0).text(")");
-    }
-    sql.text(" ORDER BY r.created_at DESC, r.id DESC LIMIT ").bind(filter.limit);
+    sql.newest_first("r.created_at", "r.id", filter.after.map(|(at, id)| (at, id.0)), filter.limit);
     let rows = on!(conn, |c| async { builder!(sql).build_query_as::<RawRole>().fetch_all(c).await })?;
     rows.into_iter().map(TryInto::try_into).collect()
 }

@@ -231,10 +231,7 @@ pub async fn list(conn: Conn<'_>, filter: &ListFilter) -> Result<Vec<PolicyRow>,
     let mut sql = Sql::new(policy_columns!());
     sql.filter(" AND y.publisher_id = ", filter.within.map(|id| id.0))
         .filter(" AND y.level = ", filter.level.map(Level::as_str));
-    if let Some((created_at, id)) = filter.after {
-        sql.text(" AND (y.created_at, y.id) < (").bind(created_at).text(", ").bind(id.0).text(")");
-    }
-    sql.text(" ORDER BY y.created_at DESC, y.id DESC LIMIT ").bind(filter.limit);
+    sql.newest_first("y.created_at", "y.id", filter.after.map(|(at, id)| (at, id.0)), filter.limit);
     let raw = on!(conn, |c| async { builder!(sql).build_query_as::<RawPolicy>().fetch_all(c).await })?;
     raw.into_iter().map(TryInto::try_into).collect()
 }

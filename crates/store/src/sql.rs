@@ -50,6 +50,21 @@ impl Sql {
         self
     }
 
+    /// The end of a list, newest first by two columns: `after` the last row that was given, at most `limit` rows.
+    pub(crate) fn newest_first(
+        &mut self,
+        moment: &'static str,
+        id: &'static str,
+        after: Option<(Timestamp, Uuid)>,
+        limit: u32,
+    ) -> &mut Self {
+        if let Some((last_moment, last_id)) = after {
+            self.text(" AND (").text(moment).text(", ").text(id).text(") < (");
+            self.bind(last_moment).text(", ").bind(last_id).text(")");
+        }
+        self.text(" ORDER BY ").text(moment).text(" DESC, ").text(id).text(" DESC LIMIT ").bind(limit)
+    }
+
     /// `(a, b, c)`
     pub(crate) fn bind_list(&mut self, values: impl IntoIterator<Item = impl Into<Part>>) -> &mut Self {
         self.text("(");

@@ -45,10 +45,7 @@ pub async fn list(conn: Conn<'_>, filter: &ListFilter) -> Result<Vec<AlertRow>, 
             AlertState::Resolved => " AND resolved_at IS NOT NULL",
         });
     }
-    if let Some((opened_at, id)) = filter.after {
-        sql.text(" AND (opened_at, id) < (").bind(opened_at).text(", ").bind(id.0).text(")");
-    }
-    sql.text(" ORDER BY opened_at DESC, id DESC LIMIT ").bind(filter.limit);
+    sql.newest_first("opened_at", "id", filter.after.map(|(at, id)| (at, id.0)), filter.limit);
     let raw = on!(conn, |c| async { builder!(sql).build_query_as::<RawAlert>().fetch_all(c).await })?;
     raw.into_iter().map(TryInto::try_into).collect()
 }

@@ -155,10 +155,7 @@ fn list_sql(filter: &ListFilter) -> Sql {
         Some(false) => sql.text(" AND c.usage_count > 0"),
         None => &mut sql,
     };
-    if let Some((created_at, id)) = filter.after {
-        sql.text(" AND (t.created_at, t.id) < (").bind(created_at).text(", ").bind(id.0).text(")");
-    }
-    sql.text(" ORDER BY t.created_at DESC, t.id DESC LIMIT ").bind(filter.limit);
+    sql.newest_first("t.created_at", "t.id", filter.after.map(|(at, id)| (at, id.0)), filter.limit);
     sql
 }
 

@@ -165,10 +165,7 @@ pub async fn list(conn: Conn<'_>, filter: &ListFilter) -> Result<Vec<RotationRow
         sql.text(" AND (r.credential_id = ").bind(credential.0);
         sql.text(" OR r.successor_id = ").bind(credential.0).text(")");
     }
-    if let Some((created_at, id)) = filter.after {
-        sql.text(" AND (r.created_at, r.id) < (").bind(created_at).text(", ").bind(id.0).text(")");
-    }
-    sql.text(" ORDER BY r.created_at DESC, r.id DESC LIMIT ").bind(filter.limit);
+    sql.newest_first("r.created_at", "r.id", filter.after.map(|(at, id)| (at, id.0)), filter.limit);
     let raw = on!(conn, |c| async { builder!(sql).build_query_as::<RawRotation>().fetch_all(c).await })?;
     raw.into_iter().map(TryInto::try_into).collect()
 }

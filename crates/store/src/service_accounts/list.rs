@@ -45,10 +45,7 @@ pub async fn list(conn: Conn<'_>, filter: &ListFilter) -> Result<Vec<ServiceAcco
         Some(false) => sql.text(" AND a.disabled_at IS NULL"),
         None => &mut sql,
     };
-    if let Some((created_at, id)) = filter.after {
-        sql.text(" AND (a.created_at, a.id) < (").bind(created_at).text(", ").bind(id.0).text(")");
-    }
-    sql.text(" ORDER BY a.created_at DESC, a.id DESC LIMIT ").bind(filter.limit);
+    sql.newest_first("a.created_at", "a.id", filter.after.map(|(at, id)| (at, id.0)), filter.limit);
     let raw = on!(conn, |c| async { builder!(sql).build_query_as::<RawAccount>().fetch_all(c).await })?;
     raw.into_iter().map(TryInto::try_into).collect()
 }

@@ -104,10 +104,7 @@ fn list_sql(filter: &ListFilter) -> Sql {
     if let Some(q) = &filter.q {
         sql.text(" AND t.name_folded LIKE ").bind(contains_pattern(&fold(q)).as_str()).text(" ESCAPE '\\'");
     }
-    if let Some((created_at, id)) = filter.after {
-        sql.text(" AND (t.created_at, t.id) < (").bind(created_at).text(", ").bind(id.0).text(")");
-    }
-    sql.text(" ORDER BY t.created_at DESC, t.id DESC LIMIT ").bind(filter.limit);
+    sql.newest_first("t.created_at", "t.id", filter.after.map(|(at, id)| (at, id.0)), filter.limit);
     sql
 }
 

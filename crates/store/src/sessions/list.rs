@@ -69,10 +69,7 @@ fn push_alive(sql: &mut Sql, now: Timestamp, user: Option<UserId>, publisher: Op
 pub async fn list(conn: Conn<'_>, filter: &ListFilter) -> Result<Vec<SessionRow>, StoreError> {
     let mut sql = Sql::new(concat!(session_columns!(), session_reaches!()));
     push_alive(&mut sql, filter.now, filter.user, filter.publisher);
-    if let Some((created_at, id)) = filter.after {
-        sql.text(" AND (s.created_at, s.id) < (").bind(created_at).text(", ").bind(id.0).text(")");
-    }
-    sql.text(" ORDER BY s.created_at DESC, s.id DESC LIMIT ").bind(filter.limit);
+    sql.newest_first("s.created_at", "s.id", filter.after.map(|(at, id)| (at, id.0)), filter.limit);
     let raw = on!(conn, |c| async { builder!(sql).build_query_as::<RawSession>().fetch_all(c).await })?;
     Ok(raw.into_iter().map(Into::into).collect())
 }

@@ -57,10 +57,7 @@ fn list_sql(filter: &ListFilter) -> Sql {
         sql.text(" AND (u.name_folded LIKE ").bind(pattern.as_str()).text(" ESCAPE '\\'");
         sql.text(" OR u.email_folded LIKE ").bind(pattern.as_str()).text(" ESCAPE '\\')");
     }
-    if let Some((created_at, id)) = filter.after {
-        sql.text(" AND (u.created_at, u.id) < (").bind(created_at).text(", ").bind(id.0).text(")");
-    }
-    sql.text(" ORDER BY u.created_at DESC, u.id DESC LIMIT ").bind(filter.limit);
+    sql.newest_first("u.created_at", "u.id", filter.after.map(|(at, id)| (at, id.0)), filter.limit);
     sql
 }
 
