@@ -13,7 +13,7 @@ use keywright_verify::clock::{boot_micros, wall_clock};
 use keywright_verify::journal::Writer;
 use keywright_verify::{Journal, Limiter, Tokens};
 
-use super::auth::verify_stream::Streams;
+use super::auth::streams::Streams;
 use super::{auth, openapi};
 use crate::config::{Networks, PublicUrl};
 use crate::github_keys::GithubKeys;

@@ -6,6 +6,7 @@
 mod process;
 mod requests;
 mod scrape;
+mod streams;
 mod text;
 
 pub use process::Process;

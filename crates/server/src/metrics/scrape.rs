@@ -11,6 +11,7 @@ use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 
 use super::process::Process;
+use super::streams::streams;
 use super::text::{Families, Labels};
 use crate::http::App;
 use crate::http::system::health::seconds;
@@ -39,6 +40,7 @@ impl Collector for Node {
         decisions(&self.0, &mut to);
         requests(&self.0, &mut to);
         cache(&self.0, &mut to);
+        streams(&self.0, &mut to);
         limits(&self.0, &mut to);
         store(&self.0, &mut to);
         issuers(&self.0, &mut to);
@@ -388,6 +390,6 @@ const fn flag(is: bool) -> f64 {
 
 /// Prometheus has no other numbers.
 #[expect(clippy::cast_precision_loss, reason = "beyond 53 bits a gauge may be off by one")]
-fn float(number: impl TryInto<i64>) -> f64 {
+pub(super) fn float(number: impl TryInto<i64>) -> f64 {
     number.try_into().unwrap_or(i64::MAX) as f64
 }

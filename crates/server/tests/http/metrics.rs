@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use crate::harness::{Engine, Scrape, TestApp, on_both_engines};
+use crate::harness::events::Events;
+use crate::harness::{Engine, Scrape, TestApp, eventually, on_both_engines};
 
 on_both_engines![
     every_decision_is_counted_once,
@@ -11,6 +12,7 @@ on_both_engines![
     the_parts_of_a_node_are_told,
     a_scrape_has_no_parameters,
     metrics_on_a_port_of_their_own_are_open_and_only_there,
+    streams_are_counted_while_they_are_open_and_as_they_end,
 ];
 
 const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -137,7 +139,7 @@ async fn the_parts_of_a_node_are_told(app: &TestApp) {
         let value = told.sum(name, &[]);
         assert!((least..=most).contains(&value), "{name} {value}");
     }
-    crate::harness::eventually("the jobs have run", async || {
+    eventually("the jobs have run", async || {
         let told = scrape(app).await;
         told.sum("keywright_job_last_success", &[("job_name", "security_event_sealer")]) > 0.5
             && told.sum("keywright_job_runs_total", &[("outcome", "done")]) >= 1.0
@@ -146,7 +148,7 @@ async fn the_parts_of_a_node_are_told(app: &TestApp) {
     .await;
     let body = json!({"email": "ada@example.com", "platform_role": "platform_admin"});
     app.admin().post("/users", body).await.expect(201);
-    crate::harness::eventually("the mail is counted", async || {
+    eventually("the mail is counted", async || {
         let told = scrape(app).await;
         let attempts = |outcome| told.sum("keywright_mail_attempts_total", &[("outcome", outcome)]);
         attempts("delivered") > 0.5 && attempts("failed") + attempts("given_up") < 0.5
@@ -171,4 +173,38 @@ async fn metrics_on_a_port_of_their_own_are_open_and_only_there(main: &TestApp) 
     }
     assert_eq!(open.post("/auth/verify", json!({})).await.status, 404);
     apart.stop().await;
+}
+
+async fn streams_are_counted_while_they_are_open_and_as_they_end(app: &TestApp) {
+    let moved = async |before: &Scrape, name: &str, labels: &[(&str, &str)]| {
+        scrape(app).await.sum(name, labels) - before.sum(name, labels)
+    };
+    let asker = app.mint("asker", &["tokens:verify"]).await;
+    let mut ours = Events::open(app, app.admin_token(), None).await.unwrap();
+    let mut theirs = Events::open(app, &asker.secret, None).await.unwrap();
+    for events in [&mut ours, &mut theirs] {
+        events.next_of(&["beat"]).await;
+    }
+    let before = scrape(app).await;
+    assert!((before.sum("keywright_verify_streams", &[]) - 2.0).abs() < 0.5);
+    app.authority().verifier().changes().tell_everything();
+    for events in [&mut ours, &mut theirs] {
+        events.next_of(&["flush"]).await;
+    }
+    assert!(moved(&before, "keywright_verify_stream_flushes_total", &[]).await >= 2.0);
+    let ends = "keywright_verify_stream_ends_total";
+    app.admin().delete(&asker.path()).await.expect(204);
+    theirs.rest().await;
+    eventually("the one of the credential that went is counted", async || {
+        (moved(&before, ends, &[("reason", "refused")]).await - 1.0).abs() < 0.5
+    })
+    .await;
+    drop(ours);
+    eventually("the one that was closed is counted", async || {
+        (moved(&before, ends, &[("reason", "client")]).await - 1.0).abs() < 0.5
+    })
+    .await;
+    let after = scrape(app).await;
+    assert!(after.sum("keywright_verify_streams", &[]).abs() < 0.5);
+    assert!((after.sum(ends, &[]) - before.sum(ends, &[]) - 2.0).abs() < 0.5);
 }

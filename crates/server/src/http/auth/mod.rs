@@ -3,9 +3,11 @@
 pub mod emergency_revoke;
 pub mod forward;
 pub mod health;
+pub mod in_process;
 mod keepable;
 pub mod me;
 pub mod original;
+pub mod streams;
 pub(in crate::http) mod verification;
 pub mod verify;
 pub mod verify_batch;

@@ -4,10 +4,8 @@
 //! that reads slowly. One that falls behind what is remembered is told that everything may have changed; one that takes
 //! nothing for a while is cut off.
 
-use std::collections::HashMap;
 use std::convert::Infallible;
 use std::fmt::Write as _;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -18,17 +16,15 @@ use futures::stream::unfold;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
-use keywright_api::problem::Problem;
-use keywright_api::problem_code::Refusal;
 use keywright_api::remote_cache::{StreamBeat, StreamHello};
 use keywright_core::{Actor, Bearing, Facts, Requirements, address};
 use keywright_verify::freshness::MAX_UNCONFIRMED_MICROS;
 use keywright_verify::{Change, Lookup};
-use parking_lot::Mutex;
 use serde::Serialize;
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 
+use super::streams::StreamEnd;
 use crate::http::App;
 use crate::http::answer::Refused;
 use crate::http::audit::export::Leaving;
@@ -41,61 +37,8 @@ const BEAT_MILLIS: u32 = 500;
 const LIFE: Duration = Duration::from_mins(10);
 /// How long a client may take nothing of what waits for it.
 const IDLE: Duration = Duration::from_secs(5);
-/// Streams of one credential at once.
-const MAX_OF_ONE: usize = 100;
-/// Streams at once.
-const MAX_OF_ALL: usize = 1_000;
 /// Bytes after which a piece is sent.
 const PIECE_BYTES: usize = 64 * 1024;
-
-/// The streams that are open.
-#[derive(Clone, Debug, Default)]
-pub struct Streams {
-    open: Arc<Mutex<Open>>,
-}
-
-#[derive(Debug, Default)]
-struct Open {
-    all: usize,
-    /// By credential; the local operator has none.
-    by_credential: HashMap<Option<keywright_core::CredentialId>, usize>,
-}
-
-/// One of them; it is counted until this is dropped.
-struct Place {
-    streams: Streams,
-    credential: Option<keywright_core::CredentialId>,
-}
-
-impl Streams {
-    fn enter(&self, credential: Option<keywright_core::CredentialId>) -> Result<Place, Problem> {
-        let mut open = self.open.lock();
-        if open.all >= MAX_OF_ALL {
-            return Err(Problem::new(Refusal::Unavailable, "No more streams can be opened at the moment."));
-        }
-        let own = open.by_credential.entry(credential).or_default();
-        if *own >= MAX_OF_ONE {
-            let detail = format!("The credential has {MAX_OF_ONE} streams open, the most that there may be.");
-            return Err(Problem::new(Refusal::TooManyStreams, detail));
-        }
-        *own += 1;
-        open.all += 1;
-        Ok(Place { streams: self.clone(), credential })
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut open = self.streams.open.lock();
-        open.all -= 1;
-        if let Some(own) = open.by_credential.get_mut(&self.credential) {
-            *own -= 1;
-            if *own == 0 {
-                open.by_credential.remove(&self.credential);
-            }
-        }
-    }
-}
 
 /// What a request says beside who asks: the last event that it knows, and when the server leaves.
 pub struct Resumed {
@@ -142,15 +85,15 @@ pub async fn stream_invalidations(
     let stream = Stream { newest: app.authority().verifier().changes().watch(), app, asker, began, heard: 0 };
     let (sender, receiver) = mpsc::channel(1);
     tokio::spawn(async move {
-        let _place = place;
         let telling = tokio::time::timeout(LIFE, stream.tell_all(resumed.last_event_id, &sender));
-        match resumed.leaving {
-            None => drop(telling.await),
+        let ended = match resumed.leaving {
+            None => telling.await,
             Some(Leaving(mut leaving)) => tokio::select! {
-                _ = telling => {}
-                _ = leaving.wait_for(|leaving| *leaving) => {}
+                ended = telling => ended,
+                _ = leaving.wait_for(|leaving| *leaving) => Ok(StreamEnd::Leaving),
             },
-        }
+        };
+        place.end(ended.unwrap_or(StreamEnd::Old));
     });
     let mut response = Response::new(body(receiver));
     *response.headers_mut() = headers();
@@ -215,19 +158,22 @@ struct Stream {
 
 impl Stream {
     /// Tells for as long as somebody reads, and may.
-    async fn tell_all(mut self, last_event_id: Option<String>, sender: &mpsc::Sender<Bytes>) {
+    async fn tell_all(mut self, last_event_id: Option<String>, sender: &mpsc::Sender<Bytes>) -> StreamEnd {
         let mut out = self.begin(last_event_id.as_deref());
         let mut tick = tokio::time::interval(Duration::from_millis(BEAT_MILLIS.into()));
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             // What is new is not told to whoever may not hear it any more.
-            if !self.may_listen().await || !self.tell_news(&mut out, sender).await {
-                return;
+            if !self.may_listen().await {
+                return StreamEnd::Refused;
+            }
+            if let Err(end) = self.tell_news(&mut out, sender).await {
+                return end;
             }
             tokio::select! {
                 _ = tick.tick() => {}
-                changed = self.newest.changed() => if changed.is_err() { return },
-                () = sender.closed() => return,
+                changed = self.newest.changed() => if changed.is_err() { return StreamEnd::Leaving },
+                () = sender.closed() => return StreamEnd::Client,
             }
         }
     }
@@ -263,8 +209,8 @@ impl Stream {
         out
     }
 
-    /// What was told since, and then up to when that is all; false when nobody takes it.
-    async fn tell_news(&mut self, out: &mut String, sender: &mpsc::Sender<Bytes>) -> bool {
+    /// What was told since, and then up to when that is all; an end when nobody takes it.
+    async fn tell_news(&mut self, out: &mut String, sender: &mpsc::Sender<Bytes>) -> Result<(), StreamEnd> {
         // In this order: what is told below is all that there was at that moment.
         let verifier = self.app.authority().verifier().clone();
         let now = self.app.authority().clock().boot_micros();
@@ -274,8 +220,11 @@ impl Stream {
         let first = news.number.saturating_sub(news.changes.len() as u64);
         for (number, change) in (first + 1..).zip(&news.changes) {
             self.put_change(out, change, number);
-            if out.len() >= PIECE_BYTES && !sent(sender, out).await {
-                return false;
+            if *change == Change::Everything {
+                self.app.streams().flushed();
+            }
+            if out.len() >= PIECE_BYTES {
+                sent(sender, out).await?;
             }
         }
         self.heard = news.number;
@@ -306,7 +255,10 @@ fn put<T: Serialize>(out: &mut String, event: &str, id: Option<&str>, data: &T) 
     let _ = writeln!(out, "data: {data}\n");
 }
 
-async fn sent(sender: &mpsc::Sender<Bytes>, out: &mut String) -> bool {
+async fn sent(sender: &mpsc::Sender<Bytes>, out: &mut String) -> Result<(), StreamEnd> {
     let piece = Bytes::from(std::mem::take(out));
-    matches!(tokio::time::timeout(IDLE, sender.send(piece)).await, Ok(Ok(())))
+    match tokio::time::timeout(IDLE, sender.send(piece)).await {
+        Ok(sent) => sent.map_err(|_| StreamEnd::Client),
+        Err(_) => Err(StreamEnd::Slow),
+    }
 }
