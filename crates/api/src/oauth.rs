@@ -213,7 +213,7 @@ pub struct AuthorizationServer {
     pub introspection_endpoint: String,
     /// `POST /oauth2/revoke`.
     pub revocation_endpoint: String,
-    /// None: there is no authorization endpoint.
+    /// `none`: there is no authorization endpoint that would give a code or a token.
     pub response_types_supported: Vec<String>,
     /// What tokens are given for.
     pub grant_types_supported: Vec<String>,

@@ -7,12 +7,14 @@ about tokens, and the `refresh_token` of a session. Prints one JSON object of wh
 import json
 import os
 import sys
+import urllib.request
 
 # The server of a test has no TLS.
 os.environ["AUTHLIB_INSECURE_TRANSPORT"] = "true"
 
 from authlib.integrations.base_client.errors import OAuthError  # noqa: E402
 from authlib.integrations.httpx_client import OAuth2Client  # noqa: E402
+from authlib.oauth2.rfc8414 import AuthorizationServerMetadata  # noqa: E402
 
 base = sys.argv[1]
 given = json.load(sys.stdin)
@@ -31,6 +33,17 @@ def client(method, **more):
         **more,
     )
 
+
+# What is said of this server, held against RFC 8414; here with the rule that all of it stands behind TLS.
+with urllib.request.urlopen(f"{base}/.well-known/oauth-authorization-server", timeout=30) as found:
+    said["metadata"] = json.load(found)
+del os.environ["AUTHLIB_INSECURE_TRANSPORT"]
+try:
+    AuthorizationServerMetadata(said["metadata"]).validate()
+    said["metadata_is"] = "valid"
+except ValueError as error:
+    said["metadata_is"] = str(error)
+os.environ["AUTHLIB_INSECURE_TRANSPORT"] = "true"
 
 for method in ("client_secret_basic", "client_secret_post"):
     with client(method, scope="works:read") as own:

@@ -90,6 +90,7 @@ async fn authlib_is_given_tokens_asks_about_them_and_ends_them() {
         given.holds(&app, &said).await;
         assert_eq!((&said["refused"], &said["beyond"]), (&json!("invalid_client"), &json!("invalid_scope")));
         assert_eq!(said["client_secret_basic"]["me"]["principal"]["id"], given.partner.id);
+        assert_eq!((&said["metadata"]["issuer"], &said["metadata_is"]), (&json!(ISSUER), &json!("valid")));
         app.stop().await;
     }
 }

@@ -271,7 +271,7 @@ async fn what_there_is_is_told_by_the_metadata(app: &TestApp) {
     ] {
         assert_eq!(told[name], at(path), "{name}");
     }
-    assert_eq!(told["response_types_supported"], json!([]));
+    assert_eq!(told["response_types_supported"], json!(["none"]));
     assert_eq!(told["grant_types_supported"], json!(["client_credentials", "refresh_token"]));
     let known = members(&told);
     // There is no authorization endpoint, and so nothing that goes with one.

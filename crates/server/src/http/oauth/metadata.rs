@@ -47,7 +47,8 @@ fn offered(issuer: &str) -> AuthorizationServer {
         jwks_uri: format!("{issuer}{}", jwks::PATH),
         introspection_endpoint: format!("{issuer}/oauth2/introspect"),
         revocation_endpoint: format!("{issuer}/oauth2/revoke"),
-        response_types_supported: Vec::new(),
+        // A list without an element must be left out, and this one must be there (RFC 8414 §2, §3.2).
+        response_types_supported: words(&["none"]),
         grant_types_supported: words(&["client_credentials", "refresh_token"]),
         // A refresh token is used without a client.
         token_endpoint_auth_methods_supported: words(&[by_secret[0], by_secret[1], "none"]),
