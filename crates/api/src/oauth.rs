@@ -221,6 +221,8 @@ pub struct AuthorizationServer {
     pub token_endpoint_auth_methods_supported: Vec<String>,
     /// How a caller says who it is to ask about a token.
     pub introspection_endpoint_auth_methods_supported: Vec<String>,
+    /// By which algorithms an answer about a token may be signed (RFC 9701 §7). Which one does is the operator's choice.
+    pub introspection_signing_alg_values_supported: Vec<String>,
     /// How a client says who it is to end a token.
     pub revocation_endpoint_auth_methods_supported: Vec<String>,
 }

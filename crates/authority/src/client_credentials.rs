@@ -14,6 +14,7 @@ use crate::authority::Authority;
 use crate::entropy;
 use crate::fault::Fault;
 use crate::sessions::{AccessToken, ready, seconds, signing};
+use crate::signing_keys::Kind;
 
 /// The longest life of an access token of a service account, in seconds.
 pub const LIFE_SECONDS: i64 = 15 * 60;
@@ -79,7 +80,7 @@ pub async fn make(authority: &Authority, bearing: &Bearing, asked: Option<ScopeS
         iat: seconds(now),
         jti: EventId::generate(now, entropy::id()).to_string(),
     };
-    let access_token = AccessToken::new(signer.sign(&claims)?, expires_at);
+    let access_token = AccessToken::new(signer.sign(Kind::AccessToken, &claims)?, expires_at);
     Ok(Made { access_token, scopes, now })
 }
 

@@ -25,6 +25,7 @@ pub mod external_identities;
 mod fault;
 pub mod idempotency;
 pub mod imports;
+pub mod introspection;
 pub mod jobs;
 pub mod journals;
 pub mod keys;

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::AccessToken;
 use crate::authority::Authority;
 use crate::fault::Fault;
-use crate::signing_keys::{Signer, signer};
+use crate::signing_keys::{Kind, Signer, signer};
 use crate::{entropy, signing_keys};
 
 /// The client that all tokens are made for: this server has no others that are registered.
@@ -113,7 +113,7 @@ pub(super) async fn access_token(
         jti: EventId::generate(now, entropy::id()).to_string(),
         client_id: CLIENT_ID,
     };
-    Ok(AccessToken::new(signer.sign(&claims)?, expires_at))
+    Ok(AccessToken::new(signer.sign(Kind::AccessToken, &claims)?, expires_at))
 }
 
 /// What all that is signed at this moment says of where it comes from and whom it is for, and who signs it.

@@ -17,7 +17,7 @@ pub use read::{JWKS_MAX_AGE_SECONDS, Published, jwks, list};
 pub(crate) use reseal::reseal;
 pub use revoke::revoke;
 pub use rotate::{Rotate, Rotated, rotate};
-pub(crate) use signer::{Signer, Signers, signer};
+pub(crate) use signer::{Kind, Signer, Signers, signer};
 
 use keywright_core::{ActorRef, SigningAlgorithm, SigningKeyId, Timestamp};
 use keywright_store::signing_keys::{self, NewSigningKey, SigningKeyRow};

@@ -17,26 +17,39 @@ use super::read::Jwks;
 use crate::authority::Authority;
 use crate::fault::Fault;
 
+/// What is signed. Each kind names itself in `typ`, so that none passes for another (RFC 8725 §3.11).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// An access token (RFC 9068 §2.1).
+    AccessToken,
+    /// What is told of a token (RFC 9701 §5).
+    Introspection,
+}
+
+impl Kind {
+    const fn media_type(self) -> &'static str {
+        match self {
+            Self::AccessToken => "at+jwt",
+            Self::Introspection => "token-introspection+jwt",
+        }
+    }
+}
+
 /// A key that signs.
 pub(crate) struct Signer {
     id: SigningKeyId,
-    /// The header of its tokens, encoded.
-    header: String,
     pair: Pair,
 }
 
 impl Signer {
-    fn new(id: SigningKeyId, pair: Pair) -> Self {
-        let header = json!({"typ": "at+jwt", "alg": pair.algorithm(), "kid": id}).to_string();
-        Self { id, header: BASE64_URL_SAFE_NO_PAD.encode(header), pair }
-    }
-
     /// A token with these claims: a compact JWS (RFC 7515 §7.1).
-    pub(crate) fn sign(&self, claims: &impl Serialize) -> Result<Zeroizing<String>, Fault> {
+    pub(crate) fn sign(&self, kind: Kind, claims: &impl Serialize) -> Result<Zeroizing<String>, Fault> {
         let internal = |error: &dyn std::fmt::Display| Fault::Internal(error.to_string());
+        let header =
+            json!({"typ": kind.media_type(), "alg": self.pair.algorithm(), "kid": self.id}).to_string();
         let payload = serde_json::to_vec(claims).map_err(|error| internal(&error))?;
-        let mut token = Zeroizing::new(String::with_capacity(self.header.len() + payload.len() * 2 + 700));
-        token.push_str(&self.header);
+        let mut token = Zeroizing::new(String::with_capacity((header.len() + payload.len()) * 2 + 700));
+        BASE64_URL_SAFE_NO_PAD.encode_string(&header, &mut token);
         token.push('.');
         BASE64_URL_SAFE_NO_PAD.encode_string(&payload, &mut token);
         let signature = self.pair.sign(token.as_bytes()).map_err(|error| internal(&error))?;
@@ -81,7 +94,7 @@ pub(crate) async fn signer(
         .open(PURPOSE, row.id.0.as_bytes(), sealed)
         .map_err(|error| Fault::Internal(format!("signing key {}: {error}", row.id)))?;
     let pair = Pair::from_pkcs8(row.algorithm, &der).map_err(|error| Fault::Internal(error.to_string()))?;
-    let signer = Arc::new(Signer::new(row.id, pair));
+    let signer = Arc::new(Signer { id: row.id, pair });
     *authority.signers().current.lock() = Some(Arc::clone(&signer));
     Ok(Some(signer))
 }

@@ -4,6 +4,7 @@
 //! goes to the [`router`] on the main runtime. The operator's socket and the command line drive the
 //! very same router.
 
+mod accept;
 pub mod answer;
 pub mod app;
 pub mod bounds;

@@ -64,6 +64,10 @@ async fn what_is_no_access_token_is_malformed(app: &TestApp) {
         (signed(json!({"alg": "none", "typ": "at+jwt", "kid": kid})), "no signature"),
         (signed(json!({"alg": "HS256", "typ": "at+jwt", "kid": kid})), "a shared secret"),
         (signed(json!({"alg": "EdDSA", "typ": "JWT", "kid": kid})), "another type"),
+        (
+            signed(json!({"alg": "EdDSA", "typ": "token-introspection+jwt", "kid": kid})),
+            "an answer about a token",
+        ),
         (signed(json!({"alg": "EdDSA", "kid": kid})), "no type"),
         (signed(json!({"alg": "EdDSA", "typ": "at+jwt", "kid": kid, "crit": ["exp"]})), "crit"),
         (signed(json!({"alg": "EdDSA", "typ": "at+jwt", "kid": kid, "b64": false})), "b64"),

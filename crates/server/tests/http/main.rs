@@ -73,6 +73,7 @@ mod not_configured;
 mod notification_channels;
 mod oauth_foreign;
 mod oauth_introspect;
+mod oauth_introspect_signed;
 mod oauth_revoke;
 mod oauth_token;
 mod openapi;

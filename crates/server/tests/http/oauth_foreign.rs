@@ -121,6 +121,8 @@ async fn oauth4webapi_finds_the_doors_and_goes_through_them() {
         for way in ["client_secret_basic", "client_secret_post"] {
             let access = said[way]["token"]["access_token"].as_str().unwrap();
             assert_eq!(said[way]["claims"], claims(access), "{way}");
+            assert_eq!(said[way]["media"], "application/token-introspection+jwt");
+            assert_eq!(said[way]["signedIntrospection"], said[way]["introspection"], "{way}");
         }
         app.stop().await;
     }

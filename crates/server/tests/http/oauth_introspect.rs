@@ -306,6 +306,10 @@ async fn what_cannot_be_known_is_never_told_as_not_active() {
     for token in [&known.token.secret, &access] {
         assert_eq!(asker.introspect(token).await["active"], true);
     }
+    // What signs is asked for anew, so that no key that was revoked meanwhile does.
+    let signed = asker.with("accept", "application/token-introspection+jwt");
+    let form = [("token", known.token.secret.as_str())];
+    signed.form("/oauth2/introspect", &form).await.oauth_error(503, "temporarily_unavailable");
     let form = [("token", unseen.token.secret.as_str())];
     asker.form("/oauth2/introspect", &form).await.oauth_error(503, "temporarily_unavailable");
     app.bearing(&unseen.token.secret)

@@ -8,6 +8,7 @@ use keywright_api::oauth::AuthorizationServer;
 use keywright_api::problem::Problem;
 use keywright_api::problem_code::Refusal;
 use keywright_authority::signing_keys::JWKS_MAX_AGE_SECONDS;
+use keywright_core::SigningAlgorithm;
 
 use crate::http::App;
 use crate::http::answer::{Refused, json};
@@ -54,6 +55,9 @@ fn offered(issuer: &str) -> AuthorizationServer {
         token_endpoint_auth_methods_supported: words(&[by_secret[0], by_secret[1], "none"]),
         // The last is a type of access token, which RFC 8414 §2 lets stand here.
         introspection_endpoint_auth_methods_supported: words(&[by_secret[0], by_secret[1], "Bearer"]),
+        introspection_signing_alg_values_supported: words(
+            &SigningAlgorithm::ALL.map(SigningAlgorithm::as_str),
+        ),
         // Who has the token in the hand needs nothing else.
         revocation_endpoint_auth_methods_supported: words(&[by_secret[0], by_secret[1], "none"]),
     }

@@ -61,6 +61,11 @@ impl Refusal {
         Self::new(OAuthErrorCode::InvalidRequest, description)
     }
 
+    /// There is no form of the answer that the client accepts.
+    pub(super) fn not_acceptable(description: &'static str) -> Self {
+        Self { status: StatusCode::NOT_ACCEPTABLE, ..Self::bad_request(description) }
+    }
+
     /// A fault of ours.
     pub(super) fn ours(description: &'static str) -> Self {
         Self::new(OAuthErrorCode::ServerError, description)

@@ -41,12 +41,20 @@ for (const [name, way] of [
     client,
     await oauth.introspectionRequest(server, client, way, token.access_token, options),
   );
+  // The same as a JWT (RFC 9701), verified by the published keys.
+  const signed = await oauth.introspectionRequest(server, client, way, token.access_token, {
+    ...options,
+    requestJwtResponse: true,
+  });
+  const media = signed.headers.get("content-type");
+  const signedIntrospection = await oauth.processIntrospectionResponse(server, client, signed);
+  await oauth.validateApplicationLevelSignature(server, signed, options);
   // Verified by nothing but the published keys, as RFC 9068 wants it.
   const request = new Request("https://api.example.com/works", {
     headers: { authorization: `Bearer ${token.access_token}` },
   });
   const claims = await oauth.validateJwtAccessToken(server, request, issuer, options);
-  said[name] = { token, introspection, claims };
+  said[name] = { token, introspection, media, signedIntrospection, claims };
 }
 
 /** The error of a call that is refused, or the challenge that it tells of. */

@@ -1,44 +1,26 @@
-//! Which form a client would rather have (RFC 9110 §12.5.1).
+//! Which form of a list a client would rather have.
 
 use http::HeaderMap;
-use http::header::ACCEPT;
 
 use super::Form;
+use crate::http::accept::preferred;
 
 /// The form of an export, when the request prefers one to a page in JSON. What is neither is answered
 /// with a page.
 pub(crate) fn form(headers: &HeaderMap) -> Option<Form> {
-    let mut best: (u32, Option<Form>) = (0, None);
-    let values = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    for range in values.flat_map(|value| value.split(',')) {
-        let mut parts = range.split(';').map(str::trim);
-        let media = parts.next().unwrap_or_default().to_ascii_lowercase();
-        let form = match media.as_str() {
-            "application/x-ndjson" | "application/ndjson" => Some(Form::Ndjson),
-            "text/csv" => Some(Form::Csv),
-            "application/json" | "application/*" | "*/*" => None,
-            _ => continue,
-        };
-        let weight = parts.find_map(|part| part.strip_prefix("q=").or(part.strip_prefix("Q=")));
-        // Of two that are as good the first one counts.
-        let quality = weight.map_or(1_000, thousandths);
-        if quality > best.0 {
-            best = (quality, form);
-        }
-    }
-    best.1
-}
-
-/// `0.75` as 750; what is no weight counts as none.
-fn thousandths(weight: &str) -> u32 {
-    let (whole, rest) = weight.trim().split_once('.').unwrap_or((weight.trim(), ""));
-    let digits: String = rest.chars().chain("000".chars()).take(3).collect();
-    let number = |text: &str| text.parse::<u32>().unwrap_or(0);
-    (number(whole).min(1) * 1_000 + number(&digits)).min(1_000)
+    let known = |media: &str| match media {
+        "application/x-ndjson" | "application/ndjson" => Some(Some(Form::Ndjson)),
+        "text/csv" => Some(Some(Form::Csv)),
+        "application/json" | "application/*" | "*/*" => Some(None),
+        _ => None,
+    };
+    preferred(headers, known).flatten()
 }
 
 #[cfg(test)]
 mod tests {
+    use http::header::ACCEPT;
+
     use super::*;
 
     #[test]
