@@ -43,9 +43,22 @@ pub struct OAuthError {
     pub error_description: String,
 }
 
-/// A token to be looked at (RFC 7662 §2.1). Parameters that are not named here are passed over.
+/// How a client says in a form who it is (RFC 6749 §2.3.1), where that does not stand in the header.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct IntrospectionForm {
+pub struct ClientFields {
+    /// The client's id: that of a service account.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub client_id: Option<String>,
+    /// A service token of that account.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, value_type = Option<String>)]
+    pub client_secret: Option<Secret>,
+}
+
+/// The token that a form is about (RFC 7662 §2.1, RFC 7009 §2.1).
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TokenFields {
     /// The token.
     #[schema(value_type = String)]
     pub token: Secret,
@@ -53,18 +66,21 @@ pub struct IntrospectionForm {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub token_type_hint: Option<String>,
+}
+
+/// A token to be looked at (RFC 7662 §2.1). Parameters that are not named here are passed over.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct IntrospectionForm {
+    /// Which token.
+    #[serde(flatten)]
+    pub token: TokenFields,
     /// From where it is used, of our own. Without it what has an allowlist is not active.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub ip_address: Option<String>,
-    /// The client's id, where it does not stand in the header.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub client_id: Option<String>,
-    /// A service token of that account, where it does not stand in the header.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, value_type = Option<String>)]
-    pub client_secret: Option<Secret>,
+    /// Who asks.
+    #[serde(flatten)]
+    pub client: ClientFields,
 }
 
 /// What there is to tell of a token (RFC 7662 §2.2). What does not apply is left out; of one that is not active
@@ -138,21 +154,12 @@ pub struct Introspection {
 /// A token to be ended (RFC 7009 §2.1). Parameters that are not named here are passed over.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct RevocationForm {
-    /// The token.
-    #[schema(value_type = String)]
-    pub token: Secret,
-    /// A guess at its kind, at which nobody looks.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub token_type_hint: Option<String>,
-    /// The client's id, where it does not stand in the header.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub client_id: Option<String>,
-    /// A service token of that account, where it does not stand in the header.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, value_type = Option<String>)]
-    pub client_secret: Option<Secret>,
+    /// Which token.
+    #[serde(flatten)]
+    pub token: TokenFields,
+    /// Who asks.
+    #[serde(flatten)]
+    pub client: ClientFields,
 }
 
 /// A request for a token (RFC 6749 §4.4.2 and §6). Parameters that are not named here are passed over.
@@ -169,14 +176,9 @@ pub struct TokenForm {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, value_type = Option<String>)]
     pub refresh_token: Option<Secret>,
-    /// The client's id, where it does not stand in the header: that of a service account.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub client_id: Option<String>,
-    /// A service token of that account, where it does not stand in the header.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, value_type = Option<String>)]
-    pub client_secret: Option<Secret>,
+    /// Who asks.
+    #[serde(flatten)]
+    pub client: ClientFields,
 }
 
 /// A token that was given (RFC 6749 §5.1).
