@@ -54,6 +54,7 @@ mod faults;
 mod forward_proxies;
 mod idempotency;
 mod import_auth2;
+mod import_auth2_exports;
 mod import_auth2_killed;
 mod import_csv;
 mod input_bodies;

@@ -90,6 +90,11 @@ impl Move {
         run(self.command(arguments)).await
     }
 
+    /// A command of the operator of the new one.
+    pub(crate) async fn run(&self, arguments: &[&str]) -> Printed {
+        run(keywright(self.folder.path(), &self.new.options().url, arguments)).await
+    }
+
     /// An import that takes everything.
     pub(crate) async fn imported(&self, arguments: &[&str]) -> Value {
         let printed = self.import(arguments).await;
