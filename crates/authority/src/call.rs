@@ -34,6 +34,10 @@ pub struct Call {
     pub confirm: bool,
 }
 
+/// What was asked for is another publisher's: to this call there is nothing of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct OfAnother;
+
 /// The actor as it is inside the transaction of a change, held until that ends.
 #[derive(Clone, Debug)]
 pub struct Grantor {
@@ -140,6 +144,14 @@ impl Call {
     /// of the platform named. None: all.
     pub fn within(&self) -> Option<PublisherId> {
         self.home().or(self.publisher)
+    }
+
+    /// [`Call::within`], narrowed to the publisher that was `asked` for. None: all.
+    pub(crate) fn narrowed_to(&self, asked: Option<PublisherId>) -> Result<Option<PublisherId>, OfAnother> {
+        match (self.within(), asked) {
+            (Some(own), Some(asked)) if own != asked => Err(OfAnother),
+            (own, asked) => Ok(own.or(asked)),
+        }
     }
 
     /// The publisher that the call is about.

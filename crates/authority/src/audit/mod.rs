@@ -8,11 +8,10 @@ pub mod file;
 
 use std::collections::BTreeSet;
 
-use keywright_core::{ActorKind, ActorRef, CredentialId, PrincipalKind, UserId};
+use keywright_core::{ActorKind, ActorRef, CredentialId, PrincipalKind, PublisherId, UserId};
 use keywright_store::authentication_events::{self, AuthenticationEventFilter, AuthenticationEventRow};
 use keywright_store::security_events::{self, EventFilter, SecurityEventRow};
 use keywright_store::{Conn, StoreError, service_tokens, users};
-use uuid::Uuid;
 
 pub use event::{Event, Snapshot, Subject};
 pub use export::{Linked, export_authentication, export_security};
@@ -24,39 +23,15 @@ use crate::fault::Fault;
 /// What `audit:read` lets its bearer do.
 pub const READ: &str = "audit:read";
 
-/// Whose events a caller sees.
-enum Visible {
-    /// Those of all.
-    All,
-    /// Those that concern this publisher.
-    Of(Uuid),
-    /// None.
-    Nothing,
-}
-
-impl Visible {
-    /// To whoever belongs to a publisher, or acts for one, there are no events but that one's.
-    fn to(call: &Call, asked: Option<Uuid>) -> Self {
-        match (call.within(), asked) {
-            (Some(own), Some(asked)) if own.0 != asked => Self::Nothing,
-            (Some(own), _) => Self::Of(own.0),
-            (None, Some(asked)) => Self::Of(asked),
-            (None, None) => Self::All,
-        }
-    }
-}
-
 /// Reads events, those that the caller may see.
 async fn read_security(
     conn: Conn<'_>,
     call: &Call,
     filter: &EventFilter,
 ) -> Result<Vec<SecurityEventRow>, StoreError> {
-    let publisher_id = match Visible::to(call, filter.publisher_id) {
-        Visible::Nothing => return Ok(Vec::new()),
-        Visible::Of(publisher) => Some(publisher),
-        Visible::All => None,
-    };
+    let asked = filter.publisher_id.map(PublisherId);
+    let Ok(within) = call.narrowed_to(asked) else { return Ok(Vec::new()) };
+    let publisher_id = within.map(|id| id.0);
     security_events::list(conn, &EventFilter { publisher_id, ..filter.clone() }).await
 }
 
@@ -67,11 +42,9 @@ async fn read_authentication(
     call: &Call,
     filter: &AuthenticationEventFilter,
 ) -> Result<Vec<AuthenticationEventRow>, StoreError> {
-    let publisher_id = match Visible::to(call, filter.publisher_id) {
-        Visible::Nothing => return Ok(Vec::new()),
-        Visible::Of(publisher) => Some(publisher),
-        Visible::All => None,
-    };
+    let asked = filter.publisher_id.map(PublisherId);
+    let Ok(within) = call.narrowed_to(asked) else { return Ok(Vec::new()) };
+    let publisher_id = within.map(|id| id.0);
     let filter = AuthenticationEventFilter { publisher_id, ..filter.clone() };
     let mut rows = authentication_events::list(conn.reborrow(), &filter).await?;
     let emails = users::emails(conn, rows.iter().filter_map(user_of).collect::<BTreeSet<_>>()).await?;

@@ -24,10 +24,7 @@ pub async fn get(authority: &Authority, call: &Call, id: RoleId) -> Result<RoleR
 /// [`Fault::Denied`] without `users:read`.
 pub async fn list(authority: &Authority, call: &Call, filter: ListFilter) -> Result<Vec<RoleRow>, Fault> {
     call.require(READ)?;
-    let own = call.within();
-    if own.is_some() && filter.within.is_some() && own != filter.within {
-        return Ok(Vec::new());
-    }
-    let filter = ListFilter { within: own.or(filter.within), ..filter };
+    let Ok(within) = call.narrowed_to(filter.within) else { return Ok(Vec::new()) };
+    let filter = ListFilter { within, ..filter };
     Ok(roles::list(authority.store().read().await?.conn(), &filter).await?)
 }

@@ -78,10 +78,7 @@ pub async fn of_account(
 /// [`Fault::Denied`] without `monitoring:read`.
 pub async fn list(authority: &Authority, call: &Call, filter: ListFilter) -> Result<Vec<PolicyRow>, Fault> {
     call.require(READ)?;
-    let own = call.within();
-    if own.is_some() && filter.within.is_some() && own != filter.within {
-        return Ok(Vec::new());
-    }
-    let filter = ListFilter { within: own.or(filter.within), ..filter };
+    let Ok(within) = call.narrowed_to(filter.within) else { return Ok(Vec::new()) };
+    let filter = ListFilter { within, ..filter };
     Ok(rotation_policies::list(authority.store().read().await?.conn(), &filter).await?)
 }

@@ -69,10 +69,7 @@ pub async fn get(authority: &Authority, call: &Call, id: RotationId) -> Result<T
 /// [`Fault::Denied`] without `monitoring:read`.
 pub async fn list(authority: &Authority, call: &Call, filter: ListFilter) -> Result<Vec<RotationRow>, Fault> {
     call.require(READ)?;
-    let own = call.within();
-    if own.is_some() && filter.within.is_some() && own != filter.within {
-        return Ok(Vec::new());
-    }
-    let filter = ListFilter { within: own.or(filter.within), ..filter };
+    let Ok(within) = call.narrowed_to(filter.within) else { return Ok(Vec::new()) };
+    let filter = ListFilter { within, ..filter };
     Ok(rotations::list(authority.store().read().await?.conn(), &filter).await?)
 }

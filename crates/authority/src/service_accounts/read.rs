@@ -33,11 +33,8 @@ pub async fn list(
     filter: ListFilter,
 ) -> Result<Vec<ServiceAccountRow>, Fault> {
     call.require(READ)?;
-    let own = call.within();
-    if own.is_some() && filter.within.is_some() && own != filter.within {
-        return Ok(Vec::new());
-    }
-    let filter = ListFilter { within: own.or(filter.within), ..filter };
+    let Ok(within) = call.narrowed_to(filter.within) else { return Ok(Vec::new()) };
+    let filter = ListFilter { within, ..filter };
     Ok(service_accounts::list(authority.store().read().await?.conn(), &filter).await?)
 }
 
