@@ -3,7 +3,6 @@
 use keywright_core::rotation::{Schedule, ScheduleError};
 use keywright_core::{MaintenanceWindowId, Name, PublisherId, Timestamp};
 use keywright_store::maintenance_windows::{self, ListFilter, WindowRow};
-use keywright_store::{Conn, publishers};
 use serde_json::{Value, json};
 
 use crate::audit::{Event, Snapshot, Subject};
@@ -13,6 +12,7 @@ use crate::change::{Change, Invalidation};
 use crate::entropy;
 use crate::fault::Fault;
 use crate::idempotency::{Held, Made};
+use crate::publishers;
 
 /// What lets its bearer see maintenance windows, policies and rotations.
 pub const READ: &str = "monitoring:read";
@@ -107,7 +107,7 @@ async fn make(
     if let Some(first) = Held::first(held, tx.conn(), now).await? {
         return Ok(first);
     }
-    let publisher_id = publisher(tx.conn(), call, wanted.publisher).await?;
+    let publisher_id = publishers::of_new(tx.conn(), call, wanted.publisher).await?;
     Schedule::parse(&wanted.cron, wanted.duration_minutes, &wanted.time_zone)?;
     let row = WindowRow {
         id: MaintenanceWindowId::generate(now, entropy::id()),
@@ -125,21 +125,6 @@ async fn make(
     let event = Event::new("maintenance_window.created", grantor.actor.clone(), Some(call), subject(&row));
     event.publisher(row.publisher_id).after(&row).write(authority, tx.conn()).await?;
     Held::keep_made(held, tx.conn(), &call.actor, row, now).await
-}
-
-/// The publisher of something new. To whoever belongs to one, or acts for one, there is no other.
-pub(crate) async fn publisher(
-    conn: Conn<'_>,
-    call: &Call,
-    asked: Option<PublisherId>,
-) -> Result<Option<PublisherId>, Fault> {
-    let unknown = || Fault::field("publisher_id", "there is no such publisher");
-    if asked.is_some() && call.within().is_some_and(|own| asked != Some(own)) {
-        return Err(unknown());
-    }
-    let Some(id) = asked.or(call.within()) else { return Ok(None) };
-    publishers::by_id(conn, id).await?.ok_or_else(unknown)?;
-    Ok(Some(id))
 }
 
 /// Changes a window; rotations that have begun go on.

@@ -18,7 +18,8 @@ pub use suspend::{resume, suspend};
 pub use update::{SettingsUpdate, Update, update};
 
 use keywright_core::PublisherId;
-use keywright_store::publishers::PublisherRow;
+use keywright_store::Conn;
+use keywright_store::publishers::{self, PublisherRow};
 use serde_json::{Value, json};
 
 use crate::audit::{Snapshot, Subject};
@@ -35,6 +36,24 @@ pub const ADMIN: &str = "publishers:admin";
 /// [`Fault::NotFound`].
 pub(crate) fn must_see(call: &Call, id: PublisherId) -> Result<(), Fault> {
     if call.within().is_some_and(|own| own != id) { Err(Fault::NotFound) } else { Ok(()) }
+}
+
+/// The publisher of something new: the one that was asked for, else the one that the call is about, or none. To
+/// whoever belongs to one, or acts for one, there is no other.
+///
+/// # Errors
+/// [`Fault::Invalid`] for a publisher that there is not.
+pub(crate) async fn of_new(
+    conn: Conn<'_>,
+    call: &Call,
+    asked: Option<PublisherId>,
+) -> Result<Option<PublisherId>, Fault> {
+    let unknown = || Fault::field("publisher_id", "there is no such publisher");
+    let within = call.narrowed_to(asked).map_err(|_| unknown())?;
+    if let Some(id) = within {
+        publishers::by_id(conn, id).await?.ok_or_else(unknown)?;
+    }
+    Ok(within)
 }
 
 fn subject(row: &PublisherRow) -> Subject {

@@ -4,7 +4,6 @@ use keywright_core::{
     Allowlist, EmailAddress, Metadata, Name, PublisherId, RateLimits, ScopeSet, ServiceType,
 };
 use keywright_store::service_accounts::{self, NewServiceAccount, ServiceAccountRow};
-use keywright_store::{Conn, publishers};
 
 use super::{ADMIN, subject};
 use crate::audit::Event;
@@ -13,6 +12,7 @@ use crate::call::{Call, needs};
 use crate::change::{Change, Invalidation};
 use crate::fault::Fault;
 use crate::idempotency::{Held, Made};
+use crate::publishers;
 
 /// An account to be made.
 #[derive(Clone, Debug)]
@@ -69,7 +69,7 @@ async fn make(
     if let Some(first) = Held::first(held, tx.conn(), now).await? {
         return Ok(first);
     }
-    let publisher_id = publisher(tx.conn(), call, wanted.publisher).await?;
+    let publisher_id = publishers::of_new(tx.conn(), call, wanted.publisher).await?;
     grantor.may_grant(&wanted.scopes)?;
     grantor.may_reach(wanted.limits, &[&wanted.allowlist])?;
     let new = NewServiceAccount {
@@ -90,19 +90,4 @@ async fn make(
     let event = Event::new("service_account.created", grantor.actor.clone(), Some(call), subject(&row));
     event.publisher(publisher_id).after(&row).write(authority, tx.conn()).await?;
     Held::keep_made(held, tx.conn(), &call.actor, row, now).await
-}
-
-/// The publisher of what is made. To whoever belongs to one, or acts for one, there is no other.
-pub(crate) async fn publisher(
-    conn: Conn<'_>,
-    call: &Call,
-    asked: Option<PublisherId>,
-) -> Result<Option<PublisherId>, Fault> {
-    let unknown = || Fault::field("publisher_id", "there is no such publisher");
-    if asked.is_some() && call.within().is_some_and(|own| asked != Some(own)) {
-        return Err(unknown());
-    }
-    let Some(id) = asked.or(call.within()) else { return Ok(None) };
-    publishers::by_id(conn, id).await?.ok_or_else(unknown)?;
-    Ok(Some(id))
 }

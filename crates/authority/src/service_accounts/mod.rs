@@ -11,7 +11,6 @@ mod read;
 mod revoke_tokens;
 mod update;
 
-pub(crate) use create::publisher;
 pub use create::{Create, create};
 pub use delete::delete;
 pub use disable::{disable, enable};

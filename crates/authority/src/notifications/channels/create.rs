@@ -12,7 +12,7 @@ use crate::call::{Call, needs};
 use crate::change::{Change, Invalidation};
 use crate::fault::Fault;
 use crate::idempotency::{Held, Minted};
-use crate::service_accounts::publisher;
+use crate::publishers;
 use crate::service_tokens::finish;
 
 /// A channel to be made.
@@ -70,7 +70,7 @@ async fn make(
     {
         return Ok(first);
     }
-    let publisher_id = publisher(tx.conn(), call, wanted.publisher).await?;
+    let publisher_id = publishers::of_new(tx.conn(), call, wanted.publisher).await?;
     let all_publishers = of_all(publisher_id, wanted.all_publishers)?;
     let (id, secret) = (authority.new_channel_id(), secret_of(wanted.kind));
     let plain = secret.as_ref().map(keywright_core::PlainToken::reveal);

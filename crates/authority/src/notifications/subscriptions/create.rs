@@ -14,7 +14,7 @@ use crate::call::Call;
 use crate::change::{Change, Invalidation};
 use crate::fault::Fault;
 use crate::idempotency::{Held, Minted};
-use crate::service_accounts::publisher;
+use crate::publishers;
 use crate::service_tokens::finish;
 
 /// A subscription to be made.
@@ -72,7 +72,7 @@ async fn make(
     {
         return Ok(first);
     }
-    let publisher_id = publisher(tx.conn(), call, wanted.publisher).await?;
+    let publisher_id = publishers::of_new(tx.conn(), call, wanted.publisher).await?;
     let (id, secret) = (authority.new_subscription_id(), signature::new_secret());
     let destination =
         Destination::of(authority, ChannelKind::Webhook, wanted.address, Some(secret.reveal()))?;
