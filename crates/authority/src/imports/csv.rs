@@ -114,6 +114,16 @@ impl<R: Read> CsvTokens<R> {
         Ok(Self { rows, seen, places, width: header.len() })
     }
 
+    /// What there is to tell of the rows that are left before anybody asks the store: whether each could be taken over.
+    ///
+    /// # Errors
+    /// As [`CsvError`].
+    pub fn told(mut self, permissions: &Permissions, now: Timestamp) -> Result<Vec<Told>, CsvError> {
+        let page = self.page(u32::MAX, permissions, now)?;
+        let told = page.into_iter().map(|row| row.map_or_else(|told| *told, |row| row.told(Outcome::Taken)));
+        Ok(told.collect())
+    }
+
     /// The next rows, at most so many; none at the end.
     ///
     /// # Errors

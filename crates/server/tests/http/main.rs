@@ -52,6 +52,7 @@ mod dashboard;
 mod event_subscriptions;
 mod faults;
 mod forward_proxies;
+mod fuzz_targets;
 mod idempotency;
 mod import_auth2;
 mod import_auth2_exports;

@@ -7,19 +7,23 @@ use zeroize::Zeroizing;
 use super::Refusal;
 
 /// Parameters by their names, each once. There may be secrets among them: nothing prints them.
-pub(super) struct Parameters(BTreeMap<String, Zeroizing<String>>);
+pub struct Parameters(BTreeMap<String, Zeroizing<String>>);
+
+/// A parameter stands there more than once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Twice;
 
 impl Parameters {
     /// Reads a form. A parameter without a value is as one that was left out.
     ///
     /// # Errors
-    /// `invalid_request` when one stands there twice, also one that nobody knows.
-    pub(super) fn read(body: &[u8]) -> Result<Self, Refusal> {
+    /// When one stands there twice, also one that nobody knows.
+    pub fn read(body: &[u8]) -> Result<Self, Twice> {
         let mut all = BTreeMap::new();
         for (name, value) in url::form_urlencoded::parse(body) {
             let value = Zeroizing::new(value.into_owned());
             if all.insert(name.into_owned(), value).is_some() {
-                return Err(Refusal::bad_request("A parameter stands there more than once."));
+                return Err(Twice);
             }
         }
         all.retain(|_, value| !value.is_empty());
@@ -27,7 +31,7 @@ impl Parameters {
     }
 
     /// A parameter, if it is there.
-    pub(super) fn get(&self, name: &str) -> Option<&str> {
+    pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(|value| value.as_str())
     }
 

@@ -2,11 +2,12 @@
 //! decisions and use cases that the API has. No page of another origin is let in: there is no CORS.
 
 mod client;
-mod form;
+pub mod form;
 pub mod introspect;
 pub mod metadata;
 mod refusal;
 pub mod revoke;
+pub mod said;
 pub mod token;
 
 use std::sync::OnceLock;
@@ -41,7 +42,8 @@ impl Posted {
         if !is_form(parts.headers.get(CONTENT_TYPE).map(http::HeaderValue::as_bytes)) {
             return Err(Refusal::bad_request("Send a form: Content-Type application/x-www-form-urlencoded."));
         }
-        let parameters = Parameters::read(&body)?;
+        let parameters = Parameters::read(&body)
+            .map_err(|_| Refusal::bad_request("A parameter stands there more than once."))?;
         Ok(Self { parts, arrived, parameters })
     }
 
