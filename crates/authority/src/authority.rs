@@ -8,20 +8,21 @@ use keywright_core::{
     AlertId, ChannelId, CredentialId, DeliveryId, EventId, NodeId, PublisherId, RoleId, ServiceAccountId,
     SigningAlgorithm, SubscriptionId, Timestamp,
 };
-use keywright_store::{Engine, Store};
+use keywright_store::{Engine, Store, deliveries, outbox};
 use keywright_verify::{Clock, Limiter, Verifier};
 use tokio::sync::{Notify, Semaphore};
 
+use crate::attempts::Attempts;
 use crate::connector::Connector;
 use crate::entropy;
 use crate::idempotency::Running;
 use crate::jobs::{EventKeeper, JobBoard};
 use crate::journals::OwnJournal;
 use crate::keys::Keys;
-use crate::mail::{Post, Tally};
+use crate::mail::Post;
 use crate::monitoring::{Health, MonitoringSettings};
 use crate::nodes::Bulletin;
-use crate::notifications::{self, Lanes};
+use crate::notifications::Lanes;
 use crate::passwords::Passwords;
 use crate::rotations::{RotationPlace, RotationSettings, ToldOnce};
 use crate::signing_keys::Signers;
@@ -133,7 +134,8 @@ struct Inner {
     limiter: OnceLock<Limiter>,
     health: Health,
     signers: Signers,
-    mail: Tally,
+    mail: Attempts<outbox::Waiting>,
+    notifications: Attempts<deliveries::Waiting>,
     rotation_place: RotationPlace,
     rotation_told: ToldOnce,
     seal_wanted: Notify,
@@ -171,7 +173,8 @@ impl Authority {
                 limiter: OnceLock::new(),
                 health: Health::default(),
                 signers: Signers::default(),
-                mail: Tally::default(),
+                mail: Attempts::default(),
+                notifications: Attempts::default(),
                 rotation_place: RotationPlace::default(),
                 rotation_told: ToldOnce::default(),
                 seal_wanted: Notify::new(),
@@ -283,7 +286,7 @@ impl Authority {
     }
 
     /// What this node knows of its mail.
-    pub fn mail(&self) -> &Tally {
+    pub fn mail(&self) -> &Attempts<outbox::Waiting> {
         &self.inner.mail
     }
 
@@ -317,8 +320,8 @@ impl Authority {
     }
 
     /// What this node knows of its deliveries of notifications.
-    pub fn notifications(&self) -> &notifications::Tally {
-        self.inner.lanes.tally()
+    pub fn notifications(&self) -> &Attempts<deliveries::Waiting> {
+        &self.inner.notifications
     }
 
     pub(crate) fn mark_wanted(&self) -> &Notify {

@@ -9,6 +9,7 @@ pub mod accounts;
 pub mod alerts;
 pub mod analytics;
 pub mod anomalies;
+mod attempts;
 pub mod audit;
 mod authority;
 pub mod blast_radius;
@@ -55,6 +56,7 @@ pub mod signing_keys;
 pub mod status;
 pub mod users;
 
+pub use attempts::{Attempts, Counts};
 pub use authority::{Authority, JwtSettings, SessionSettings, Settings};
 pub use call::{Bounded, Call, Grantor};
 pub use fault::{Fault, FieldFault};

@@ -7,8 +7,8 @@ use tracing::{info, warn};
 
 use super::letter::Letter;
 use super::post::{Failed, Post, TIMEOUT};
-use super::tally::Outcome;
 use super::{LIFE_SECONDS, PURPOSE};
+use crate::attempts::{Outcome, pause_seconds};
 use crate::authority::Authority;
 use crate::entropy;
 use crate::fault::Fault;
@@ -19,8 +19,6 @@ const AT_ONCE: u32 = 50;
 const TAKEN_SECONDS: i64 = 3 * TIMEOUT.as_secs().cast_signed();
 /// The first pause after a failure, in seconds; each next one is twice as long.
 const FIRST_PAUSE: i64 = 15;
-/// The longest pause, in seconds.
-const LONGEST_PAUSE: i64 = 3_600;
 /// What is settled is forgotten after so many days.
 pub(crate) const KEPT_DAYS: i64 = 7;
 
@@ -50,7 +48,7 @@ pub(crate) async fn deliver_in_background(authority: &Authority) -> Result<u64, 
         _ => 0,
     };
     let waiting = outbox::waiting(authority.store().read().await?.conn()).await?;
-    authority.mail().keep(waiting);
+    authority.mail().keep(authority.now(), waiting);
     Ok(delivered)
 }
 
@@ -104,7 +102,7 @@ async fn settle(
             Outcome::GivenUp
         }
         Err(Failed { reason, for_good: false }) => {
-            let next = now.plus_seconds(pause_seconds(number, entropy::id()[0]));
+            let next = now.plus_seconds(pause_seconds(FIRST_PAUSE, number, entropy::id()[0]));
             // Never put off past its end: there it is given up.
             let next = next.min(row.expires_at.min(row.created_at.plus_seconds(LIFE_SECONDS)));
             outbox::postpone(tx.conn(), row.id, number, next, &reason).await?;
@@ -115,14 +113,6 @@ async fn settle(
     tx.commit().await?;
     authority.mail().count(outcome);
     Ok(outcome == Outcome::Delivered)
-}
-
-/// Twice as long each time, with up to a quarter more or less, so that those who failed together do not come
-/// back together.
-fn pause_seconds(attempt: u64, dice: u8) -> i64 {
-    let doubled = FIRST_PAUSE << attempt.saturating_sub(1).min(16);
-    let pause = doubled.min(LONGEST_PAUSE);
-    pause + (pause * (i64::from(dice) - 128)) / 512
 }
 
 /// Forgets mails that were settled long ago, and tokens that can be used no more.
@@ -136,17 +126,4 @@ pub(crate) async fn forget(authority: &Authority, now: Timestamp) -> Result<u64,
         outbox::forget(tx.conn(), before).await? + mailed_tokens::forget(tx.conn(), before).await?;
     tx.commit().await?;
     Ok(forgotten)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pauses_double_up_to_an_hour_and_are_spread() {
-        let middle: Vec<i64> = (1..=12).map(|attempt| pause_seconds(attempt, 128)).collect();
-        assert_eq!(middle, [15, 30, 60, 120, 240, 480, 960, 1_920, 3_600, 3_600, 3_600, 3_600]);
-        assert_eq!((pause_seconds(9, 0), pause_seconds(9, 255)), (2_700, 4_492));
-        assert!(pause_seconds(u64::MAX, 0) > 0);
-    }
 }

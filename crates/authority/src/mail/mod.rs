@@ -5,7 +5,6 @@ mod letter;
 mod post;
 mod render;
 mod reseal;
-mod tally;
 mod texts;
 
 use keywright_core::{EventId, Timestamp, UserId};
@@ -21,7 +20,6 @@ pub use self::letter::{AlertLine, Content, Letter, LinkToken, Locale};
 pub use self::post::{MailSettings, Post, PostError, Trouble};
 pub use self::render::{Rendered, render};
 pub(crate) use self::reseal::reseal;
-pub use self::tally::{Tally, Told};
 
 use crate::authority::Authority;
 use crate::entropy;

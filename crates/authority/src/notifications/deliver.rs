@@ -13,8 +13,8 @@ use uuid::Uuid;
 use super::destination::Destination;
 use super::lanes::Place;
 use super::notice::Notice;
-use super::tally::Outcome;
 use super::{LIFE_SECONDS, dead, lanes, render, signature};
+use crate::attempts::{LONGEST_PAUSE, Outcome, pause_seconds};
 use crate::authority::Authority;
 use crate::connector::{CALL_TIMEOUT, Outgoing};
 use crate::entropy;
@@ -26,12 +26,12 @@ const TAKEN_SECONDS: i64 = 3 * CALL_TIMEOUT.as_secs().cast_signed();
 const MAIL_TAKEN_SECONDS: i64 = 180;
 /// The first pause after a failure, in seconds; each next one is twice as long.
 const FIRST_PAUSE: i64 = 10;
-/// The longest pause, in seconds.
-const LONGEST_PAUSE: i64 = 3_600;
 /// Of an answer this much is kept, in bytes.
 const KEPT_ANSWER: usize = 1_024;
 /// What is settled is forgotten after so many days.
 const KEPT_DAYS: i64 = 30;
+/// Who looks at what waits does so at most this often, in seconds.
+const LOOK_SECONDS: i64 = 15;
 /// What was given up is counted for so many seconds.
 const DEAD_SECONDS: i64 = 24 * 3_600;
 
@@ -71,10 +71,11 @@ pub(crate) async fn deliver_in_background(authority: &Authority) -> Result<u64, 
     let begun = attempts.len() as u64;
     attempts.detach_all();
     let now = authority.now();
-    if authority.lanes().tally.is_stale(now) {
+    let known = authority.notifications();
+    if known.looked_at().is_none_or(|at| now.has_reached(Some(at.plus_seconds(LOOK_SECONDS)))) {
         let mut reader = authority.store().read().await?;
         let waiting = deliveries::waiting(reader.conn(), now.plus_seconds(-DEAD_SECONDS)).await?;
-        authority.lanes().tally.keep(now, waiting);
+        known.keep(now, waiting);
     }
     Ok(begun)
 }
@@ -337,7 +338,7 @@ async fn settle(
         }
         Err(failed) => {
             let asked = failed.retry_after_seconds.map_or(0, i64::from).min(LONGEST_PAUSE);
-            let pause = pause_seconds(number, entropy::id()[0]).max(asked);
+            let pause = pause_seconds(FIRST_PAUSE, number, entropy::id()[0]).max(asked);
             // Never put off past its end: there it is tried for the last time.
             let next = now.plus_seconds(pause).min(row.expires_at.max(now));
             deliveries::postpone(tx.conn(), id, number, next, &failed.told).await?;
@@ -347,7 +348,7 @@ async fn settle(
         }
     };
     tx.commit().await?;
-    authority.lanes().tally.count(outcome);
+    authority.notifications().count(outcome);
     Ok(outcome == Outcome::Delivered)
 }
 
@@ -365,14 +366,6 @@ pub(super) async fn settle_test(
     };
     tx.commit().await?;
     Ok(())
-}
-
-/// Twice as long each time, with up to a quarter more or less, so that those who failed together do not come
-/// back together.
-fn pause_seconds(attempt: u64, dice: u8) -> i64 {
-    let doubled = FIRST_PAUSE << attempt.saturating_sub(1).min(16);
-    let pause = doubled.min(LONGEST_PAUSE);
-    pause + (pause * (i64::from(dice) - 128)) / 512
 }
 
 /// Forgets deliveries that were settled long ago.
@@ -394,14 +387,6 @@ pub(super) fn end_of_life(now: Timestamp) -> Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn pauses_double_up_to_an_hour_and_are_spread() {
-        let middle: Vec<i64> = (1..=11).map(|attempt| pause_seconds(attempt, 128)).collect();
-        assert_eq!(middle, [10, 20, 40, 80, 160, 320, 640, 1_280, 2_560, 3_600, 3_600]);
-        assert!(pause_seconds(10, 0) >= 2_700 && pause_seconds(10, 255) <= 4_500);
-        assert!(pause_seconds(u64::MAX, 255) <= 4_500);
-    }
 
     #[test]
     fn what_is_kept_of_an_answer_holds_no_secret_and_no_line_of_its_own() {

@@ -10,8 +10,6 @@ use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use uuid::Uuid;
 
-use super::tally::Tally;
-
 /// Attempts under way at once, of targets that answer.
 const QUICK: usize = 48;
 /// Attempts under way at once, of targets that did not answer last time.
@@ -28,7 +26,6 @@ pub(crate) struct Lanes {
     slow: Arc<Semaphore>,
     settling: Semaphore,
     standing: Arc<Mutex<HashMap<Uuid, Standing>>>,
-    pub(super) tally: Tally,
 }
 
 impl Default for Lanes {
@@ -38,7 +35,6 @@ impl Default for Lanes {
             slow: Arc::new(Semaphore::new(SLOW)),
             settling: Semaphore::new(SETTLING),
             standing: Arc::default(),
-            tally: Tally::default(),
         }
     }
 }
@@ -80,11 +76,6 @@ impl Lanes {
     /// A turn to write down how an attempt went.
     pub(super) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
         self.settling.acquire().await.ok()
-    }
-
-    /// What this node knows of its deliveries.
-    pub(crate) fn tally(&self) -> &Tally {
-        &self.tally
     }
 }
 

@@ -17,7 +17,6 @@ mod render;
 mod reseal;
 mod signature;
 pub mod subscriptions;
-mod tally;
 
 pub use self::deliver::deliver;
 pub(crate) use self::deliver::{deliver_in_background, forget};
@@ -30,7 +29,6 @@ pub use self::render::{discord, slack, teams};
 pub(crate) use self::reseal::reseal;
 pub(crate) use self::signature::is_secret;
 pub use self::signature::{new_secret, sign};
-pub use self::tally::{Tally, Told};
 
 /// The job that writes deliveries.
 pub(crate) const DISPATCHER: &str = "event_dispatcher";

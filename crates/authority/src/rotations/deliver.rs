@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 
 use super::deliveries::{self, Outcome, Parcel};
 use super::{PURPOSE, notice};
+use crate::attempts::pause_seconds;
 use crate::authority::Authority;
 use crate::change::Invalidation;
 use crate::entropy;
@@ -20,8 +21,6 @@ use crate::rotation_policies as policies;
 const TAKEN_SECONDS: i64 = 600;
 /// The first pause after a failure, in seconds; each next one is twice as long.
 const FIRST_PAUSE: i64 = 15;
-/// The longest pause, in seconds.
-const LONGEST_PAUSE: i64 = 3_600;
 
 /// Tries to deliver; false when another was faster.
 pub(super) async fn attempt(authority: &Authority, row: &RotationRow) -> Result<bool, Fault> {
@@ -100,7 +99,7 @@ async fn settle(
 ) -> Result<(), Fault> {
     let (now, id, attempt) = (authority.now(), before.id, taken.attempts);
     let mut next = RotationRow { version: before.version + 1, ..taken.clone() };
-    let pause = now.plus_seconds(pause_seconds(attempt, entropy::id()[0]));
+    let pause = now.plus_seconds(pause_seconds(FIRST_PAUSE, attempt, entropy::id()[0]));
     let kind = match &outcome {
         Outcome::Delivered(_) => {
             next.state = RotationState::AwaitingConfirmation;
@@ -143,12 +142,4 @@ async fn settle(
 /// Never past the moment at which it is given up.
 fn put_off(pause: Timestamp, confirm_by: Option<Timestamp>) -> Timestamp {
     confirm_by.map_or(pause, |end| pause.min(end))
-}
-
-/// Twice as long each time, with up to a quarter more or less, so that those who failed together do not come back
-/// together.
-fn pause_seconds(attempt: u64, dice: u8) -> i64 {
-    let doubled = FIRST_PAUSE << attempt.saturating_sub(1).min(16);
-    let pause = doubled.min(LONGEST_PAUSE);
-    pause + (pause * (i64::from(dice) - 128)) / 512
 }

@@ -311,48 +311,52 @@ fn jobs(app: &App, to: &mut Families<'_>) {
 }
 
 fn mail(app: &App, to: &mut Families<'_>) {
-    let told = app.authority().mail().told();
+    let counts = app.authority().mail().counts();
     to.gauge(
         "keywright_mail_queued",
         "Mails in the store that are neither delivered nor given up. Missing before the first look",
-        told.waiting.map(|waiting| float(waiting.count)),
+        counts.waiting.map(|waiting| float(waiting.count)),
     );
     let now = app.authority().now();
     to.gauge(
         "keywright_mail_oldest_age_seconds",
         "Age of the oldest of them; 0 where there is none",
-        told.waiting.map(|waiting| waiting.oldest_at.map_or(0.0, |oldest| seconds(now.micros_since(oldest)))),
+        counts
+            .waiting
+            .map(|waiting| waiting.oldest_at.map_or(0.0, |oldest| seconds(now.micros_since(oldest)))),
     );
     to.counters(
         "keywright_mail_attempts",
         "Attempts of this node to deliver a mail: delivered, failed and to be repeated, or given up",
-        [("delivered", told.delivered), ("failed", told.failed), ("given_up", told.given_up)]
+        [("delivered", counts.delivered), ("failed", counts.failed), ("given_up", counts.given_up)]
             .map(|(outcome, count)| (vec![("outcome", outcome.into())], count)),
     );
 }
 
 fn notifications(app: &App, to: &mut Families<'_>) {
-    let told = app.authority().notifications().told();
+    let counts = app.authority().notifications().counts();
     to.gauge(
         "keywright_notifications_queued",
         "Notifications in the store that wait to be delivered. Missing before the first look",
-        told.waiting.map(|waiting| float(waiting.count)),
+        counts.waiting.map(|waiting| float(waiting.count)),
     );
     let now = app.authority().now();
     to.gauge(
         "keywright_notifications_oldest_age_seconds",
         "Age of the oldest of them; 0 where there is none",
-        told.waiting.map(|waiting| waiting.oldest_at.map_or(0.0, |oldest| seconds(now.micros_since(oldest)))),
+        counts
+            .waiting
+            .map(|waiting| waiting.oldest_at.map_or(0.0, |oldest| seconds(now.micros_since(oldest)))),
     );
     to.gauge(
         "keywright_notifications_dead",
         "Notifications that were given up within a day",
-        told.waiting.map(|waiting| float(waiting.dead)),
+        counts.waiting.map(|waiting| float(waiting.dead)),
     );
     to.counters(
         "keywright_notification_attempts",
         "Attempts of this node to deliver a notification: delivered, failed and to be repeated, or given up",
-        [("delivered", told.delivered), ("failed", told.failed), ("given_up", told.given_up)]
+        [("delivered", counts.delivered), ("failed", counts.failed), ("given_up", counts.given_up)]
             .map(|(outcome, count)| (vec![("outcome", outcome.into())], count)),
     );
 }
