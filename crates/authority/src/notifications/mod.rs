@@ -8,6 +8,7 @@
 pub mod channels;
 mod dead;
 mod deliver;
+pub mod deliveries;
 mod destination;
 mod digest;
 mod dispatch;

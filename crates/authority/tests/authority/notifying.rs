@@ -7,6 +7,7 @@ use keywright_authority::alerts::{self, NewAlert};
 use keywright_authority::audit::chain;
 use keywright_authority::connector::{Connector, SystemNames};
 use keywright_authority::notifications::channels::{self, Create, Update};
+use keywright_authority::notifications::deliveries::{TargetId, retry};
 use keywright_authority::notifications::{self, Address, MOST_IMMEDIATE};
 use keywright_authority::{Authority, Settings};
 use keywright_core::{
@@ -307,7 +308,7 @@ async fn no_delivery_is_given_up_before_a_day_and_its_channel_is_told_of_by_anot
         // Tried again by hand, under the same id; and the alert is over.
         dead.now(Manner::Answers(200));
         let id = only(&world.authority, target).await.id;
-        let revived = channels::retry(&world.authority, operator(), target, id).await.unwrap();
+        let revived = retry(&world.authority, operator(), TargetId::Channel(target), id).await.unwrap();
         assert_eq!(revived.state, DeliveryState::Waiting);
         notifications::deliver(&world.authority).await.unwrap();
         assert_eq!(dead.received().last().unwrap().id(), id.to_string());
@@ -543,6 +544,6 @@ async fn a_test_is_sent_at_once_and_tried_once() {
         told(&world.authority).await;
         assert_eq!(receiver.count(), 2);
         let nobodys = DeliveryId(Uuid::nil());
-        assert!(channels::retry(&world.authority, operator(), target, nobodys).await.is_err());
+        assert!(retry(&world.authority, operator(), TargetId::Channel(target), nobodys).await.is_err());
     }
 }

@@ -10,6 +10,7 @@ pub mod app;
 pub mod bounds;
 pub mod client;
 pub mod cursor;
+mod deliveries;
 pub mod edge;
 pub mod etag;
 pub mod gate;

@@ -2,14 +2,12 @@
 
 mod create;
 mod delete;
-mod deliveries;
 mod read;
 mod test;
 mod update;
 
 pub use create::{Create, create};
 pub use delete::delete;
-pub use deliveries::{deliveries, retry};
 pub use read::{get, list};
 pub use test::test;
 pub use update::{Update, update};

@@ -2,13 +2,11 @@
 
 mod create;
 mod delete;
-mod deliveries;
 mod read;
 mod update;
 
 pub use create::{Create, create};
 pub use delete::delete;
-pub use deliveries::{deliveries, retry};
 pub use read::{get, list};
 pub use update::{Update, update};
 
