@@ -127,6 +127,23 @@ impl Destination {
         }
     }
 
+    /// Where the channel or subscription with this id leads from now on, as it is shown and sealed. What it was
+    /// `sealed` as gives its secret, which stays.
+    ///
+    /// # Errors
+    /// As [`Destination::of`].
+    pub(super) fn moved(
+        authority: &Authority,
+        id: Uuid,
+        kind: ChannelKind,
+        sealed: Option<&[u8]>,
+        address: Address,
+    ) -> Result<(String, Vec<u8>), Fault> {
+        let old = sealed.and_then(|sealed| Self::open(authority, id, sealed));
+        let new = Self::of(authority, kind, address, old.as_ref().and_then(Self::secret))?;
+        Ok((new.hint(authority), new.seal(authority, id)?))
+    }
+
     /// How it is shown.
     pub(super) fn hint(&self, authority: &Authority) -> String {
         match self {

@@ -63,10 +63,7 @@ async fn carry_out(
         None
     } else {
         let sealed = notification_channels::sealed_by_id(tx.conn(), id).await?;
-        let old = sealed.and_then(|sealed| Destination::open(authority, id.0, &sealed));
-        let secret = old.as_ref().and_then(Destination::secret);
-        let new = Destination::of(authority, before.kind, wanted.address.clone(), secret)?;
-        Some((new.hint(authority), new.seal(authority, id.0)?))
+        Some(Destination::moved(authority, id.0, before.kind, sealed.as_deref(), wanted.address)?)
     };
     let changes = Changes {
         name: wanted.name,
