@@ -2,6 +2,7 @@
 
 mod examples;
 pub mod permissions;
+mod refusals;
 
 use axum::extract::State;
 use axum::response::Response;

@@ -17,8 +17,7 @@ use crate::http::{App, view};
     post, path = "/auth/invitations/accept", tag = "accounts", operation_id = "accept_invitation", security(()),
     request_body = AcceptInvitation,
     responses((status = 200, description = "Accepted", body = User),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn accept(
     State(app): State<App>,

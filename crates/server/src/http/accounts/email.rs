@@ -16,8 +16,7 @@ use crate::http::input::{JsonBody, NoQuery, email_address};
     post, path = "/auth/email/verify", tag = "accounts", operation_id = "verify_email", security(()),
     request_body = UseLink,
     responses((status = 204, description = "Confirmed"),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn verify(
     State(app): State<App>,
@@ -34,8 +33,7 @@ pub async fn verify(
     post, path = "/auth/email/verify/resend", tag = "accounts", operation_id = "ask_for_email_verification", security(()),
     request_body = AskForLink,
     responses((status = 202, description = "If the address has an account and is not confirmed, a link was sent there"),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn resend(
     State(app): State<App>,
@@ -54,8 +52,7 @@ pub async fn resend(
     post, path = "/auth/email/change", tag = "accounts", operation_id = "ask_for_email_change",
     request_body = ChangeEmail,
     responses((status = 202, description = "If nobody else has the address, a link was sent there"),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn change(
     State(app): State<App>,
@@ -73,8 +70,7 @@ pub async fn change(
     post, path = "/auth/email/change/confirm", tag = "accounts", operation_id = "confirm_email_change", security(()),
     request_body = UseLink,
     responses((status = 204, description = "Changed"),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn confirm(
     State(app): State<App>,

@@ -16,8 +16,7 @@ use crate::http::input::{JsonBody, NoQuery, email_address};
     post, path = "/auth/password/change", tag = "accounts", operation_id = "change_password",
     request_body = ChangePassword,
     responses((status = 204, description = "Changed"),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn change(
     State(app): State<App>,
@@ -35,8 +34,7 @@ pub async fn change(
     post, path = "/auth/password/reset", tag = "accounts", operation_id = "ask_for_password_reset", security(()),
     request_body = AskForLink,
     responses((status = 202, description = "If the address has an account, a link was sent there"),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn reset(
     State(app): State<App>,
@@ -54,8 +52,7 @@ pub async fn reset(
     post, path = "/auth/password/reset/confirm", tag = "accounts", operation_id = "confirm_password_reset", security(()),
     request_body = ConfirmPasswordReset,
     responses((status = 204, description = "Set"),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn confirm(
     State(app): State<App>,

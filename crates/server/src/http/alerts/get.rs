@@ -17,8 +17,7 @@ use crate::http::input::{NoQuery, PathId};
     get, path = "/alerts/{id}", tag = "alerts", operation_id = "get_alert",
     params(("id" = uuid::Uuid, Path, description = "The alert")),
     responses((status = 200, description = "The alert", body = Alert),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn get(
     State(app): State<App>,

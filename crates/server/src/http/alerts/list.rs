@@ -20,8 +20,7 @@ use crate::http::{App, view};
     get, path = "/alerts", tag = "alerts", operation_id = "list_alerts",
     params(AlertQuery, PageQuery),
     responses((status = 200, description = "A page of alerts", body = Page<Alert>),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn list(
     State(app): State<App>,

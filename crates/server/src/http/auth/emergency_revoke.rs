@@ -25,8 +25,7 @@ use crate::http::{App, view};
     post, path = "/auth/emergency-revoke", tag = "service tokens", operation_id = "emergency_revoke",
     request_body = Body,
     responses((status = 200, description = "Revoked", body = EmergencyRevoked),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn emergency_revoke(
     State(app): State<App>,
@@ -64,8 +63,7 @@ pub async fn emergency_revoke(
     post, path = "/auth/emergency-revoke/allow-external", tag = "service tokens", operation_id = "allow_external",
     request_body = AllowExternal,
     responses((status = 200, description = "Accepted again", body = ExternalAllowed),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn allow_external(
     State(app): State<App>,

@@ -16,8 +16,7 @@ use crate::http::{App, view};
     get, path = "/event-subscriptions/{id}", tag = "event subscriptions", operation_id = "get_event_subscription",
     params(("id" = uuid::Uuid, Path, description = "The subscription")),
     responses((status = 200, description = "The subscription", body = EventSubscription),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn get(
     State(app): State<App>,

@@ -23,8 +23,7 @@ use crate::http::{App, view};
         ("If-Match" = Option<String>, Header, description = "The ETag of the version to change")),
     request_body(content((PatchEventSubscription = "application/json"), (PatchEventSubscription = "application/merge-patch+json"))),
     responses((status = 200, description = "The subscription as it is now", body = EventSubscription),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn update(
     State(app): State<App>,

@@ -20,8 +20,7 @@ use crate::http::input::{JsonBody, NoQuery};
     post, path = "/leaks/report", tag = "leaks", operation_id = "report_leaks",
     request_body = ReportLeaks,
     responses((status = 200, description = "What became of each, in the same order", body = LeaksReported),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn report(
     State(app): State<App>,

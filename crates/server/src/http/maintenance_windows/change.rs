@@ -26,8 +26,7 @@ fn name(text: &str) -> Result<Name, Problem> {
         ("Idempotency-Key" = Option<String>, Header, description = "16 to 128 visible ASCII characters; repeats give the first answer again for 24 hours")),
     request_body = CreateMaintenanceWindow,
     responses((status = 201, description = "Created", body = MaintenanceWindow),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn create(
     State(app): State<App>,
@@ -59,8 +58,7 @@ pub async fn create(
         ("If-Match" = Option<String>, Header, description = "The ETag of the version to change")),
     request_body(content((PatchMaintenanceWindow = "application/json"), (PatchMaintenanceWindow = "application/merge-patch+json"))),
     responses((status = 200, description = "The window as it is now", body = MaintenanceWindow),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn update(
     State(app): State<App>,
@@ -84,8 +82,7 @@ pub async fn update(
     params(("id" = uuid::Uuid, Path, description = "The window"),
         ("If-Match" = Option<String>, Header, description = "The ETag of the version to delete")),
     responses((status = 204, description = "Deleted"),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn delete(
     State(app): State<App>,

@@ -21,8 +21,7 @@ use crate::http::{App, view};
     get, path = "/maintenance-windows", tag = "rotation", operation_id = "list_maintenance_windows",
     params(MaintenanceWindowQuery, PageQuery),
     responses((status = 200, description = "A page of windows", body = Page<MaintenanceWindow>),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn list(
     State(app): State<App>,
@@ -49,8 +48,7 @@ pub async fn list(
     get, path = "/maintenance-windows/{id}", tag = "rotation", operation_id = "get_maintenance_window",
     params(("id" = uuid::Uuid, Path, description = "The window")),
     responses((status = 200, description = "The window", body = MaintenanceWindow),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn get(
     State(app): State<App>,

@@ -16,8 +16,7 @@ use crate::http::{App, view};
     params(("id" = uuid::Uuid, Path, description = "The publisher"),
         ("user_id" = uuid::Uuid, Path, description = "The user")),
     responses((status = 200, description = "The member", body = Member),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn get(
     State(app): State<App>,

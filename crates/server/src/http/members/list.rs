@@ -20,8 +20,7 @@ use crate::http::{App, view};
     get, path = "/publishers/{id}/members", tag = "publishers", operation_id = "list_members",
     params(("id" = uuid::Uuid, Path, description = "The publisher"), MemberQuery, PageQuery),
     responses((status = 200, description = "A page of members", body = Page<Member>),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn list(
     State(app): State<App>,

@@ -16,8 +16,7 @@ use crate::http::{App, view};
     get, path = "/notification-channels/{id}", tag = "notification channels", operation_id = "get_notification_channel",
     params(("id" = uuid::Uuid, Path, description = "The channel")),
     responses((status = 200, description = "The channel", body = NotificationChannel),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn get(
     State(app): State<App>,

@@ -21,8 +21,7 @@ use crate::http::{App, view};
     get, path = "/notification-channels", tag = "notification channels", operation_id = "list_notification_channels",
     params(ChannelQuery),
     responses((status = 200, description = "A page of channels", body = Page<NotificationChannel>),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn list(
     State(app): State<App>,

@@ -17,8 +17,7 @@ use crate::http::{App, view};
     post, path = "/notification-channels/{id}/test", tag = "notification channels", operation_id = "test_notification_channel",
     params(("id" = uuid::Uuid, Path, description = "The channel")),
     responses((status = 200, description = "What became of it", body = Delivery),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn test(
     State(app): State<App>,

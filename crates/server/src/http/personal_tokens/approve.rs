@@ -18,8 +18,7 @@ use crate::http::input::{NoQuery, PathId};
     params(("id" = uuid::Uuid, Path, description = "The token"),
         ("If-Match" = Option<String>, Header, description = "The ETag of the version to change")),
     responses((status = 200, description = "The token as it is now", body = PersonalToken),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn approve(
     State(app): State<App>,

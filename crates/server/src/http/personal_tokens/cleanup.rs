@@ -20,8 +20,7 @@ use crate::http::input::{JsonBytes, NoQuery, rules};
     operation_id = "clean_up_personal_tokens",
     request_body = CleanupRequest,
     responses((status = 200, description = "What was done", body = CleanupResult),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn cleanup(
     State(app): State<App>,

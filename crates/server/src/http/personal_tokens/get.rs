@@ -16,8 +16,7 @@ use crate::http::input::{NoQuery, PathId};
     get, path = "/users/me/tokens/{id}", tag = "personal tokens", operation_id = "get_personal_token",
     params(("id" = uuid::Uuid, Path, description = "The token")),
     responses((status = 200, description = "The token", body = PersonalToken),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn get(
     State(app): State<App>,

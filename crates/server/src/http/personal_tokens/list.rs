@@ -23,8 +23,7 @@ use crate::http::{App, view};
     get, path = "/users/me/tokens", tag = "personal tokens", operation_id = "list_personal_tokens",
     params(PersonalTokenQuery, PageQuery),
     responses((status = 200, description = "A page of tokens", body = Page<PersonalToken>),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn list(
     State(app): State<App>,

@@ -24,8 +24,7 @@ use crate::http::input::{JsonBytes, NoQuery, PathId, PathIds, Query, rules};
     get, path = "/users/{id}/tokens", tag = "personal tokens", operation_id = "list_user_tokens",
     params(("id" = uuid::Uuid, Path, description = "The user"), PersonalTokenQuery, PageQuery),
     responses((status = 200, description = "A page of tokens", body = Page<PersonalToken>),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn list(
     State(app): State<App>,
@@ -45,8 +44,7 @@ pub async fn list(
     params(("id" = uuid::Uuid, Path, description = "The user"),
         ("token_id" = uuid::Uuid, Path, description = "The token")),
     responses((status = 200, description = "The token", body = PersonalToken),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn get(
     State(app): State<App>,
@@ -66,8 +64,7 @@ pub async fn get(
         ("token_id" = uuid::Uuid, Path, description = "The token"), RevokeQuery,
         ("If-Match" = Option<String>, Header, description = "The ETag of the version to change")),
     responses((status = 204, description = "Revoked, or of no use in the publisher any more"),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn revoke(
     State(app): State<App>,
@@ -87,8 +84,7 @@ pub async fn revoke(
         ("X-Publisher-Id" = Option<uuid::Uuid>, Header, description = "The publisher, for callers who belong to none"),
         ("If-Match" = Option<String>, Header, description = "The ETag of the version to change")),
     responses((status = 200, description = "The token as it is now", body = PersonalToken),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn approve(
     State(app): State<App>,
@@ -105,8 +101,7 @@ pub async fn approve(
     params(("id" = uuid::Uuid, Path, description = "The user")),
     request_body = Option<ReasonGiven>,
     responses((status = 200, description = "Revoked", body = PersonalTokensRevoked),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn revoke_all(
     State(app): State<App>,

@@ -21,8 +21,7 @@ use crate::http::input::{JsonBytes, NoQuery, PathId, Query, rules};
     params(("id" = uuid::Uuid, Path, description = "The token"), RevokeQuery,
         ("If-Match" = Option<String>, Header, description = "The ETag of the version to change")),
     responses((status = 204, description = "Revoked"),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn revoke(
     State(app): State<App>,
@@ -39,8 +38,7 @@ pub async fn revoke(
     post, path = "/users/me/tokens/revoke-all", tag = "personal tokens", operation_id = "revoke_personal_tokens",
     request_body = Option<ReasonGiven>,
     responses((status = 200, description = "Revoked", body = PersonalTokensRevoked),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn revoke_all(
     State(app): State<App>,

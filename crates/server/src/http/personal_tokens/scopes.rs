@@ -15,8 +15,7 @@ use crate::http::input::NoQuery;
 #[utoipa::path(
     get, path = "/users/me/tokens/scopes", tag = "personal tokens", operation_id = "list_grantable_scopes",
     responses((status = 200, description = "What could be granted", body = GrantableScopes),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn list(State(app): State<App>, caller: Caller<Anyone>, _: NoQuery) -> Result<Response, Refused> {
     let found = personal_tokens::grantable(app.authority(), &caller.call).await?;

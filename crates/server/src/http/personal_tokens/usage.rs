@@ -22,8 +22,7 @@ use crate::http::tokens::security_events::named_already;
     get, path = "/users/me/tokens/{id}/usage", tag = "personal tokens", operation_id = "get_personal_token_usage",
     params(("id" = uuid::Uuid, Path, description = "The token"), AnalyticsQuery),
     responses((status = 200, description = "What was decided about it", body = TokenAnalytics),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn usage(
     State(app): State<App>,
@@ -42,8 +41,7 @@ pub async fn usage(
     operation_id = "list_personal_token_security_events",
     params(("id" = uuid::Uuid, Path, description = "The token"), EventQuery, PageQuery),
     responses((status = 200, description = "A page of events", body = Page<SecurityEvent>),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn security_events(
     State(app): State<App>,

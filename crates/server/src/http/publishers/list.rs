@@ -21,8 +21,7 @@ use crate::http::{App, view};
     get, path = "/publishers", tag = "publishers", operation_id = "list_publishers",
     params(PublisherQuery, PageQuery),
     responses((status = 200, description = "A page of publishers", body = Page<Publisher>),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn list(
     State(app): State<App>,

@@ -20,8 +20,7 @@ use crate::http::{App, view};
     get, path = "/publishers/{id}/settings", tag = "publishers", operation_id = "get_publisher_settings",
     params(("id" = uuid::Uuid, Path, description = "The publisher")),
     responses((status = 200, description = "The settings", body = PublisherSettings),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn get(
     State(app): State<App>,
@@ -40,8 +39,7 @@ pub async fn get(
         ("If-Match" = Option<String>, Header, description = "The ETag of the version to change")),
     request_body = ChangePublisherSettings,
     responses((status = 200, description = "The settings as they are now", body = PublisherSettings),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn replace(
     State(app): State<App>,
@@ -60,8 +58,7 @@ pub async fn replace(
         ("If-Match" = Option<String>, Header, description = "The ETag of the version to change")),
     request_body(content((ChangePublisherSettings = "application/json"), (ChangePublisherSettings = "application/merge-patch+json"))),
     responses((status = 200, description = "The settings as they are now", body = PublisherSettings),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn update(
     State(app): State<App>,

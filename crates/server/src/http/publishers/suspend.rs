@@ -19,8 +19,7 @@ use crate::http::{App, view};
         ("If-Match" = Option<String>, Header, description = "The ETag of the version to change")),
     request_body = Option<ReasonGiven>,
     responses((status = 200, description = "The publisher as it is now", body = Publisher),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn suspend(
     State(app): State<App>,
@@ -40,8 +39,7 @@ pub async fn suspend(
         ("If-Match" = Option<String>, Header, description = "The ETag of the version to change")),
     request_body = Option<ReasonGiven>,
     responses((status = 200, description = "The publisher as it is now", body = Publisher),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn resume(
     State(app): State<App>,

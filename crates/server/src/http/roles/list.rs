@@ -20,8 +20,7 @@ use crate::http::{App, view};
     get, path = "/roles", tag = "roles", operation_id = "list_roles",
     params(RoleQuery, PageQuery),
     responses((status = 200, description = "A page of roles", body = Page<Role>),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn list(
     State(app): State<App>,

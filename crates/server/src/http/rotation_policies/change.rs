@@ -46,8 +46,7 @@ fn subject(request: &CreateRotationPolicy) -> Result<PolicySubject, Problem> {
         ("Idempotency-Key" = Option<String>, Header, description = "16 to 128 visible ASCII characters; repeats give the first answer again for 24 hours")),
     request_body = CreateRotationPolicy,
     responses((status = 201, description = "Created", body = ChangedRotationPolicy),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn create(
     State(app): State<App>,
@@ -96,8 +95,7 @@ fn change(asked: PolicyTerms) -> Result<Update, Problem> {
         ("If-Match" = Option<String>, Header, description = "The ETag of the version to change")),
     request_body(content((PatchRotationPolicy = "application/json"), (PatchRotationPolicy = "application/merge-patch+json"))),
     responses((status = 200, description = "The policy as it is now", body = ChangedRotationPolicy),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn update(
     State(app): State<App>,
@@ -117,8 +115,7 @@ pub async fn update(
     params(("id" = uuid::Uuid, Path, description = "The policy"),
         ("If-Match" = Option<String>, Header, description = "The ETag of the version to delete")),
     responses((status = 204, description = "Deleted"),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn delete(
     State(app): State<App>,

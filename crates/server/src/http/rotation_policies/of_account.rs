@@ -23,8 +23,7 @@ fn of_account(row: Option<&PolicyRow>) -> Response {
     get, path = "/service-accounts/{id}/rotation-policy", tag = "rotation", operation_id = "get_service_account_rotation_policy",
     params(("id" = uuid::Uuid, Path, description = "The account")),
     responses((status = 200, description = "What it says", body = AccountRotationPolicy),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn get(
     State(app): State<App>,
@@ -43,8 +42,7 @@ pub async fn get(
         ("If-Match" = Option<String>, Header, description = "The ETag of the version to change")),
     request_body = PutAccountRotationPolicy,
     responses((status = 200, description = "What it says now", body = ChangedAccountRotationPolicy),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn replace(
     State(app): State<App>,

@@ -23,8 +23,7 @@ use crate::http::{App, view};
     get, path = "/rotation-policies", tag = "rotation", operation_id = "list_rotation_policies",
     params(RotationPolicyQuery, PageQuery),
     responses((status = 200, description = "A page of policies", body = Page<RotationPolicy>),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn list(
     State(app): State<App>,
@@ -49,8 +48,7 @@ pub async fn list(
     get, path = "/rotation-policies/{id}", tag = "rotation", operation_id = "get_rotation_policy",
     params(("id" = uuid::Uuid, Path, description = "The policy")),
     responses((status = 200, description = "The policy", body = RotationPolicy),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn get(
     State(app): State<App>,
@@ -66,8 +64,7 @@ pub async fn get(
     get, path = "/rotation-policies/effective", tag = "rotation", operation_id = "get_effective_rotation_policy",
     params(EffectivePolicyQuery),
     responses((status = 200, description = "What holds", body = EffectiveRotationPolicy),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn effective(
     State(app): State<App>,

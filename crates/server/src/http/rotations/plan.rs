@@ -20,8 +20,7 @@ const DEFAULT_DAYS: u32 = 30;
     get, path = "/rotations/plan", tag = "rotation", operation_id = "plan_rotations",
     params(RotationPlanQuery),
     responses((status = 200, description = "What would be rotated", body = RotationPlan),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn plan(
     State(app): State<App>,

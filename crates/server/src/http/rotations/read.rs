@@ -22,8 +22,7 @@ use crate::http::{App, view};
     get, path = "/rotations", tag = "rotation", operation_id = "list_rotations",
     params(RotationQuery, PageQuery),
     responses((status = 200, description = "A page of rotations", body = Page<Rotation>),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn list(
     State(app): State<App>,
@@ -49,8 +48,7 @@ pub async fn list(
     get, path = "/rotations/{id}", tag = "rotation", operation_id = "get_rotation",
     params(("id" = uuid::Uuid, Path, description = "The rotation")),
     responses((status = 200, description = "The rotation", body = RotationDetails),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn get(
     State(app): State<App>,

@@ -36,8 +36,7 @@ fn allowlist_of(row: &ServiceAccountRow) -> Response {
     get, path = "/service-accounts/{id}/scopes", tag = "service accounts", operation_id = "get_service_account_scopes",
     params(("id" = uuid::Uuid, Path, description = "The account")),
     responses((status = 200, description = "What the tokens of a service account may do at most", body = AccountScopes),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn get_scopes(
     State(app): State<App>,
@@ -55,8 +54,7 @@ pub async fn get_scopes(
         ("If-Match" = Option<String>, Header, description = "The ETag of the version to change")),
     request_body = PutAccountScopes,
     responses((status = 200, description = "As it is now", body = AccountScopes),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn replace_scopes(
     State(app): State<App>,
@@ -74,8 +72,7 @@ pub async fn replace_scopes(
     get, path = "/service-accounts/{id}/rate-limits", tag = "service accounts", operation_id = "get_service_account_rate_limits",
     params(("id" = uuid::Uuid, Path, description = "The account")),
     responses((status = 200, description = "How often the tokens of a service account may be used together", body = RateLimits),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn get_limits(
     State(app): State<App>,
@@ -93,8 +90,7 @@ pub async fn get_limits(
         ("If-Match" = Option<String>, Header, description = "The ETag of the version to change")),
     request_body = PutRateLimits,
     responses((status = 200, description = "As it is now", body = RateLimits),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn replace_limits(
     State(app): State<App>,
@@ -118,8 +114,7 @@ pub async fn replace_limits(
     get, path = "/service-accounts/{id}/ip-allowlist", tag = "service accounts", operation_id = "get_service_account_ip_allowlist",
     params(("id" = uuid::Uuid, Path, description = "The account")),
     responses((status = 200, description = "The networks that the tokens of a service account may be used from", body = AccountAllowlist),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn get_allowlist(
     State(app): State<App>,
@@ -137,8 +132,7 @@ pub async fn get_allowlist(
         ("If-Match" = Option<String>, Header, description = "The ETag of the version to change")),
     request_body = PutAllowlist,
     responses((status = 200, description = "As it is now", body = AccountAllowlist),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn replace_allowlist(
     State(app): State<App>,

@@ -20,8 +20,7 @@ use crate::http::input::{JsonBodyOrNone, NoQuery, PathId};
         ("If-Match" = Option<String>, Header, description = "The ETag of the version to change")),
     request_body = Option<ReasonGiven>,
     responses((status = 200, description = "The account as it is now", body = ServiceAccount),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn disable(
     State(app): State<App>,
@@ -40,8 +39,7 @@ pub async fn disable(
         ("If-Match" = Option<String>, Header, description = "The ETag of the version to change")),
     request_body = Option<ReasonGiven>,
     responses((status = 200, description = "The account as it is now", body = ServiceAccount),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn enable(
     State(app): State<App>,

@@ -17,8 +17,7 @@ use crate::http::input::{NoQuery, PathId};
     get, path = "/service-accounts/{id}", tag = "service accounts", operation_id = "get_service_account",
     params(("id" = uuid::Uuid, Path, description = "The account")),
     responses((status = 200, description = "The account", body = ServiceAccount),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn get(
     State(app): State<App>,

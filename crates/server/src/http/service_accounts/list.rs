@@ -21,8 +21,7 @@ use crate::http::{App, view};
     get, path = "/service-accounts", tag = "service accounts", operation_id = "list_service_accounts",
     params(ServiceAccountQuery, PageQuery),
     responses((status = 200, description = "A page of accounts", body = Page<ServiceAccount>),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn list(
     State(app): State<App>,

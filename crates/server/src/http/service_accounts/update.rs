@@ -40,8 +40,7 @@ const READ_ONLY: [&str; 8] = [
         ("If-Match" = Option<String>, Header, description = "The ETag of the version to change")),
     request_body(content((PatchServiceAccount = "application/json"), (PatchServiceAccount = "application/merge-patch+json"))),
     responses((status = 200, description = "The account as it is now", body = ServiceAccount),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn update(
     State(app): State<App>,
@@ -61,8 +60,7 @@ pub async fn update(
         ("If-Match" = Option<String>, Header, description = "The ETag of the version to change")),
     request_body = PutServiceAccount,
     responses((status = 200, description = "The account as it is now", body = ServiceAccount),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn replace(
     State(app): State<App>,

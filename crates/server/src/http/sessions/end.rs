@@ -16,8 +16,7 @@ use crate::http::input::{NoQuery, PathId};
 #[utoipa::path(
     post, path = "/auth/logout", tag = "sessions", operation_id = "log_out",
     responses((status = 200, description = "Ended; 0 when the caller bears no access token", body = SessionsEnded),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn log_out(
     State(app): State<App>,
@@ -32,8 +31,7 @@ pub async fn log_out(
 #[utoipa::path(
     post, path = "/auth/logout-all", tag = "sessions", operation_id = "log_out_everywhere",
     responses((status = 200, description = "Ended; 0 when the caller is no user", body = SessionsEnded),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn log_out_all(
     State(app): State<App>,
@@ -49,8 +47,7 @@ pub async fn log_out_all(
     delete, path = "/auth/sessions/{id}", tag = "sessions", operation_id = "end_session",
     params(("id" = uuid::Uuid, Path, description = "The session")),
     responses((status = 204, description = "Ended"),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn end(
     State(app): State<App>,
@@ -67,8 +64,7 @@ pub async fn end(
     delete, path = "/users/{id}/sessions", tag = "sessions", operation_id = "end_user_sessions",
     params(("id" = uuid::Uuid, Path, description = "The user")),
     responses((status = 204, description = "Ended"),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn end_of_user(
     State(app): State<App>,

@@ -19,8 +19,7 @@ use crate::http::input::{PathId, Query};
     get, path = "/auth/sessions", tag = "sessions", operation_id = "list_sessions",
     params(PageQuery),
     responses((status = 200, description = "A page of sessions", body = Page<Session>),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn list(
     State(app): State<App>,
@@ -36,8 +35,7 @@ pub async fn list(
     get, path = "/users/{id}/sessions", tag = "sessions", operation_id = "list_user_sessions",
     params(("id" = uuid::Uuid, Path, description = "The user"), PageQuery),
     responses((status = 200, description = "A page of sessions", body = Page<Session>),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn list_of_user(
     State(app): State<App>,

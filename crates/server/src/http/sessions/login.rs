@@ -20,8 +20,7 @@ use crate::http::input::{JsonBody, NoQuery};
     post, path = "/auth/login", tag = "sessions", operation_id = "log_in", security(()),
     request_body = LogIn,
     responses((status = 200, description = "Logged in", body = LoggedIn),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn login(
     State(app): State<App>,

@@ -21,8 +21,7 @@ use crate::http::input::{JsonBody, NoQuery};
     post, path = "/auth/refresh", tag = "sessions", operation_id = "refresh_session", security(()),
     request_body = Refresh,
     responses((status = 200, description = "Refreshed", body = LoggedIn),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn refresh(
     State(app): State<App>,

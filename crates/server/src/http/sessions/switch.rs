@@ -22,8 +22,7 @@ use crate::http::input::{JsonBytes, NoQuery, rules};
     post, path = "/auth/switch-publisher", tag = "sessions", operation_id = "switch_publisher",
     request_body = SwitchPublisher,
     responses((status = 200, description = "An access token for it", body = Switched),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn switch(
     State(app): State<App>,

@@ -18,8 +18,7 @@ pub const PATH: &str = "/.well-known/jwks.json";
 #[utoipa::path(
     get, path = "/.well-known/jwks.json", tag = "signing keys", operation_id = "get_jwks", security(()),
     responses((status = 200, description = "The keys", body = JsonWebKeySet),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn jwks(State(app): State<App>, _: NoQuery) -> Result<Response, Refused> {
     let published = signing_keys::jwks(app.authority()).await?;

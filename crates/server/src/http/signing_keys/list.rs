@@ -20,8 +20,7 @@ use crate::http::input::Query;
     get, path = "/signing-keys", tag = "signing keys", operation_id = "list_signing_keys",
     params(PageQuery),
     responses((status = 200, description = "A page of keys", body = Page<SigningKey>),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn list(
     State(app): State<App>,

@@ -20,8 +20,7 @@ use crate::http::input::{JsonBody, NoQuery, PathId};
     params(("id" = uuid::Uuid, Path, description = "The key")),
     request_body = RevokeSigningKey,
     responses((status = 200, description = "The key", body = SigningKey),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn revoke(
     State(app): State<App>,

@@ -18,8 +18,7 @@ use crate::http::input::{JsonBytes, NoQuery, rules};
     post, path = "/system/cleanup", tag = "system", operation_id = "clean_up",
     request_body = CleanUp,
     responses((status = 200, description = "What was over, and what is left of it", body = CleanedUp),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn clean_up(
     State(app): State<App>,

@@ -23,8 +23,7 @@ use crate::http::input::{JsonBytes, NoQuery, invalid, rules};
     params(("Idempotency-Key" = Option<String>, Header, description = "16 to 128 visible ASCII characters; repeats give the first answer again for 24 hours")),
     request_body = CreateServiceToken,
     responses((status = 201, description = "Created", body = CreatedServiceToken),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn create(
     State(app): State<App>,

@@ -16,8 +16,7 @@ use crate::http::input::{NoQuery, PathId};
     get, path = "/auth/tokens/{id}", tag = "service tokens", operation_id = "get_service_token",
     params(("id" = uuid::Uuid, Path, description = "The token")),
     responses((status = 200, description = "The token", body = ServiceToken),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn get(
     State(app): State<App>,

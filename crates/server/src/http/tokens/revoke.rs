@@ -17,8 +17,7 @@ use crate::http::input::{PathId, Query};
     params(("id" = uuid::Uuid, Path, description = "The token"), RevokeQuery,
         ("If-Match" = Option<String>, Header, description = "The ETag of the version to change")),
     responses((status = 204, description = "Revoked"),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn revoke(
     State(app): State<App>,
@@ -35,8 +34,7 @@ pub async fn revoke(
     delete, path = "/auth/tokens/self", tag = "service tokens", operation_id = "revoke_own_service_token",
     params(RevokeQuery, ("If-Match" = Option<String>, Header, description = "The ETag of the version to change")),
     responses((status = 204, description = "Revoked"),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn revoke_self(
     State(app): State<App>,

@@ -17,8 +17,7 @@ use crate::http::input::{PathId, Query};
     params(("id" = uuid::Uuid, Path, description = "The user"), RevokeQuery,
         ("If-Match" = Option<String>, Header, description = "The ETag of the version to change")),
     responses((status = 204, description = "Deleted"),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn delete(
     State(app): State<App>,

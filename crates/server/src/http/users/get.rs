@@ -16,8 +16,7 @@ use crate::http::{App, view};
     get, path = "/users/{id}", tag = "users", operation_id = "get_user",
     params(("id" = uuid::Uuid, Path, description = "The user")),
     responses((status = 200, description = "The user", body = User),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn get(
     State(app): State<App>,

@@ -20,8 +20,7 @@ use crate::http::{App, view};
     get, path = "/users", tag = "users", operation_id = "list_users",
     params(UserQuery, PageQuery),
     responses((status = 200, description = "A page of users", body = Page<User>),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn list(
     State(app): State<App>,

@@ -20,8 +20,7 @@ use crate::http::{App, etag, view};
     params(("id" = uuid::Uuid, Path, description = "The user")),
     request_body = Option<InviteAgain>,
     responses((status = 200, description = "Invited again", body = InvitedUser),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn remind(
     State(app): State<App>,

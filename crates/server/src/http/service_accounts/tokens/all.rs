@@ -25,8 +25,7 @@ use crate::http::tokens::as_made;
         ("Idempotency-Key" = Option<String>, Header, description = "16 to 128 visible ASCII characters; repeats give the first answer again for 24 hours")),
     request_body = RotateAllTokens,
     responses((status = 200, description = "The new tokens", body = RotatedTokens),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn rotate(
     State(app): State<App>,
@@ -55,8 +54,7 @@ pub async fn rotate(
         ("If-Match" = Option<String>, Header, description = "The ETag of the version to change")),
     request_body = Option<ReasonGiven>,
     responses((status = 200, description = "Revoked", body = TokensRevoked),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn revoke(
     State(app): State<App>,

@@ -22,8 +22,7 @@ use crate::http::tokens::{rotate as any_rotate, shown, update as any_update};
         ("If-Match" = Option<String>, Header, description = "The ETag of the version to change")),
     request_body(content((PatchServiceToken = "application/json"), (PatchServiceToken = "application/merge-patch+json"))),
     responses((status = 200, description = "The token as it is now", body = ServiceToken),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn update(
     State(app): State<App>,
@@ -46,8 +45,7 @@ pub async fn update(
         RevokeQuery,
         ("If-Match" = Option<String>, Header, description = "The ETag of the version to change")),
     responses((status = 204, description = "Revoked"),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn revoke(
     State(app): State<App>,
@@ -69,8 +67,7 @@ pub async fn revoke(
         ("Idempotency-Key" = Option<String>, Header, description = "16 to 128 visible ASCII characters; repeats give the first answer again for 24 hours")),
     request_body = RotateServiceToken,
     responses((status = 200, description = "The new token", body = CreatedServiceToken),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn rotate(
     State(app): State<App>,

@@ -21,8 +21,7 @@ use crate::http::tokens::shown;
     params(("id" = uuid::Uuid, Path, description = "The account"),
         AccountTokenQuery, PageQuery),
     responses((status = 200, description = "A page of tokens", body = Page<ServiceToken>),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn list(
     State(app): State<App>,
@@ -42,8 +41,7 @@ pub async fn list(
     params(("id" = uuid::Uuid, Path, description = "The account"),
         ("token_id" = uuid::Uuid, Path, description = "The token")),
     responses((status = 200, description = "The token", body = ServiceToken),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn get(
     State(app): State<App>,
