@@ -26,22 +26,8 @@ pub(crate) struct Filter {
 impl Filter {
     /// Lists the deliveries of what lives at `path`.
     pub(crate) async fn run(&self, session: &Session<'_>, path: &str) -> Outcome {
-        let output = session.output;
         let request = Request::get(format!("{path}/deliveries")).with_some("state", self.state.as_ref());
-        let listing = session.list(&self.paging.apply(request), self.paging.all).await?;
-        if output.json {
-            return listing.print(output);
-        }
-        if output.quiet {
-            return listing.items().iter().try_for_each(|delivery| output.line(text(delivery, "id")));
-        }
-        if listing.items().is_empty() {
-            output.note("no deliveries");
-            return Ok(());
-        }
-        output.table(&table(listing.items()))?;
-        Paging::note_more(output, &listing);
-        Ok(())
+        self.paging.print(session, request, "no deliveries", table).await
     }
 }
 

@@ -1,9 +1,13 @@
 //! Options of every list.
 
 use clap::Args;
+use serde_json::Value;
 
+use super::failure::Outcome;
 use super::output::Output;
-use super::session::Listing;
+use super::output::details::text;
+use super::output::table::Table;
+use super::session::{Listing, Session};
 use super::transport::Request;
 
 /// How much of a list.
@@ -27,6 +31,43 @@ impl Paging {
     pub(crate) fn apply(&self, request: Request) -> Request {
         let limit = self.limit.or(self.all.then_some(200));
         request.with_some("limit", limit).with_some("cursor", self.cursor.as_ref())
+    }
+
+    /// Asks for a list and prints it: as it came, as ids alone, or as a `table`; `none` is said where it is empty.
+    pub(crate) async fn print(
+        &self,
+        session: &Session<'_>,
+        request: Request,
+        none: &str,
+        table: impl FnOnce(&[Value]) -> Table,
+    ) -> Outcome {
+        self.print_by(session, request, "id", none, table).await
+    }
+
+    /// The same of what is named by another member than `id`.
+    pub(crate) async fn print_by(
+        &self,
+        session: &Session<'_>,
+        request: Request,
+        id: &str,
+        none: &str,
+        table: impl FnOnce(&[Value]) -> Table,
+    ) -> Outcome {
+        let output = session.output;
+        let listing = session.list(&self.apply(request), self.all).await?;
+        if output.json {
+            return listing.print(output);
+        }
+        if output.quiet {
+            return listing.items().iter().try_for_each(|item| output.line(text(item, id)));
+        }
+        if listing.items().is_empty() {
+            output.note(none);
+            return Ok(());
+        }
+        output.table(&table(listing.items()))?;
+        Self::note_more(output, &listing);
+        Ok(())
     }
 
     /// Says that there is more.

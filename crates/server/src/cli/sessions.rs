@@ -5,8 +5,7 @@ use serde_json::{Value, json};
 
 use super::emergency::id_of;
 use super::failure::{Failure, Outcome};
-use super::output::details::text;
-use super::output::moment;
+use super::output::details::{ago, text};
 use super::output::table::{NOTHING, Table, Value as Cell};
 use super::paging::Paging;
 use super::session::Session;
@@ -112,9 +111,6 @@ impl EndAll {
 
 fn table(sessions: &[Value], now: Timestamp) -> Table {
     let mut table = Table::with_header(&["ID", "LOGGED IN", "LAST SEEN", "FROM", "WITH"]);
-    let ago = |time: &str| -> Cell {
-        time.parse().map_or_else(|_| time.into(), |time| moment::relative(time, now).into())
-    };
     for session in sessions {
         let or_nothing = |name: &str| -> Cell {
             match text(session, name) {
@@ -124,8 +120,8 @@ fn table(sessions: &[Value], now: Timestamp) -> Table {
         };
         table.row(vec![
             or_nothing("id"),
-            ago(text(session, "created_at")),
-            ago(text(session, "last_seen_at")),
+            ago(text(session, "created_at"), now),
+            ago(text(session, "last_seen_at"), now),
             or_nothing("ip_address"),
             or_nothing("user_agent"),
         ]);

@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 
 use super::deliveries::{self, Filter, made};
 use super::failure::{Failure, Outcome};
-use super::output::details::{plain, text};
+use super::output::details::{owner, plain, text};
 use super::output::table::{Table, Tone, Value};
 use super::output::text::escape;
 use super::paging::Paging;
@@ -205,23 +205,16 @@ impl Update {
 
 impl List {
     async fn run(&self, session: &Session<'_>) -> Outcome {
-        let output = session.output;
         let publisher = resolve::publisher_if_named(session, self.publisher.as_deref()).await?;
         let request = Request::get(PATH).with_some("publisher_id", publisher);
-        let listing = session.list(&self.paging.apply(request), self.paging.all).await?;
-        if output.json {
-            return listing.print(output);
-        }
-        if output.quiet {
-            return listing.items().iter().try_for_each(|one| output.line(text(one, "id")));
-        }
-        if listing.items().is_empty() {
-            output.note("no subscription matches; make one: keywright subscription create");
-            return Ok(());
-        }
-        output.table(&table(listing.items()))?;
-        Paging::note_more(output, &listing);
-        Ok(())
+        self.paging
+            .print(
+                session,
+                request,
+                "no subscription matches; make one: keywright subscription create",
+                table,
+            )
+            .await
     }
 }
 
@@ -234,10 +227,7 @@ fn table(subscriptions: &[Json]) -> Table {
             plain(&subscription["event_types"]).into(),
             text(subscription, "destination").into(),
             Value::toned(&plain(&subscription["is_enabled"]), tone),
-            match text(subscription, "publisher_id") {
-                "" => Value::toned("platform", Tone::Faint),
-                publisher => publisher.into(),
-            },
+            owner(subscription),
             text(subscription, "id").into(),
         ]);
     }

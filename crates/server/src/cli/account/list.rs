@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::Value as Json;
 
 use super::super::failure::Outcome;
-use super::super::output::details::{plain, text};
+use super::super::output::details::{owner, plain, text};
 use super::super::output::table::{Table, Tone, Value};
 use super::super::paging::Paging;
 use super::super::resolve;
@@ -40,7 +40,6 @@ pub(crate) struct List {
 
 impl List {
     pub(super) async fn run(&self, session: &Session<'_>) -> Outcome {
-        let output = session.output;
         let publisher = resolve::publisher_if_named(session, self.publisher.as_deref()).await?;
         let request = Request::get(super::PATH)
             .with_some("status", self.status.as_ref())
@@ -48,20 +47,9 @@ impl List {
             .with_some("publisher_id", publisher)
             .with_some("name", self.name.as_ref())
             .with_some("q", self.search.as_ref());
-        let listing = session.list(&self.paging.apply(request), self.paging.all).await?;
-        if output.json {
-            return listing.print(output);
-        }
-        if output.quiet {
-            return listing.items().iter().try_for_each(|account| output.line(text(account, "id")));
-        }
-        if listing.items().is_empty() {
-            output.note("no account matches; make one: keywright account create");
-            return Ok(());
-        }
-        output.table(&table(listing.items()))?;
-        Paging::note_more(output, &listing);
-        Ok(())
+        self.paging
+            .print(session, request, "no account matches; make one: keywright account create", table)
+            .await
     }
 }
 
@@ -74,10 +62,7 @@ fn table(accounts: &[Json]) -> Table {
             text(account, "service_type").into(),
             Value::toned(text(account, "status"), tone),
             plain(&account["scopes"]).into(),
-            match text(account, "publisher_id") {
-                "" => Value::toned("platform", Tone::Faint),
-                publisher => publisher.into(),
-            },
+            owner(account),
             text(account, "id").into(),
         ]);
     }

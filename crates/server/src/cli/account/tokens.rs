@@ -33,26 +33,18 @@ pub(crate) struct Tokens {
 
 impl Tokens {
     pub(super) async fn run(&self, session: &Session<'_>) -> Outcome {
-        let output = session.output;
         let path = self.account.path(session).await?;
         let request = Request::get(format!("{path}/tokens"))
             .with_some("status", self.status.as_ref())
             .with_some("expiring_within_days", self.expiring_within_days);
-        let listing = session.list(&self.paging.apply(request), self.paging.all).await?;
-        if output.json {
-            return listing.print(output);
-        }
-        if output.quiet {
-            return listing.items().iter().try_for_each(|token| output.line(text(token, "id")));
-        }
-        if listing.items().is_empty() {
-            output
-                .note("no token matches; make one: keywright token create --service-account NAME --name ci");
-            return Ok(());
-        }
-        output.table(&table(listing.items(), output.now))?;
-        Paging::note_more(output, &listing);
-        Ok(())
+        self.paging
+            .print(
+                session,
+                request,
+                "no token matches; make one: keywright token create --service-account NAME --name ci",
+                |items| table(items, session.output.now),
+            )
+            .await
     }
 }
 

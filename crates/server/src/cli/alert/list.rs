@@ -5,8 +5,7 @@ use keywright_core::Timestamp;
 use serde_json::Value as Json;
 
 use super::super::failure::Outcome;
-use super::super::output::details::text;
-use super::super::output::moment;
+use super::super::output::details::{ago, text};
 use super::super::output::table::{Table, Tone, Value};
 use super::super::paging::Paging;
 use super::super::resolve;
@@ -42,7 +41,6 @@ pub(crate) struct List {
 
 impl List {
     pub(super) async fn run(&self, session: &Session<'_>) -> Outcome {
-        let output = session.output;
         let publisher = resolve::publisher_if_named(session, self.publisher.as_deref()).await?;
         let request = Request::get(super::PATH)
             .with_some("state", self.state.as_ref())
@@ -50,20 +48,9 @@ impl List {
             .with_some("kind", self.kind.as_ref())
             .with_some("subject_id", self.subject.as_ref())
             .with_some("publisher_id", publisher);
-        let listing = session.list(&self.paging.apply(request), self.paging.all).await?;
-        if output.json {
-            return listing.print(output);
-        }
-        if output.quiet {
-            return listing.items().iter().try_for_each(|alert| output.line(text(alert, "id")));
-        }
-        if listing.items().is_empty() {
-            output.note("no alert matches");
-            return Ok(());
-        }
-        output.table(&table(listing.items(), output.now))?;
-        Paging::note_more(output, &listing);
-        Ok(())
+        self.paging
+            .print(session, request, "no alert matches", |items| table(items, session.output.now))
+            .await
     }
 }
 
@@ -72,11 +59,10 @@ fn table(alerts: &[Json], now: Timestamp) -> Table {
     for alert in alerts {
         let severity = text(alert, "severity");
         let urgent = matches!(severity, "high" | "critical") && text(alert, "state") != "resolved";
-        let opened = text(alert, "opened_at");
         table.row(vec![
             if urgent { Value::toned(severity, Tone::Bad) } else { severity.into() },
             text(alert, "state").into(),
-            opened.parse().map_or_else(|_| opened.into(), |at| moment::relative(at, now).into()),
+            ago(text(alert, "opened_at"), now),
             text(alert, "summary").into(),
             text(alert, "id").into(),
         ]);

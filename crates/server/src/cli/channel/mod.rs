@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 
 use super::deliveries::{self, Filter};
 use super::failure::{Failure, Outcome};
-use super::output::details::{plain, text};
+use super::output::details::{owner, plain, text};
 use super::output::table::{Table, Tone, Value};
 use super::output::text::escape;
 use super::paging::Paging;
@@ -151,24 +151,12 @@ async fn test(session: &Session<'_>, path: &str) -> Outcome {
 
 impl List {
     async fn run(&self, session: &Session<'_>) -> Outcome {
-        let output = session.output;
         let publisher = resolve::publisher_if_named(session, self.publisher.as_deref()).await?;
         let request =
             Request::get(PATH).with_some("kind", self.kind.as_ref()).with_some("publisher_id", publisher);
-        let listing = session.list(&self.paging.apply(request), self.paging.all).await?;
-        if output.json {
-            return listing.print(output);
-        }
-        if output.quiet {
-            return listing.items().iter().try_for_each(|channel| output.line(text(channel, "id")));
-        }
-        if listing.items().is_empty() {
-            output.note("no channel matches; make one: keywright channel create");
-            return Ok(());
-        }
-        output.table(&table(listing.items()))?;
-        Paging::note_more(output, &listing);
-        Ok(())
+        self.paging
+            .print(session, request, "no channel matches; make one: keywright channel create", table)
+            .await
     }
 }
 
@@ -184,10 +172,7 @@ fn table(channels: &[Json]) -> Table {
             text(channel, "minimum_severity").into(),
             text(channel, "digest").into(),
             Value::toned(&plain(&channel["is_enabled"]), tone),
-            match text(channel, "publisher_id") {
-                "" => Value::toned("platform", Tone::Faint),
-                publisher => publisher.into(),
-            },
+            owner(channel),
             text(channel, "id").into(),
         ]);
     }

@@ -1,10 +1,10 @@
 //! `keywright events list`.
 
 use clap::Args;
+use serde_json::Value as Json;
 
 use super::filter::{Filter, Order, Window};
 use crate::cli::failure::Outcome;
-use crate::cli::output::details::text;
 use crate::cli::output::table::Table;
 use crate::cli::paging::Paging;
 use crate::cli::session::Session;
@@ -28,26 +28,16 @@ pub(crate) struct List {
 
 impl List {
     pub(super) async fn run(&self, session: &Session<'_>) -> Outcome {
-        let output = session.output;
-        let request = self.window.apply(self.filter.request(), output.now)?;
-        let request = self.paging.apply(request.with("order", self.order.as_str()));
-        let listing = session.list(&request, self.paging.all).await?;
-        if output.json {
-            return listing.print(output);
-        }
-        if output.quiet {
-            return listing.items().iter().try_for_each(|event| output.line(text(event, "id")));
-        }
-        if listing.items().is_empty() {
-            output.note("no event matches");
-            return Ok(());
-        }
+        let request = self.window.apply(self.filter.request(), session.output.now)?;
+        let request = request.with("order", self.order.as_str());
+        self.paging.print(session, request, "no event matches", |events| self.table(events)).await
+    }
+
+    fn table(&self, events: &[Json]) -> Table {
         let mut table = Table::with_header(self.filter.kind.header());
-        for event in listing.items() {
+        for event in events {
             table.row(self.filter.kind.row(event).iter().map(Into::into).collect());
         }
-        output.table(&table)?;
-        Paging::note_more(output, &listing);
-        Ok(())
+        table
     }
 }

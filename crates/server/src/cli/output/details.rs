@@ -1,10 +1,10 @@
-//! One object as pairs of name and value, under the names that the API gives them.
+//! One object as pairs of name and value, under the names that the API gives them; and its members in tables.
 
 use keywright_core::Timestamp;
 use serde_json::Value as Json;
 
 use super::moment;
-use super::table::{NOTHING, Table};
+use super::table::{NOTHING, Table, Tone, Value};
 
 /// Every member of an object, nested ones under dotted names.
 pub(crate) fn details(object: &Json, now: Timestamp) -> Table {
@@ -92,6 +92,27 @@ pub(crate) fn plain(value: &Json) -> String {
 /// The text of a member, empty when it has none.
 pub(crate) fn text<'a>(object: &'a Json, name: &str) -> &'a str {
     object.get(name).and_then(Json::as_str).unwrap_or_default()
+}
+
+/// A moment of the API, as how far it is from now; what is no moment is shown as it is.
+pub(crate) fn ago(time: &str, now: Timestamp) -> Value {
+    time.parse().map_or_else(|_| time.into(), |time| moment::relative(time, now).into())
+}
+
+/// When something was done last.
+pub(crate) fn last(object: &Json, name: &str, now: Timestamp) -> Value {
+    match text(object, name) {
+        "" => Value::toned("never", Tone::Faint),
+        time => ago(time, now),
+    }
+}
+
+/// The publisher that an object belongs to, or the platform.
+pub(crate) fn owner(object: &Json) -> Value {
+    match text(object, "publisher_id") {
+        "" => Value::toned("platform", Tone::Faint),
+        publisher => publisher.into(),
+    }
 }
 
 #[cfg(test)]

@@ -5,9 +5,8 @@ use keywright_core::Timestamp;
 use serde_json::Value as Json;
 
 use super::super::failure::Outcome;
-use super::super::output::details::{plain, text};
-use super::super::output::moment;
-use super::super::output::table::{Table, Tone, Value};
+use super::super::output::details::{last, plain, text};
+use super::super::output::table::Table;
 use super::super::paging::Paging;
 use super::super::session::Session;
 use super::super::token::list::{expiry, status};
@@ -42,26 +41,14 @@ pub(crate) struct List {
 
 impl List {
     pub(super) async fn run(&self, session: &Session<'_>) -> Outcome {
-        let output = session.output;
         let request = Request::get(self.of.path(session).await?)
             .with_some("status", self.status.as_ref())
             .with_some("q", self.search.as_ref())
             .with_some("expiring_within_days", self.expiring_within_days)
             .with_some("never_used", self.never_used.then_some(true));
-        let listing = session.list(&self.paging.apply(request), self.paging.all).await?;
-        if output.json {
-            return listing.print(output);
-        }
-        if output.quiet {
-            return listing.items().iter().try_for_each(|token| output.line(text(token, "id")));
-        }
-        if listing.items().is_empty() {
-            output.note("no token matches");
-            return Ok(());
-        }
-        output.table(&table(listing.items(), output.now))?;
-        Paging::note_more(output, &listing);
-        Ok(())
+        self.paging
+            .print(session, request, "no token matches", |items| table(items, session.output.now))
+            .await
     }
 }
 
@@ -79,10 +66,7 @@ fn table(tokens: &[Json], now: Timestamp) -> Table {
             scopes.into(),
             expiry(token, now),
             plain(&token["usage_count"]).into(),
-            match text(token, "last_used_at") {
-                "" => Value::toned("never", Tone::Faint),
-                time => time.parse().map_or_else(|_| time.into(), |time| moment::relative(time, now).into()),
-            },
+            last(token, "last_used_at", now),
         ]);
     }
     table

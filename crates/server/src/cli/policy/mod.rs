@@ -204,36 +204,25 @@ pub(crate) struct List {
 
 impl List {
     async fn run(&self, session: &Session<'_>) -> Outcome {
-        let output = session.output;
         let publisher = resolve::publisher_if_named(session, self.publisher.as_deref()).await?;
         let request =
             Request::get(PATH).with_some("publisher_id", publisher).with_some("level", self.level.as_ref());
-        let listing = session.list(&self.paging.apply(request), self.paging.all).await?;
-        if output.json {
-            return listing.print(output);
-        }
-        if output.quiet {
-            return listing.items().iter().try_for_each(|policy| output.line(text(policy, "id")));
-        }
-        if listing.items().is_empty() {
-            output.note("no policies");
-            return Ok(());
-        }
-        let mut table =
-            Table::with_header(&["ON", "SUBJECT", "ENABLED", "MAX AGE", "DELIVERY", "WINDOW", "ID"]);
-        for policy in listing.items() {
-            table.row(vec![
-                text(policy, "level").into(),
-                plain(subject(policy)).into(),
-                plain(&policy["enabled"]).into(),
-                plain(&policy["max_age_days"]).into(),
-                plain(&policy["delivery"]["type"]).into(),
-                plain(&policy["maintenance_window_id"]).into(),
-                text(policy, "id").into(),
-            ]);
-        }
-        output.table(&table)?;
-        Paging::note_more(output, &listing);
-        Ok(())
+        self.paging.print(session, request, "no policies", table).await
     }
+}
+
+fn table(policies: &[Value]) -> Table {
+    let mut table = Table::with_header(&["ON", "SUBJECT", "ENABLED", "MAX AGE", "DELIVERY", "WINDOW", "ID"]);
+    for policy in policies {
+        table.row(vec![
+            text(policy, "level").into(),
+            plain(subject(policy)).into(),
+            plain(&policy["enabled"]).into(),
+            plain(&policy["max_age_days"]).into(),
+            plain(&policy["delivery"]["type"]).into(),
+            plain(&policy["maintenance_window_id"]).into(),
+            text(policy, "id").into(),
+        ]);
+    }
+    table
 }

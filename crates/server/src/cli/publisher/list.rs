@@ -27,24 +27,12 @@ pub(crate) struct List {
 
 impl List {
     pub(super) async fn run(&self, session: &Session<'_>) -> Outcome {
-        let output = session.output;
         let request = Request::get("/publishers")
             .with_some("status", self.status.as_ref())
             .with_some("q", self.search.as_ref());
-        let listing = session.list(&self.paging.apply(request), self.paging.all).await?;
-        if output.json {
-            return listing.print(output);
-        }
-        if output.quiet {
-            return listing.items().iter().try_for_each(|publisher| output.line(text(publisher, "id")));
-        }
-        if listing.items().is_empty() {
-            output.note("no publishers; make one: keywright publisher create --name NAME");
-            return Ok(());
-        }
-        output.table(&table(listing.items()))?;
-        Paging::note_more(output, &listing);
-        Ok(())
+        self.paging
+            .print(session, request, "no publishers; make one: keywright publisher create --name NAME", table)
+            .await
     }
 }
 

@@ -28,24 +28,10 @@ pub(crate) struct List {
 
 impl List {
     pub(super) async fn run(&self, session: &Session<'_>) -> Outcome {
-        let output = session.output;
         let publisher = resolve::publisher_if_named(session, self.publisher.as_deref()).await?;
         let request =
             Request::get("/roles").with_some("publisher_id", publisher).with_some("name", self.name.as_ref());
-        let listing = session.list(&self.paging.apply(request), self.paging.all).await?;
-        if output.json {
-            return listing.print(output);
-        }
-        if output.quiet {
-            return listing.items().iter().try_for_each(|role| output.line(text(role, "id")));
-        }
-        if listing.items().is_empty() {
-            output.note("no roles");
-            return Ok(());
-        }
-        output.table(&table(listing.items()))?;
-        Paging::note_more(output, &listing);
-        Ok(())
+        self.paging.print(session, request, "no roles", table).await
     }
 }
 

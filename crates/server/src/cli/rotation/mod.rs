@@ -94,7 +94,6 @@ pub(crate) struct List {
 
 impl List {
     async fn run(&self, session: &Session<'_>) -> Outcome {
-        let output = session.output;
         let publisher = resolve::publisher_if_named(session, self.publisher.as_deref()).await?;
         let credential = match &self.service_token {
             Some(name) => Some(token::id(session, name).await?),
@@ -104,34 +103,24 @@ impl List {
             .with_some("publisher_id", publisher)
             .with_some("state", self.state.as_ref())
             .with_some("credential_id", credential);
-        let listing = session.list(&self.paging.apply(request), self.paging.all).await?;
-        if output.json {
-            return listing.print(output);
-        }
-        if output.quiet {
-            return listing.items().iter().try_for_each(|rotation| output.line(text(rotation, "id")));
-        }
-        if listing.items().is_empty() {
-            output.note("no rotations");
-            return Ok(());
-        }
-        let mut table =
-            Table::with_header(&["TOKEN", "STATE", "RULE", "DELIVERY", "ATTEMPTS", "UPDATED", "ID"]);
-        for rotation in listing.items() {
-            table.row(vec![
-                text(rotation, "token_name").into(),
-                text(rotation, "state").into(),
-                text(rotation, "rule").into(),
-                text(rotation, "delivery").into(),
-                plain(&rotation["attempts"]).into(),
-                text(rotation, "updated_at").into(),
-                text(rotation, "id").into(),
-            ]);
-        }
-        output.table(&table)?;
-        Paging::note_more(output, &listing);
-        Ok(())
+        self.paging.print(session, request, "no rotations", table).await
     }
+}
+
+fn table(rotations: &[Value]) -> Table {
+    let mut table = Table::with_header(&["TOKEN", "STATE", "RULE", "DELIVERY", "ATTEMPTS", "UPDATED", "ID"]);
+    for rotation in rotations {
+        table.row(vec![
+            text(rotation, "token_name").into(),
+            text(rotation, "state").into(),
+            text(rotation, "rule").into(),
+            text(rotation, "delivery").into(),
+            plain(&rotation["attempts"]).into(),
+            text(rotation, "updated_at").into(),
+            text(rotation, "id").into(),
+        ]);
+    }
+    table
 }
 
 /// Show what would be rotated.

@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::Value as Json;
 
 use super::super::failure::Outcome;
-use super::super::output::details::{plain, text};
+use super::super::output::details::{last, plain, text};
 use super::super::output::moment;
 use super::super::output::table::{NOTHING, Table, Tone, Value};
 use super::super::paging::Paging;
@@ -43,36 +43,23 @@ pub(crate) struct List {
 
 impl List {
     pub(super) async fn run(&self, session: &Session<'_>) -> Outcome {
-        let output = session.output;
         let account = resolve::account_if_named(session, self.service_account.as_deref()).await?;
-        let listing = session.list(&self.request(account), self.paging.all).await?;
-        if output.json {
-            return listing.print(output);
-        }
-        if output.quiet {
-            return listing.items().iter().try_for_each(|token| output.line(text(token, "id")));
-        }
-        if listing.items().is_empty() {
-            output.note(if self.is_filtered() {
-                "no token matches"
-            } else {
-                "no tokens yet; make one: keywright token create --name ci --permissions api_read"
-            });
-            return Ok(());
-        }
-        output.table(&table(listing.items(), output.now))?;
-        Paging::note_more(output, &listing);
-        Ok(())
+        let none = if self.is_filtered() {
+            "no token matches"
+        } else {
+            "no tokens yet; make one: keywright token create --name ci --permissions api_read"
+        };
+        let table = |items: &[Json]| table(items, session.output.now);
+        self.paging.print(session, self.request(account), none, table).await
     }
 
     fn request(&self, account: Option<Uuid>) -> Request {
-        let request = Request::get(super::PATH)
+        Request::get(super::PATH)
             .with_some("status", self.status.as_ref())
             .with_some("name", self.name.as_ref())
             .with_some("q", self.search.as_ref())
             .with_some("expiring_within_days", self.expiring_within_days)
-            .with_some("service_account_id", account);
-        self.paging.apply(request)
+            .with_some("service_account_id", account)
     }
 
     fn is_filtered(&self) -> bool {
@@ -95,10 +82,7 @@ pub(in crate::cli) fn table(tokens: &[Json], now: Timestamp) -> Table {
             plain(&token["permissions"]).into(),
             expiry(token, now),
             plain(&token["usage_count"]).into(),
-            match text(token, "last_used_at") {
-                "" => Value::toned("never", Tone::Faint),
-                time => time.parse().map_or_else(|_| time.into(), |time| moment::relative(time, now).into()),
-            },
+            last(token, "last_used_at", now),
         ]);
     }
     table

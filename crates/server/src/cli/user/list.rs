@@ -5,8 +5,7 @@ use keywright_core::Timestamp;
 use serde_json::Value as Json;
 
 use super::super::failure::Outcome;
-use super::super::output::details::text;
-use super::super::output::moment;
+use super::super::output::details::{last, text};
 use super::super::output::table::{Table, Tone, Value};
 use super::super::paging::Paging;
 use super::super::session::Session;
@@ -33,25 +32,15 @@ pub(crate) struct List {
 
 impl List {
     pub(super) async fn run(&self, session: &Session<'_>) -> Outcome {
-        let output = session.output;
         let request = Request::get(super::PATH)
             .with_some("status", self.status.as_ref())
             .with_some("email", self.email.as_ref())
             .with_some("q", self.search.as_ref());
-        let listing = session.list(&self.paging.apply(request), self.paging.all).await?;
-        if output.json {
-            return listing.print(output);
-        }
-        if output.quiet {
-            return listing.items().iter().try_for_each(|user| output.line(text(user, "id")));
-        }
-        if listing.items().is_empty() {
-            output.note("no user matches; invite one: keywright user invite");
-            return Ok(());
-        }
-        output.table(&table(listing.items(), output.now))?;
-        Paging::note_more(output, &listing);
-        Ok(())
+        self.paging
+            .print(session, request, "no user matches; invite one: keywright user invite", |items| {
+                table(items, session.output.now)
+            })
+            .await
     }
 }
 
@@ -63,10 +52,7 @@ fn table(users: &[Json], now: Timestamp) -> Table {
             text(user, "display_name").into(),
             status(text(user, "status")),
             roles(user).into(),
-            match text(user, "last_login_at") {
-                "" => Value::toned("never", Tone::Faint),
-                time => time.parse().map_or_else(|_| time.into(), |time| moment::relative(time, now).into()),
-            },
+            last(user, "last_login_at", now),
         ]);
     }
     table

@@ -154,33 +154,23 @@ pub(crate) struct List {
 
 impl List {
     async fn run(&self, session: &Session<'_>) -> Outcome {
-        let output = session.output;
         let publisher = resolve::publisher_if_named(session, self.publisher.as_deref()).await?;
         let request = Request::get(PATH).with_some("publisher_id", publisher);
-        let listing = session.list(&self.paging.apply(request), self.paging.all).await?;
-        if output.json {
-            return listing.print(output);
-        }
-        if output.quiet {
-            return listing.items().iter().try_for_each(|window| output.line(text(window, "id")));
-        }
-        if listing.items().is_empty() {
-            output.note("no maintenance windows");
-            return Ok(());
-        }
-        let mut table = Table::with_header(&["NAME", "OPENS", "ZONE", "MINUTES", "NEXT", "ID"]);
-        for window in listing.items() {
-            table.row(vec![
-                text(window, "name").into(),
-                text(window, "cron").into(),
-                text(window, "time_zone").into(),
-                plain(&window["duration_minutes"]).into(),
-                plain(&window["next_openings"][0]).into(),
-                text(window, "id").into(),
-            ]);
-        }
-        output.table(&table)?;
-        Paging::note_more(output, &listing);
-        Ok(())
+        self.paging.print(session, request, "no maintenance windows", table).await
     }
+}
+
+fn table(windows: &[Value]) -> Table {
+    let mut table = Table::with_header(&["NAME", "OPENS", "ZONE", "MINUTES", "NEXT", "ID"]);
+    for window in windows {
+        table.row(vec![
+            text(window, "name").into(),
+            text(window, "cron").into(),
+            text(window, "time_zone").into(),
+            plain(&window["duration_minutes"]).into(),
+            plain(&window["next_openings"][0]).into(),
+            text(window, "id").into(),
+        ]);
+    }
+    table
 }

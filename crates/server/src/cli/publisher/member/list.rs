@@ -27,27 +27,13 @@ pub(crate) struct List {
 
 impl List {
     pub(super) async fn run(&self, session: &Session<'_>) -> Outcome {
-        let output = session.output;
         let publisher = resolve::publisher(session, &self.publisher.publisher).await?;
         let mut request = Request::get(format!("/publishers/{publisher}/members"));
         if let Some(role) = &self.role {
             let role = resolve::role(session, Some(publisher), role).await?;
             request = request.with("role_id", role.to_string());
         }
-        let listing = session.list(&self.paging.apply(request), self.paging.all).await?;
-        if output.json {
-            return listing.print(output);
-        }
-        if output.quiet {
-            return listing.items().iter().try_for_each(|member| output.line(text(member, "user_id")));
-        }
-        if listing.items().is_empty() {
-            output.note("no members");
-            return Ok(());
-        }
-        output.table(&table(listing.items()))?;
-        Paging::note_more(output, &listing);
-        Ok(())
+        self.paging.print_by(session, request, "user_id", "no members", table).await
     }
 }
 
