@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::failure::{Failure, Outcome};
 use super::super::session::Session;
-use super::super::token::fields::{Pair, metadata};
+use super::super::token::fields::Notes;
 use super::super::transport::Request;
 use super::Identifier;
 use super::bounds::Bounds;
@@ -51,13 +51,8 @@ pub(crate) struct Update {
     #[arg(long, conflicts_with = "ip")]
     any_ip: bool,
 
-    /// A note to add or to replace; may be repeated
-    #[arg(long, value_name = "KEY=VALUE")]
-    metadata: Vec<Pair>,
-
-    /// A note to remove; may be repeated
-    #[arg(long, value_name = "KEY")]
-    remove_metadata: Vec<String>,
+    #[command(flatten)]
+    notes: Notes,
 }
 
 impl Update {
@@ -91,16 +86,8 @@ impl Update {
         if self.any_ip {
             put("ip_allowlist", Value::Null);
         }
-        let mut notes = metadata(&self.metadata)?;
-        for key in &self.remove_metadata {
-            if notes.insert(key.clone(), Value::Null).is_some() {
-                return Err(Failure::Usage(format!("{key} is both set and removed")));
-            }
-        }
-        if !notes.is_empty() {
-            put("metadata", Value::Object(notes));
-        }
         self.bounds.apply(&mut body);
+        self.notes.apply(&mut body)?;
         Ok(Value::Object(body))
     }
 }

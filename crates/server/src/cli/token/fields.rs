@@ -64,6 +64,34 @@ pub(in crate::cli) fn metadata(pairs: &[Pair]) -> Result<Map<String, Value>, Fai
     Ok(metadata)
 }
 
+/// Metadata to change.
+#[derive(Args, Debug)]
+pub(in crate::cli) struct Notes {
+    /// A note to add or to replace; may be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    metadata: Vec<Pair>,
+
+    /// A note to remove; may be repeated
+    #[arg(long, value_name = "KEY")]
+    remove_metadata: Vec<String>,
+}
+
+impl Notes {
+    /// Adds itself to a body, by RFC 7396.
+    pub(in crate::cli) fn apply(&self, body: &mut Map<String, Value>) -> Result<(), Failure> {
+        let mut notes = metadata(&self.metadata)?;
+        for key in &self.remove_metadata {
+            if notes.insert(key.clone(), Value::Null).is_some() {
+                return Err(Failure::Usage(format!("{key} is both set and removed")));
+            }
+        }
+        if !notes.is_empty() {
+            body.insert("metadata".to_owned(), Value::Object(notes));
+        }
+        Ok(())
+    }
+}
+
 /// Prints a new secret: alone on standard output, so that a script can take it, with what there is
 /// to know about it on standard error.
 pub(crate) fn hand_over(session: &Session<'_>, answer: &Answer, what: &str) -> Outcome {

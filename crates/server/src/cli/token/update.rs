@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::super::failure::{Failure, Outcome};
 use super::super::session::Session;
 use super::super::transport::Request;
-use super::fields::{Expiry, Pair, metadata};
+use super::fields::{Expiry, Notes};
 use super::resolve::{self, Identifier};
 
 /// Change a token.
@@ -37,13 +37,8 @@ pub(crate) struct Update {
     #[arg(long, conflicts_with = "activate")]
     deactivate: bool,
 
-    /// A note to add or to replace; may be repeated
-    #[arg(long, value_name = "KEY=VALUE")]
-    metadata: Vec<Pair>,
-
-    /// A note to remove; may be repeated
-    #[arg(long, value_name = "KEY")]
-    remove_metadata: Vec<String>,
+    #[command(flatten)]
+    notes: Notes,
 }
 
 impl Update {
@@ -67,16 +62,8 @@ impl Update {
         if self.activate || self.deactivate {
             put("is_active", json!(self.activate));
         }
-        let mut notes = metadata(&self.metadata)?;
-        for key in &self.remove_metadata {
-            if notes.insert(key.clone(), Value::Null).is_some() {
-                return Err(Failure::Usage(format!("{key} is both set and removed")));
-            }
-        }
-        if !notes.is_empty() {
-            put("metadata", Value::Object(notes));
-        }
         self.expiry.apply(&mut body);
+        self.notes.apply(&mut body)?;
         Ok(Value::Object(body))
     }
 }
