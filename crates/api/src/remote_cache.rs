@@ -5,6 +5,7 @@ use crate::{
     Time,
     kind::{Boolean, Fact, Id, Scopes, choice, integer, text, time},
     request::{Fields, FromFields, Refused},
+    verify_request::{CLOUDFLARE_RAY_ID, ENDPOINT, IP_ADDRESS, METHOD, USER_AGENT},
     wire_enum::wire_enum,
 };
 use serde::{Deserialize, Serialize};
@@ -140,11 +141,11 @@ impl ReportedDecision {
         let code = fields.required("code", choice());
         let looked = fields.optional("looked", Boolean);
         let occurred_at = fields.required("occurred_at", time());
-        let ip_address = fields.optional("ip_address", Fact(64));
-        let user_agent = fields.optional("user_agent", Fact(512));
-        let method = fields.optional("method", Fact(32));
-        let endpoint = fields.optional("endpoint", Fact(1024));
-        let cloudflare_ray_id = fields.optional("cloudflare_ray_id", Fact(64));
+        let ip_address = fields.optional("ip_address", IP_ADDRESS);
+        let user_agent = fields.optional("user_agent", USER_AGENT);
+        let method = fields.optional("method", METHOD);
+        let endpoint = fields.optional("endpoint", ENDPOINT);
+        let cloudflare_ray_id = fields.optional("cloudflare_ray_id", CLOUDFLARE_RAY_ID);
         let request_id = fields.optional("request_id", Fact(64));
         let latency_microseconds = fields.optional("latency_microseconds", integer(0, u32::MAX));
         let missing_scopes = fields.optional("missing_scopes", Scopes(0));

@@ -15,11 +15,12 @@ use uuid::Uuid;
 /// The most units that one verification takes from a limit.
 pub const MAX_COST: u32 = 10_000;
 
-const IP_ADDRESS: Fact = Fact(64);
-const USER_AGENT: Fact = Fact(512);
-const METHOD: Fact = Fact(32);
-const ENDPOINT: Fact = Fact(1024);
-const CLOUDFLARE_RAY_ID: Fact = Fact(64);
+// The facts of an original request, whoever tells them.
+pub(crate) const IP_ADDRESS: Fact = Fact(64);
+pub(crate) const USER_AGENT: Fact = Fact(512);
+pub(crate) const METHOD: Fact = Fact(32);
+pub(crate) const ENDPOINT: Fact = Fact(1024);
+pub(crate) const CLOUDFLARE_RAY_ID: Fact = Fact(64);
 
 /// A verification. Without `token` it is about the credential that the request itself bears.
 #[derive(Debug, Default, Serialize, ToSchema)]
