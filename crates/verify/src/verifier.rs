@@ -1,6 +1,7 @@
 //! The verifier: from what is wanted to a grant that may be decided on.
 
 mod loading;
+mod statistics;
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -13,6 +14,8 @@ use keywright_core::{
 };
 use uuid::Uuid;
 
+use self::statistics::Counters;
+pub use self::statistics::VerifierStatistics;
 use crate::breaker::Breaker;
 use crate::cache::{Entry, GrantCache, PLATFORM};
 use crate::changes::Changes;
@@ -23,7 +26,7 @@ use crate::gate::MissGate;
 use crate::shared::Shared;
 use crate::source::GrantSource;
 use crate::stamps::Stamps;
-use crate::striped::{Striped, count};
+use crate::striped::count;
 
 /// A verification never waits longer for the store, queue included: 503 within 500 ms.
 const ANSWER_TIMEOUT: Duration = Duration::from_millis(450);
@@ -112,48 +115,6 @@ pub enum Lookup {
     Unknown,
     /// The answer cannot be known now.
     Unavailable,
-}
-
-/// Counters since the start, and what is so now.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct VerifierStatistics {
-    /// Answered from the cache.
-    pub hits: u64,
-    /// Answered as nobody's from the cache.
-    pub unknown_hits: u64,
-    /// What the cache could not answer.
-    pub misses: u64,
-    /// Asked of the store.
-    pub loads: u64,
-    /// Of them, those that the store did not answer, or not in time.
-    pub failed_loads: u64,
-    /// Answered in the stale grace.
-    pub stale: u64,
-    /// Not answered.
-    pub unavailable: u64,
-    /// Grants in the cache.
-    pub entries: u64,
-    /// Unknown keys in the cache.
-    pub unknown_entries: u64,
-    /// Misses that wait for others to have asked the store.
-    pub waiting: u64,
-}
-
-/// Of what is counted at each verification every thread has its own.
-#[derive(Debug, Default)]
-struct Hits {
-    known: AtomicU64,
-    unknown: AtomicU64,
-}
-
-#[derive(Debug, Default)]
-struct Counters {
-    hits: Striped<Hits>,
-    misses: AtomicU64,
-    loads: AtomicU64,
-    failed_loads: AtomicU64,
-    stale: AtomicU64,
-    unavailable: AtomicU64,
 }
 
 /// The epochs in force, as far as this node has been told: those that decisions are made by. What the next
@@ -410,24 +371,6 @@ impl<S: GrantSource> Verifier<S> {
     /// The store answered somebody else (a heartbeat, say).
     pub fn store_answered(&self) {
         self.inner.answered(self.inner.clock.boot_micros());
-    }
-
-    /// Counters since the start, and what is so now.
-    pub fn statistics(&self) -> VerifierStatistics {
-        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let counters = &self.inner.counters;
-        VerifierStatistics {
-            hits: counters.hits.sum(|own| &own.known),
-            unknown_hits: counters.hits.sum(|own| &own.unknown),
-            misses: read(&counters.misses),
-            loads: read(&counters.loads),
-            failed_loads: read(&counters.failed_loads),
-            stale: read(&counters.stale),
-            unavailable: read(&counters.unavailable),
-            entries: self.inner.cache.len() as u64,
-            unknown_entries: self.inner.cache.unknown_len() as u64,
-            waiting: self.inner.gate.waiting() as u64,
-        }
     }
 }
 
