@@ -3,7 +3,7 @@
 use keywright_core::{CredentialId, ServiceAccountId, Timestamp};
 use uuid::Uuid;
 
-use super::read::{ACCEPTED, CredentialCount, HourCount};
+use super::read::{ACCEPTED, CredentialCount, HourCount, RawHour};
 use crate::conn::{Conn, on};
 use crate::dialect::statements;
 use crate::error::StoreError;
@@ -33,16 +33,11 @@ pub async fn hours_of_account(
     account: ServiceAccountId,
     since: Timestamp,
 ) -> Result<Vec<HourCount>, StoreError> {
-    let rows: Vec<(Time, String, i64)> = on!(conn, |c| sqlx::query_as::<DB, _>(HOURS.text::<DB>())
+    let rows: Vec<RawHour> = on!(conn, |c| sqlx::query_as::<DB, _>(HOURS.text::<DB>())
         .bind(account.0)
         .bind(Time(since))
         .fetch_all(c))?;
-    let count = |(hour, code, decisions): (Time, _, _)| HourCount {
-        hour: hour.into(),
-        code,
-        decisions: to_u64(decisions),
-    };
-    Ok(rows.into_iter().map(count).collect())
+    Ok(rows.into_iter().map(Into::into).collect())
 }
 
 /// How much each token of an account was used from a moment on; those of which nothing is known are left out.

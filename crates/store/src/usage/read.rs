@@ -79,6 +79,15 @@ pub struct HourCount {
     pub decisions: u64,
 }
 
+/// The begin of an hour or a day, a code, and how many decisions had it then.
+pub(super) type RawHour = (Time, String, i64);
+
+impl From<RawHour> for HourCount {
+    fn from((hour, code, decisions): RawHour) -> Self {
+        Self { hour: hour.into(), code, decisions: to_u64(decisions) }
+    }
+}
+
 impl HourCount {
     /// Whether they were accepted.
     pub fn success(&self) -> bool {
@@ -192,16 +201,11 @@ impl From<RawGroup> for GroupCount {
 /// # Errors
 /// As any query.
 pub async fn hours(conn: Conn<'_>, credential: Uuid, since: Timestamp) -> Result<Vec<HourCount>, StoreError> {
-    let rows: Vec<(Time, String, i64)> = on!(conn, |c| sqlx::query_as::<DB, _>(HOURS.text::<DB>())
+    let rows: Vec<RawHour> = on!(conn, |c| sqlx::query_as::<DB, _>(HOURS.text::<DB>())
         .bind(credential)
         .bind(Time(since))
         .fetch_all(c))?;
-    let count = |(hour, code, decisions): (Time, _, _)| HourCount {
-        hour: hour.into(),
-        code,
-        decisions: to_u64(decisions),
-    };
-    Ok(rows.into_iter().map(count).collect())
+    Ok(rows.into_iter().map(Into::into).collect())
 }
 
 /// Decisions about all credentials by day and code, from a day on; the oldest first. Each is told as the
@@ -210,14 +214,9 @@ pub async fn hours(conn: Conn<'_>, credential: Uuid, since: Timestamp) -> Result
 /// # Errors
 /// As any query.
 pub async fn days(conn: Conn<'_>, since: Timestamp) -> Result<Vec<HourCount>, StoreError> {
-    let rows: Vec<(Time, String, i64)> =
+    let rows: Vec<RawHour> =
         on!(conn, |c| sqlx::query_as::<DB, _>(DAYS.text::<DB>()).bind(Time(since)).bind(ALL).fetch_all(c))?;
-    let count = |(day, code, decisions): (Time, _, _)| HourCount {
-        hour: day.into(),
-        code,
-        decisions: to_u64(decisions),
-    };
-    Ok(rows.into_iter().map(count).collect())
+    Ok(rows.into_iter().map(Into::into).collect())
 }
 
 /// Decisions about a credential, or [`ALL`], by endpoint group and country, from an hour on.
