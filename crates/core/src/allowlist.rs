@@ -35,11 +35,6 @@ impl Network {
     pub fn covers(&self, other: &Self) -> bool {
         self.0.contains(&other.0)
     }
-
-    /// Whether it is every address of its family.
-    pub fn is_everything(&self) -> bool {
-        self.0.prefix_len() == 0
-    }
 }
 
 impl From<Network> for IpNet {

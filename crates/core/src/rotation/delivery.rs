@@ -174,13 +174,8 @@ impl Delivery {
         }
     }
 
-    /// Whether it ends in one place whatever is delivered: two tokens would overwrite each other there, and one of
-    /// their consumers be left without its secret.
-    pub fn is_one_place(&self) -> bool {
-        self.one_place().is_some()
-    }
-
-    /// The field in which [`LINEAGE`] would make it more than one place; `None` when it is.
+    /// The field in which [`LINEAGE`] would make it more than one place, where it ends in one whatever is delivered:
+    /// two tokens would overwrite each other there, and one of their consumers be left without its secret.
     pub fn one_place(&self) -> Option<&'static str> {
         let places = self.places();
         if places.iter().any(|(_, text)| text.contains(LINEAGE)) {

@@ -23,7 +23,7 @@ use crate::conn::{Conn, change, on};
 use crate::dialect::statements;
 use crate::error::StoreError;
 use crate::sql::{Sql, builder};
-use crate::types::{Time, clean, clean_json, to_u64};
+use crate::types::{Time, clean, clean_json};
 use row::RawAlert;
 
 macro_rules! columns {
@@ -83,7 +83,6 @@ statements! {
          ORDER BY opened_at, id LIMIT $2"
     ];
     FORGET = ["DELETE FROM alerts WHERE id IN (SELECT id FROM alerts WHERE resolved_at <= $1 LIMIT $2)"];
-    COUNT_UNRESOLVED = ["SELECT COUNT(*) FROM alerts WHERE resolved_at IS NULL"];
 }
 
 /// What was seen may hold anything.
@@ -323,13 +322,4 @@ pub async fn amend(
 /// As any query.
 pub async fn forget(conn: Conn<'_>, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
     change!(conn, FORGET; Time(before), i64::from(limit))
-}
-
-/// How many alerts are not resolved.
-///
-/// # Errors
-/// As any query.
-pub async fn count_unresolved(conn: Conn<'_>) -> Result<u64, StoreError> {
-    let count = on!(conn, |c| sqlx::query_scalar::<DB, i64>(COUNT_UNRESOLVED.text::<DB>()).fetch_one(c))?;
-    Ok(to_u64(count))
 }
