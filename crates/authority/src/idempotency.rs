@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::fmt;
 
 use aws_lc_rs::digest::{Context, SHA256};
-use keywright_core::{Actor, PlainToken, Timestamp, Wanted};
+use keywright_core::{Actor, PlainToken, Scope, Timestamp, Wanted};
 use keywright_store::Conn;
 use keywright_store::idempotency::{self, IdempotencyRow};
 use keywright_store::service_tokens::ServiceTokenRow;
@@ -51,12 +51,25 @@ impl Idempotency {
     }
 
     /// What is stored in the key's stead; of another caller the same key is another one. What was made from a
-    /// service token may less than that, and is not given what that was given.
+    /// service token may less than that, and less than others that were made from it: it is not given what those
+    /// were given.
     fn key_hash(&self, actor: &Actor) -> [u8; 32] {
         let caller = actor.credential_id().map(|id| id.0).unwrap_or_default();
-        let made = actor.bearing().is_some_and(|own| matches!(own.wanted, Wanted::TokenAccess { .. }));
-        let parts: [&[u8]; 3] = [caller.as_bytes(), self.key.as_bytes(), b"access token"];
-        hash(if made { &parts } else { &parts[..2] })
+        let made = actor.bearing().filter(|own| matches!(own.wanted, Wanted::TokenAccess { .. }));
+        let scopes = made.and_then(|own| own.claimed.as_ref()?.scopes.as_ref());
+        let scopes: Vec<_> = scopes.iter().flat_map(|all| all.iter()).map(Scope::as_str).collect();
+        let scopes = scopes.join(" ");
+        let parts: [&[u8]; 4] = [caller.as_bytes(), self.key.as_bytes(), b"access token", scopes.as_bytes()];
+        hash(if made.is_some() { &parts } else { &parts[..2] })
+    }
+
+    /// What was asked, and for which publisher: who acts for several is not told for one of them what was made for
+    /// another.
+    fn request_hash(&self, actor: &Actor) -> [u8; 32] {
+        match actor.bearing().and_then(|own| own.wanted.publisher()) {
+            Some(publisher) => hash(&[&self.body_hash, publisher.0.as_bytes()]),
+            None => self.body_hash,
+        }
     }
 }
 
@@ -80,6 +93,7 @@ pub struct Held {
     authority: Authority,
     idempotency: Idempotency,
     key_hash: [u8; 32],
+    request_hash: [u8; 32],
 }
 
 impl Drop for Held {
@@ -119,18 +133,18 @@ impl Held {
         idempotency: Option<Idempotency>,
     ) -> Result<Option<Self>, Fault> {
         let Some(idempotency) = idempotency else { return Ok(None) };
-        let key_hash = idempotency.key_hash(actor);
+        let (key_hash, request_hash) = (idempotency.key_hash(actor), idempotency.request_hash(actor));
         if !authority.running().0.lock().insert(key_hash) {
             return Err(Fault::IdempotencyInProgress);
         }
-        Ok(Some(Self { authority: authority.clone(), idempotency, key_hash }))
+        Ok(Some(Self { authority: authority.clone(), idempotency, key_hash, request_hash }))
     }
 
     /// The first answer, if it was given already.
     ///
     /// # Errors
     /// [`Fault::IdempotencyInProgress`] while its twin runs on another node,
-    /// [`Fault::IdempotencyMismatch`] when it was for another request.
+    /// [`Fault::IdempotencyMismatch`] when it was for another request, or for another publisher.
     pub async fn repeated<T: DeserializeOwned>(
         &self,
         conn: Conn<'_>,
@@ -193,7 +207,7 @@ impl Held {
             idempotency::forget(conn, &self.key_hash).await?;
             return Ok(None);
         }
-        if row.body_hash != self.idempotency.body_hash {
+        if row.body_hash != self.request_hash {
             return Err(Fault::IdempotencyMismatch);
         }
         Ok(Some(row))
@@ -246,7 +260,7 @@ impl Held {
     ) -> Result<(), Fault> {
         let record = IdempotencyRow {
             key_hash: self.key_hash.to_vec(),
-            body_hash: self.idempotency.body_hash.to_vec(),
+            body_hash: self.request_hash.to_vec(),
             actor_id: actor.credential_id().map(|id| id.0),
             answer: serde_json::to_string(answer).map_err(|error| Fault::Internal(error.to_string()))?,
             sealed_secret,

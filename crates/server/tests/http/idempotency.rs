@@ -1,8 +1,10 @@
 //! `Idempotency-Key`, on everything that creates or rotates.
 
+use keywright_core::BuiltInRole::PublisherAdmin;
 use serde_json::{Value, json};
 
-use crate::harness::{Caller, Minted, TestApp, eventually, on_both_engines};
+use crate::harness::logins::Session;
+use crate::harness::{Caller, Minted, TestApp, eventually, id, on_both_engines};
 
 on_both_engines![
     a_repeated_creation_gives_the_first_answer_again,
@@ -13,6 +15,9 @@ on_both_engines![
     of_many_twins_at_once_one_is_carried_out,
     a_key_has_a_form,
     a_repeated_answer_is_refused_to_who_may_not_ask_any_more,
+    a_key_belongs_to_the_publisher_that_is_acted_for,
+    of_one_session_no_publisher_is_told_what_was_made_for_another,
+    of_access_tokens_of_one_client_each_scope_has_keys_of_its_own,
 ];
 
 const KEY: &str = "0123456789abcdef";
@@ -140,4 +145,48 @@ async fn a_repeated_answer_is_refused_to_who_may_not_ask_any_more(app: &TestApp)
     caller.post("/auth/tokens", body("secret")).await.refused(403, "insufficient_scope");
     app.admin().delete(&admin.path()).await.expect(204);
     caller.post("/auth/tokens", body("secret")).await.refused(401, "revoked");
+}
+
+async fn a_key_belongs_to_the_publisher_that_is_acted_for(app: &TestApp) {
+    let (one, other) = (app.publisher("One").await, app.publisher("Other").await);
+    let within = |publisher: &Value| keyed(app).with("x-publisher-id", id(publisher));
+    let event = json!({"event_type": "deployment", "status": "success"});
+    let first = within(&one).post("/audit/cicd-event", event.clone()).await.expect(201);
+    within(&other).post("/audit/cicd-event", event.clone()).await.refused(409, "idempotency_mismatch");
+    keyed(app).post("/audit/cicd-event", event.clone()).await.refused(409, "idempotency_mismatch");
+    assert_eq!(within(&one).post("/audit/cicd-event", event).await.expect(201)["id"], first["id"]);
+}
+
+async fn of_one_session_no_publisher_is_told_what_was_made_for_another(app: &TestApp) {
+    let (one, other) = (app.tenant("One").await, app.tenant("Other").await);
+    let ada = app.member_of("ada@example.com", &one, PublisherAdmin).await;
+    app.join(&ada, &other, PublisherAdmin).await;
+    let session = app.login_for(&ada, &one).await;
+    let here = app.bearing(&session.access);
+    let switched = here.post("/auth/switch-publisher", json!({"publisher_id": other.id})).await;
+    let there = app.bearing(&Session::of(&switched).access).with("idempotency-key", KEY);
+    let account = json!({"name": "partner", "service_type": "partner", "scopes": ["a"]});
+    let account = here.post("/service-accounts", account).await.expect(201);
+    let body = json!({"token_name": "t", "permissions": ["a"], "service_account_id": account["id"]});
+    let here = here.with("idempotency-key", KEY);
+    let made = here.post("/auth/tokens", body.clone()).await.expect(201);
+    let answer = there.post("/auth/tokens", body.clone()).await;
+    answer.refused(409, "idempotency_mismatch");
+    assert!(!answer.text().contains(made["token"].as_str().unwrap()));
+    assert_eq!(here.post("/auth/tokens", body).await.expect(201), made);
+}
+
+async fn of_access_tokens_of_one_client_each_scope_has_keys_of_its_own(app: &TestApp) {
+    let partner = app.partner("partner", &["service_accounts:admin", "a"], None).await;
+    let access = async |scope: &str| {
+        let given = partner.caller(app).client_credentials(&[("scope", scope)]).await.expect(200);
+        app.bearing(given["access_token"].as_str().unwrap()).with("idempotency-key", KEY)
+    };
+    let (wide, narrow) = (access("service_accounts:admin a").await, access("service_accounts:admin").await);
+    let path = format!("{}/tokens", partner.path());
+    let body = json!({"token_name": "t", "permissions": ["a"]});
+    let made = wide.post(&path, body.clone()).await.expect(201);
+    narrow.post(&path, body.clone()).await.refused(403, "scope_exceeds_grantor");
+    let again = access("service_accounts:admin a").await;
+    assert_eq!(again.post(&path, body).await.expect(201), made, "another token of the same scope");
 }

@@ -35,7 +35,8 @@ pub async fn invite(
     headers: HeaderMap,
     JsonBytes(body): JsonBytes,
 ) -> Result<Response, Refused> {
-    caller.call.idempotency = idempotency(&headers, "POST /users", &body)?;
+    let within = caller.call.within().map(|id| id.to_string()).unwrap_or_default();
+    caller.call.idempotency = idempotency(&headers, &format!("POST /users {within}"), &body)?;
     let wanted = wanted(&InviteUser::from_body(&body, &rules(&app))?)?;
     let invited = users::invite(app.authority(), caller.call, wanted).await?;
     let answer = InvitedUser { user: view::user(&invited.user), invitation: invited.link.as_ref().map(link) };
