@@ -2,7 +2,7 @@
 
 use crate::{
     Time, WireEnum,
-    kind::{Boolean, Id, choices, text},
+    kind::{Boolean, Id, choices, prose},
     literal::True,
     problem::FieldCode,
     request::{Fields, FromFields, Refused},
@@ -125,7 +125,7 @@ fn include_schema() -> RefOr<Schema> {
 
 impl FromFields for EmergencyRevoke {
     fn from_fields(mut fields: Fields<'_>) -> Result<Self, Refused> {
-        let reason = fields.required("reason", text(1, MAX_REASON));
+        let reason = fields.required("reason", prose(1, MAX_REASON));
         let scope = fields.nested("scope", EmergencyScope::read);
         let include = fields.not_null("include", choices()).unwrap_or_else(|| Include::ALL.to_vec());
         let keep_caller = fields.not_null("keep_caller", Boolean).unwrap_or(false);

@@ -84,12 +84,23 @@ pub struct Text {
     least: usize,
     most: usize,
     format: Option<Format>,
+    /// What people write: a credential in it is not kept.
+    written: bool,
 }
 
 /// Text of so many characters, without control characters.
 pub const fn text(least: usize, most: usize) -> Text {
-    Text { least, most, format: None }
+    Text { least, most, format: None, written: false }
 }
+
+/// What people write of something, such as a reason, for others to read: who tells of a token that was found puts the
+/// token into it, and it is kept for as long as the audit trail is. So it is kept up to where a credential begins.
+pub const fn prose(least: usize, most: usize) -> Text {
+    Text { written: true, ..text(least, most) }
+}
+
+/// What is kept of words that begin with a credential.
+const NOT_SHOWN: &str = "(not shown)";
 
 /// A moment.
 pub const fn time() -> Text {
@@ -131,7 +142,13 @@ impl Kind for Text {
         {
             return at.fail(code, detail);
         }
-        Some(text)
+        if !self.written {
+            return Some(text);
+        }
+        match at.formats.kept(&text) {
+            kept if kept.trim().is_empty() => Some(NOT_SHOWN.to_owned()),
+            kept => Some(kept.to_owned()),
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Leaks: credentials that were found where they should not be.
 
 use crate::{
-    kind::{Plain, text},
+    kind::{Plain, prose},
     request::{Fields, FromFields, Refused},
     secret::Secret,
     verify::TokenType,
@@ -53,7 +53,7 @@ impl FromFields for ReportLeaks {
     fn from_fields(mut fields: Fields<'_>) -> Result<Self, Refused> {
         let items = fields.nested_list("items", MAX_LEAKS, |item| {
             let token = item.required("token", Plain);
-            let found_in = item.required("found_in", text(1, MAX_PLACE));
+            let found_in = item.required("found_in", prose(1, MAX_PLACE));
             Some(LeakReport { token: token?, found_in: found_in? })
         });
         fields.finish(|| Some(Self { items: items? }))

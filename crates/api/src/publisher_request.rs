@@ -3,7 +3,7 @@
 use crate::{
     anomaly::{self, ChangeAnomalies},
     bounds::{ChangeRateLimits, rate_limits_schema},
-    kind::{Boolean, choice, integer, list, text},
+    kind::{Boolean, choice, integer, list, prose, text},
     page::PageQuery,
     patch::Patch,
     publisher::PublisherStatus,
@@ -207,7 +207,7 @@ pub struct ReasonGiven {
 
 impl FromFields for ReasonGiven {
     fn from_fields(mut fields: Fields<'_>) -> Result<Self, Refused> {
-        let reason = fields.not_null("reason", text(1, MAX_REASON));
+        let reason = fields.not_null("reason", prose(1, MAX_REASON));
         fields.finish(|| Some(Self { reason }))
     }
 }

@@ -63,6 +63,11 @@ pub trait Formats {
     /// Checks a text.
     fn check(&self, format: Format, text: &str) -> Result<(), FormatFault>;
 
+    /// As much of what people write as may be kept: no further than where a credential begins. Without rules for it, all.
+    fn kept<'a>(&self, text: &'a str) -> &'a str {
+        text
+    }
+
     /// Checks metadata. Without rules for it, any object will do.
     fn check_metadata(&self, metadata: &Map<String, Value>) -> Result<(), FormatFault> {
         let _ = metadata;

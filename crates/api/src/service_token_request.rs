@@ -3,7 +3,7 @@
 use crate::{
     Time,
     bounds::{ChangeRateLimits, networks, networks_schema, rate_limits_schema},
-    kind::{Boolean, Id, Metadata, Scopes, choice, expiry, integer, text},
+    kind::{Boolean, Id, Metadata, Scopes, choice, expiry, integer, prose, text},
     page::PageQuery,
     patch::Patch,
     problem::FieldCode,
@@ -249,7 +249,7 @@ pub struct RotateServiceToken {
 
 impl FromFields for RotateServiceToken {
     fn from_fields(mut fields: Fields<'_>) -> Result<Self, Refused> {
-        let reason = fields.required("reason", text(1, MAX_REASON));
+        let reason = fields.required("reason", prose(1, MAX_REASON));
         let grace_seconds = fields.optional("grace_seconds", integer(0, MAX_GRACE_SECONDS));
         let expires_at = fields.patch("expires_at", expiry());
         fields.finish(|| Some(Self { reason: reason?, grace_seconds, expires_at }))
@@ -268,7 +268,7 @@ pub struct RevokeQuery {
 
 impl FromFields for RevokeQuery {
     fn from_fields(mut fields: Fields<'_>) -> Result<Self, Refused> {
-        let reason = fields.optional("reason", text(1, MAX_REASON));
+        let reason = fields.optional("reason", prose(1, MAX_REASON));
         fields.finish(|| Some(Self { reason }))
     }
 }

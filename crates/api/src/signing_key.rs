@@ -3,7 +3,7 @@
 use crate::{
     Time,
     emergency::NodeConfirmations,
-    kind::{Boolean, text},
+    kind::{Boolean, prose},
     request::{Fields, FromFields, Refused},
     service_token_request::MAX_REASON,
     wire_enum::wire_enum,
@@ -73,7 +73,7 @@ pub struct RotateSigningKey {
 
 impl FromFields for RotateSigningKey {
     fn from_fields(mut fields: Fields<'_>) -> Result<Self, Refused> {
-        let reason = fields.not_null("reason", text(1, MAX_REASON));
+        let reason = fields.not_null("reason", prose(1, MAX_REASON));
         let revoke = fields.not_null("revoke", Boolean).unwrap_or(false);
         fields.finish(|| Some(Self { reason, revoke }))
     }
@@ -90,7 +90,7 @@ pub struct RevokeSigningKey {
 
 impl FromFields for RevokeSigningKey {
     fn from_fields(mut fields: Fields<'_>) -> Result<Self, Refused> {
-        let reason = fields.required("reason", text(1, MAX_REASON));
+        let reason = fields.required("reason", prose(1, MAX_REASON));
         fields.finish(|| Some(Self { reason: reason? }))
     }
 }

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     Time,
     bounds::ChangeRateLimits,
-    kind::{choice, integer, text},
+    kind::{choice, integer, prose, text},
     page::PageQuery,
     patch::Patch,
     request::{Fields, FromFields, Refused},
@@ -107,7 +107,7 @@ pub struct RotateAllTokens {
 
 impl FromFields for RotateAllTokens {
     fn from_fields(mut fields: Fields<'_>) -> Result<Self, Refused> {
-        let reason = fields.required("reason", text(1, MAX_REASON));
+        let reason = fields.required("reason", prose(1, MAX_REASON));
         let grace_seconds = fields.optional("grace_seconds", integer(0, MAX_GRACE_SECONDS));
         fields.finish(|| Some(Self { reason: reason?, grace_seconds }))
     }

@@ -22,6 +22,7 @@ use serde_json::{Map, Value};
 
 use super::App;
 use super::answer::Refused;
+use super::shown::written;
 
 /// Most bytes of a body.
 pub const MAX_BODY: usize = 64 * 1024;
@@ -64,6 +65,10 @@ impl Formats for Rules {
                 Ok(())
             }
         }
+    }
+
+    fn kept<'a>(&self, text: &'a str) -> &'a str {
+        written(text)
     }
 
     fn check_metadata(&self, metadata: &Map<String, Value>) -> Result<(), FormatFault> {

@@ -3,6 +3,7 @@
 //! Callers put credentials where they do not belong, into paths and user agents; the log and the events
 //! must not become a place to find them in.
 
+use keywright_core::secret::{MAILED_PREFIX, PERSONAL_PREFIX, REFRESH_PREFIX, SERVICE_PREFIX};
 use keywright_core::{Denial, DenialCode, Scope};
 use keywright_verify::{LimitState, Taken};
 
@@ -13,7 +14,25 @@ const SECRET_DIGITS: usize = 48;
 /// The text up to where a secret begins, which is nearly always all of it. That of a JWT (RFC 7519 §3)
 /// begins with the base64 of `{"`.
 pub(crate) fn shown(text: &str) -> &str {
+    if text.len() < SECRET_DIGITS {
+        return text;
+    }
     let end = digits(text.as_bytes()).into_iter().chain(jwt(text)).min();
+    end.and_then(|end| text.get(..end)).unwrap_or(text)
+}
+
+/// Of what people write, such as a reason: the text up to where a credential begins. Digits without a prefix of ours
+/// stay, as people name images and commits by them.
+pub(crate) fn written(text: &str) -> &str {
+    let folded = text.to_ascii_lowercase();
+    let prefixes = [SERVICE_PREFIX, PERSONAL_PREFIX, REFRESH_PREFIX, MAILED_PREFIX];
+    let after = prefixes
+        .iter()
+        .flat_map(|prefix| folded.match_indices(prefix).map(|(at, _)| at + prefix.len()).collect::<Vec<_>>());
+    let is_secret = |at: &usize| {
+        folded.as_bytes()[*at..].iter().take_while(|byte| byte.is_ascii_hexdigit()).count() >= SECRET_DIGITS
+    };
+    let end = after.filter(is_secret).chain(jwt(text)).min();
     end.and_then(|end| text.get(..end)).unwrap_or(text)
 }
 
@@ -88,7 +107,36 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_people_write_ends_where_a_credential_begins() {
+        let digits = "0123456789abcdef".repeat(4);
+        for (text, expected) in [
+            (format!("leaked: sk_{digits} in a log"), "leaked: sk_"),
+            (
+                format!("https://example.com/?t=PAT_{}", digits.to_ascii_uppercase()),
+                "https://example.com/?t=PAT_",
+            ),
+            (format!("ä rt_{digits}"), "ä rt_"),
+            (format!("mt_{digits} sk_{digits}"), "mt_"),
+            (format!("eyJ{digits}.{digits}.{digits}"), ""),
+        ] {
+            assert_eq!(written(&text), expected);
+        }
+        let image = format!("rolled out sha256:{digits}");
+        for whole in ["", "task_force", "sk_ is how they begin", &image, &digits] {
+            assert_eq!(written(whole), whole);
+        }
+    }
+
     proptest! {
+        #[test]
+        fn no_credential_is_left_in_what_people_write(before in ".{0,60}", digits in "[0-9a-fA-F]{48,80}", after in ".{0,60}") {
+            let text = format!("{before}sk_{digits}{after}");
+            let kept = written(&text);
+            prop_assert!(text.starts_with(kept));
+            prop_assert!(kept.len() <= before.len() + 3);
+        }
+
         #[test]
         fn no_run_of_digits_is_left(before in ".{0,100}", digits in "[0-9a-fA-F]{48,130}", after in ".{0,100}") {
             let text = format!("{before}{digits}{after}");

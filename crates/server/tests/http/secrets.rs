@@ -168,6 +168,37 @@ pub(crate) async fn pass_on(admin: &Caller, secret: &str) {
     canary.is_not_in("a decision", answer.text());
 }
 
+/// People tell of a token that was found by putting it into what they write, and into where it was found.
+async fn tell_of(admin: &Caller, secret: &str) {
+    let canary = Canary::new(secret);
+    let (name, written) = (&secret[3..9], format!("{secret} was found"));
+    let reason = json!({"reason": format!("revoked, as {written}")});
+    let account = json!({"name": name, "service_type": "partner", "scopes": ["a"]});
+    let account = admin.post("/service-accounts", account).await.expect(201);
+    let account = format!("/service-accounts/{}", account["id"].as_str().unwrap());
+    let token = admin.post(&format!("{account}/tokens"), json!({"token_name": name})).await.expect(201);
+    let token_path = format!("/auth/tokens/{}", token["id"].as_str().unwrap());
+    let leak = json!({"token": token["token"], "found_in": format!("https://example.com/?t={secret}")});
+    let scope = json!({"service_account_id": account.rsplit('/').next()});
+    for (path, body) in [
+        (format!("{token_path}/rotate"), reason.clone()),
+        (format!("{account}/disable"), reason.clone()),
+        (format!("{account}/enable"), json!({"reason": secret})),
+        ("/auth/emergency-revoke".to_owned(), json!({"reason": written, "scope": scope})),
+        ("/leaks/report".to_owned(), json!({"items": [leak]})),
+    ] {
+        let answer = admin.post(&path, body).await;
+        answer.expect(200);
+        canary.is_not_in(&path, answer.text());
+    }
+    let named = written.replace(' ', "%20");
+    admin.delete(&format!("{token_path}?reason={named}")).await.expect(204);
+    admin.delete(&format!("{account}?reason={named}")).await.expect(204);
+    let told = admin.get("/audit/security-events?type=service_account.disabled&limit=1").await.expect(200);
+    let hidden = format!("revoked, as {}", &secret[..3]);
+    assert_eq!(told["items"][0]["reason"], hidden, "what was written before it is kept");
+}
+
 fn token_of(answer: &Value) -> String {
     answer["token"].as_str().unwrap().to_owned()
 }
@@ -196,6 +227,7 @@ async fn no_secret_is_left_anywhere(engine: Engine) {
     for secret in [&minted, &rotated, &unknown] {
         misplace(&server, &admin, secret).await;
         pass_on(&admin, secret).await;
+        tell_of(&admin, secret).await;
     }
     misplace(&server, &admin, &hex::encode(sha256(&minted))).await;
 

@@ -15,6 +15,7 @@ use crate::github_keys::Signed;
 use crate::http::App;
 use crate::http::answer::{Refused, json_no_store};
 use crate::http::input::{NoQuery, read_body};
+use crate::http::shown::written;
 
 /// Most bytes of a message.
 const MOST_BYTES: usize = 1024 * 1024;
@@ -89,8 +90,9 @@ fn unsigned() -> Problem {
     Problem::new(Refusal::InvalidSignature, "The body is not signed by a key of GitHub's.")
 }
 
-/// Where it was found, within our bounds.
+/// Where it was found, within our bounds; no further than where a credential stands in it.
 fn place(one: &Match) -> String {
-    let url = one.url.as_deref().map(str::trim).filter(|url| !url.is_empty()).unwrap_or("GitHub");
+    let url = one.url.as_deref().map(|url| written(url.trim())).filter(|url| !url.is_empty());
+    let url = url.unwrap_or("GitHub");
     url.chars().filter(|c| !c.is_control()).take(MAX_PLACE).collect()
 }
