@@ -1,6 +1,8 @@
 //! Where credentials were found that should be nowhere.
 
-use keywright_core::{ActorRef, CredentialId, CredentialKind, PublisherId, Timestamp, TokenHash, UserId};
+use keywright_core::{
+    ActorRef, CredentialId, CredentialKind, PublisherId, SessionId, Timestamp, TokenHash, UserId,
+};
 use uuid::Uuid;
 
 use crate::conn::{Conn, change, on};
@@ -11,6 +13,11 @@ use crate::types::Time;
 statements! {
     FIND_SERVICE = ["SELECT id FROM service_tokens WHERE token_hash = $1"];
     FIND_PERSONAL = ["SELECT id, user_id FROM personal_tokens WHERE token_hash = $1"];
+    /// Also by one that was used before: whoever has that has the family.
+    FIND_SESSION = [
+        "SELECT s.id, s.user_id FROM refresh_tokens r JOIN sessions s ON s.id = r.session_id \
+         WHERE r.token_hash = $1"
+    ];
     /// Of all that report one place at once, one is kept.
     INSERT = [
         "INSERT INTO leaks (credential_id, place_hash, credential_kind, publisher_id, found_in, source, revoked, \
@@ -30,6 +37,8 @@ pub enum LeakedToken {
     Service(CredentialId),
     /// A personal token, and whose it is.
     Personal(CredentialId, UserId),
+    /// The session of a refresh token, and whose it is.
+    Session(SessionId, UserId),
 }
 
 impl LeakedToken {
@@ -37,11 +46,12 @@ impl LeakedToken {
     pub const fn id(self) -> CredentialId {
         match self {
             Self::Service(id) | Self::Personal(id, _) => id,
+            Self::Session(id, _) => CredentialId(id.0),
         }
     }
 }
 
-/// The token with a hash.
+/// The token with a hash; of kind [`CredentialKind::User`] it is that of a refresh token.
 ///
 /// # Errors
 /// As any query.
@@ -65,7 +75,14 @@ pub async fn find(
                     .fetch_optional(c))?;
             Ok(ids.map(|(id, user)| LeakedToken::Personal(CredentialId(id), UserId(user))))
         }
-        _ => Ok(None),
+        CredentialKind::User => {
+            let ids: Option<(Uuid, Uuid)> =
+                on!(conn, |c| sqlx::query_as::<DB, _>(FIND_SESSION.text::<DB>())
+                    .bind(hash)
+                    .fetch_optional(c))?;
+            Ok(ids.map(|(id, user)| LeakedToken::Session(SessionId(id), UserId(user))))
+        }
+        CredentialKind::External => Ok(None),
     }
 }
 

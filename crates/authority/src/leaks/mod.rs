@@ -9,13 +9,14 @@ pub use report::report;
 
 use std::collections::BTreeMap;
 
+use keywright_core::secret::sort_refresh;
 use keywright_core::{
-    ActorRef, AlertKind, AlertSubjectKind, Bearer, CredentialId, CredentialKind, PublisherId, Severity,
-    Timestamp, TokenHash,
+    ActorRef, AlertKind, AlertSubjectKind, Bearer, CredentialId, CredentialKind, PublisherId, SessionId,
+    Severity, Status, Timestamp, TokenHash, Wanted,
 };
 use keywright_store::alerts::AlertSubject;
 use keywright_store::leaks::{self, LeakSource, LeakedToken, NewLeak};
-use keywright_store::{Tx, personal_tokens, platform, service_tokens};
+use keywright_store::{Tx, grants, personal_tokens, platform, service_tokens, sessions};
 use serde_json::{Map, json};
 use uuid::Uuid;
 
@@ -47,7 +48,10 @@ impl Leak {
         let token = match Bearer::sort(text.as_bytes()) {
             Bearer::Service(hash) => Some((CredentialKind::Service, hash)),
             Bearer::Personal(hash) => Some((CredentialKind::Personal, hash)),
-            Bearer::Jwt(_) | Bearer::Malformed => None,
+            // Whoever has it has the session.
+            Bearer::Malformed => sort_refresh(text.as_bytes()).map(|hash| (CredentialKind::User, hash)),
+            // It ends by itself, and is known by its signature alone.
+            Bearer::Jwt(_) => None,
         };
         Self { token, found_in: found_in.into() }
     }
@@ -60,8 +64,8 @@ pub struct Found {
     pub id: CredentialId,
     /// Its kind.
     pub kind: CredentialKind,
-    /// Its name.
-    pub name: String,
+    /// Its name; a session has none.
+    pub name: Option<String>,
     /// Whether this report revoked it; else it was revoked before.
     pub revoked: bool,
 }
@@ -89,7 +93,7 @@ async fn find_all(authority: &Authority, all: &[Leak]) -> Result<BTreeMap<[u8; 3
 /// The users whose tokens these are, and the tokens: what a change of them reads and changes.
 fn held(found: &BTreeMap<[u8; 32], LeakedToken>) -> (Vec<Uuid>, Vec<Uuid>) {
     let user = |token: &LeakedToken| match token {
-        LeakedToken::Personal(_, user) => Some(user.0),
+        LeakedToken::Personal(_, user) | LeakedToken::Session(_, user) => Some(user.0),
         LeakedToken::Service(_) => None,
     };
     (found.values().filter_map(user).collect(), found.values().map(|token| token.id().0).collect())
@@ -131,6 +135,7 @@ async fn end(
     let ended = match token {
         LeakedToken::Service(id) => end_service(authority, tx, now, reporter, id).await?,
         LeakedToken::Personal(..) => end_personal(authority, tx, now, reporter, token).await?,
+        LeakedToken::Session(id, _) => end_session(authority, tx, now, reporter, id).await?,
     };
     let Some(ended) = ended else { return Ok(None) };
     let place = TokenHash::of(found_in.as_bytes());
@@ -172,7 +177,7 @@ async fn end_service(
         found: Found {
             id,
             kind: CredentialKind::Service,
-            name: before.token_name.as_str().to_owned(),
+            name: Some(before.token_name.as_str().to_owned()),
             revoked: !was_revoked,
         },
         publisher: before.publisher_id,
@@ -207,11 +212,44 @@ async fn end_personal(
         found: Found {
             id,
             kind: CredentialKind::Personal,
-            name: before.terms.name.as_str().to_owned(),
+            name: Some(before.terms.name.as_str().to_owned()),
             revoked: !was_revoked,
         },
         publisher,
         subject: subject(),
+    }))
+}
+
+/// A session ends for whoever reports within the publisher that it acts for.
+async fn end_session(
+    authority: &Authority,
+    tx: &mut Tx,
+    now: Timestamp,
+    reporter: &Reporter<'_>,
+    id: SessionId,
+) -> Result<Option<Ended>, Fault> {
+    let Some(before) = sessions::by_id(tx.conn(), id).await? else { return Ok(None) };
+    let publisher = before.publisher_id;
+    if reporter.within.is_some_and(|own| publisher != Some(own)) {
+        return Ok(None);
+    }
+    let held = grants::load(tx.conn(), &Wanted::Session { id, publisher }).await?;
+    let was_revoked = held.is_none_or(|held| held.grant.status(held.epochs, now) == Status::Revoked);
+    if sessions::revoke(tx.conn(), id, now, Some(REASON)).await? {
+        let after = sessions::by_id(tx.conn(), id).await?.ok_or(Fault::NotFound)?;
+        let event = Event::new("session.ended", reporter.actor.clone(), reporter.call, Subject::session(id));
+        let event = event.publisher(publisher).reason(Some(REASON));
+        event.before(&before).after(&after).write(authority, tx.conn()).await?;
+    }
+    Ok(Some(Ended {
+        found: Found {
+            id: CredentialId(id.0),
+            kind: CredentialKind::User,
+            name: None,
+            revoked: !was_revoked,
+        },
+        publisher,
+        subject: Subject::session(id),
     }))
 }
 
@@ -244,11 +282,14 @@ fn alert(ended: &Ended, new: &NewLeak<'_>, evidence: Map<String, serde_json::Val
     let what = match kind {
         // What people call their own is shown to them alone.
         CredentialKind::Personal => "A personal token".to_owned(),
-        _ => format!("The service token {name:?}"),
+        CredentialKind::User => "A refresh token".to_owned(),
+        _ => format!("The service token {:?}", name.as_deref().unwrap_or_default()),
     };
-    let (severity, done) = match revoked {
-        true => (Severity::Critical, "it was revoked at once"),
-        false => (Severity::Medium, "it had been revoked before"),
+    let (severity, done) = match (revoked, kind) {
+        (true, CredentialKind::User) => (Severity::Critical, "its session was ended at once"),
+        (true, _) => (Severity::Critical, "it was revoked at once"),
+        (false, CredentialKind::User) => (Severity::Medium, "its session had ended before"),
+        (false, _) => (Severity::Medium, "it had been revoked before"),
     };
     NewAlert {
         publisher_id: ended.publisher,
@@ -257,7 +298,7 @@ fn alert(ended: &Ended, new: &NewLeak<'_>, evidence: Map<String, serde_json::Val
         subject: AlertSubject {
             kind: AlertSubjectKind::Credential,
             id: Some(id.0),
-            name: (*kind == CredentialKind::Service).then(|| name.clone()),
+            name: name.clone().filter(|_| *kind == CredentialKind::Service),
         },
         summary: format!("{what} was found where it should not be; {done}."),
         evidence,

@@ -3,12 +3,15 @@
 use keywright_core::BuiltInRole::{PublisherAdmin, PublisherEditor};
 use serde_json::{Value, json};
 
+use crate::harness::logins::Session;
 use crate::harness::{Minted, TestApp, on_both_engines, sha256};
 use crate::users_me_tokens::{make, person};
 
 on_both_engines![
     a_leaked_token_is_dead_when_the_report_is_answered,
     a_personal_token_ends_wherever_it_is_for,
+    of_a_leaked_refresh_token_the_session_ends,
+    a_place_is_kept_without_the_credential_in_it,
     a_report_that_is_repeated_changes_nothing,
     of_many_that_report_one_place_at_once_one_is_told,
     within_a_publisher_tokens_of_others_are_unknown_and_live_on,
@@ -80,6 +83,51 @@ async fn a_personal_token_ends_wherever_it_is_for(app: &TestApp) {
     app.verify(&everywhere.secret).await.decided("revoked");
     let seen = admin.get("/alerts?kind=leak_reported").await.expect(200);
     assert_eq!(seen["items"][0]["subject"]["id"], json!(everywhere.id));
+}
+
+async fn of_a_leaked_refresh_token_the_session_ends(app: &TestApp) {
+    let (songs, films) = (app.tenant("Songs").await, app.tenant("Films").await);
+    let ada = app.member_of("ada@example.com", &songs, PublisherEditor).await;
+    let (session, other) = (app.login_for(&ada, &songs).await, app.login_for(&ada, &songs).await);
+    let (_, stranger) = person(app, "eve@example.com", &films, PublisherAdmin).await;
+    let body = report(&[&session.refresh], "a log");
+    let found = stranger.post("/leaks/report", body.clone()).await.expect(200);
+    assert_eq!(found["items"], json!([unknown()]));
+    app.verify(&session.access).await.decided("valid");
+    // By one that was used before as well: whoever has it has the family.
+    let next = Session::of(&app.refresh(&session.refresh).await);
+    let (_, admin) = person(app, "grace@example.com", &songs, PublisherAdmin).await;
+    let ended = |outcome: &str| json!([{"outcome": outcome, "credential_id": session.id, "token_type": "user", "name": null}]);
+    let found = admin.post("/leaks/report", body.clone()).await.expect(200);
+    assert_eq!(found["items"], ended("revoked"));
+    for access in [&session.access, &next.access] {
+        app.verify(access).await.decided("revoked");
+    }
+    app.refresh(&next.refresh).await.refused(401, "revoked");
+    app.verify(&other.access).await.decided("valid");
+    assert_eq!(admin.post("/leaks/report", body).await.expect(200)["items"], ended("already_revoked"));
+    for kind in ["leak.reported", "session.ended"] {
+        let path = format!("/audit/security-events?type={kind}&credential_id={}", session.id);
+        assert_eq!(admin.get(&path).await.expect(200)["items"].as_array().unwrap().len(), 1, "{kind}");
+    }
+    let path = format!("/alerts?kind=leak_reported&subject_id={}", session.id);
+    let opened = admin.get(&path).await.expect(200);
+    let summary = "A refresh token was found where it should not be; its session was ended at once.";
+    assert_eq!(
+        (&opened["items"][0]["summary"], &opened["items"][0]["severity"]),
+        (&json!(summary), &json!("critical"))
+    );
+}
+
+async fn a_place_is_kept_without_the_credential_in_it(app: &TestApp) {
+    let leaked = app.mint("leaked", &["a"]).await;
+    let place = |token: &str| format!("https://logs.example/?q={token}&page=2");
+    app.admin().post("/leaks/report", report(&[&leaked.secret], &place(&leaked.secret))).await.expect(200);
+    let told = events(app, &leaked, "leak.reported").await;
+    assert_eq!(told[0]["details"]["found_in"], "https://logs.example/?q=sk_");
+    for (table, text) in app.database().await.dump().await {
+        assert!(!text.contains(&leaked.secret), "{table}");
+    }
 }
 
 async fn a_report_that_is_repeated_changes_nothing(app: &TestApp) {

@@ -19,8 +19,9 @@ statements! {
          LEFT JOIN service_accounts s ON s.deleted_at IS NULL AND s.id = \
          CASE WHEN a.subject_type = 'service_account' THEN a.subject_id ELSE t.service_account_id END \
          LEFT JOIN personal_tokens p ON a.subject_type = 'credential' AND p.id = a.subject_id \
+         LEFT JOIN sessions z ON a.subject_type = 'credential' AND z.id = a.subject_id \
          LEFT JOIN users u ON u.disabled_at IS NULL AND u.deleted_at IS NULL AND u.id = \
-         CASE WHEN a.subject_type = 'user' THEN a.subject_id ELSE p.user_id END \
+         CASE WHEN a.subject_type = 'user' THEN a.subject_id ELSE COALESCE(p.user_id, z.user_id) END \
          WHERE a.owner_told_at IS NULL AND (a.opened_at, a.id) > ($1, $2) ORDER BY a.opened_at, a.id LIMIT $3"
     ];
 }

@@ -48,8 +48,9 @@ fn shown(found: Option<Found>) -> ReportedLeak {
         credential_id: Some(found.id.0),
         token_type: Some(match found.kind {
             CredentialKind::Personal => TokenType::Personal,
+            CredentialKind::User => TokenType::User,
             _ => TokenType::Service,
         }),
-        name: Some(found.name),
+        name: found.name,
     }
 }
