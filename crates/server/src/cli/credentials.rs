@@ -97,11 +97,24 @@ impl Credentials {
         let folder = self.path.parent().unwrap_or(Path::new("."));
         std::fs::create_dir_all(folder).map_err(wrong)?;
         let beside = folder.join(format!(".credentials.{}", std::process::id()));
-        let mut options = std::fs::OpenOptions::new();
-        let file = options.write(true).create(true).truncate(true).mode(0o600).open(&beside);
-        file.and_then(|mut file| file.write_all(text.as_bytes())).map_err(wrong)?;
-        std::fs::rename(&beside, &self.path).map_err(wrong)
+        let written = write_new(&beside, text.as_bytes()).and_then(|()| std::fs::rename(&beside, &self.path));
+        written.map_err(|error| {
+            let _ = std::fs::remove_file(&beside);
+            wrong(error)
+        })
     }
+}
+
+/// A file that was not there before, for this user alone: one that another has put there, or a link, is not written to.
+fn write_new(path: &Path, text: &[u8]) -> std::io::Result<()> {
+    // Of an earlier process of this number that died in this very place.
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(text)?;
+    file.sync_all()
 }
 
 /// `KEYWRIGHT_CREDENTIALS`, else in the user's folder of configurations (XDG Base Directory).
@@ -148,6 +161,28 @@ mod tests {
             1,
             "nothing is left beside it"
         );
+    }
+
+    #[test]
+    fn what_lies_beside_it_is_neither_followed_nor_written_to() {
+        let directory = tempfile::tempdir().unwrap();
+        let (path, elsewhere) =
+            (directory.path().join("credentials.json"), directory.path().join("elsewhere"));
+        let beside = directory.path().join(format!(".credentials.{}", std::process::id()));
+        std::fs::write(&elsewhere, "another's").unwrap();
+        std::os::unix::fs::symlink(&elsewhere, &beside).unwrap();
+        let keep = || {
+            let read = Credentials::read_from(path.clone());
+            read.unwrap().keep("https://a".to_owned(), kept("secret-x")).unwrap();
+            assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+            assert!(!std::fs::symlink_metadata(&path).unwrap().is_symlink() && !beside.exists());
+        };
+        keep();
+        assert_eq!(std::fs::read_to_string(&elsewhere).unwrap(), "another's");
+        // What an earlier process has left open to others is not what is filled.
+        std::fs::write(&beside, "").unwrap();
+        std::fs::set_permissions(&beside, std::fs::Permissions::from_mode(0o666)).unwrap();
+        keep();
     }
 
     #[test]
