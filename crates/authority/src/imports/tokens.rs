@@ -2,7 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use keywright_core::{ActorRef, Allowlist, CredentialId, RateLimits, ServiceAccountId, Timestamp, TokenHint};
+use keywright_core::{
+    ActorRef, Allowlist, CredentialId, PublisherId, RateLimits, ServiceAccountId, Timestamp, TokenHint,
+};
 use keywright_store::service_accounts::{self, ListFilter};
 use keywright_store::service_tokens::{
     self, ImportedToken, MoreUses, NewServiceToken, Seen, ServiceTokenRow, TakenToken,
@@ -248,11 +250,11 @@ impl Sorted {
         service_tokens::remember(tx.conn(), &self.seen).await?;
         let mut events: Vec<Event<'_>> =
             rows.iter().zip(sources).map(|(row, source_id)| imported(import, row, source_id)).collect();
-        events.extend(off.iter().map(|(id, name)| switched_off(import, *id, name)));
+        events.extend(off.iter().map(|(id, name, publisher)| switched_off(import, *id, name, *publisher)));
         Event::write_all(events, import.authority, tx.conn()).await?;
         // Last, as those who move journals hold these rows as well.
         service_tokens::add_uses(tx.conn(), &self.more).await?;
-        Ok(off.into_iter().map(|(id, _)| id).collect())
+        Ok(off.into_iter().map(|(id, ..)| id).collect())
     }
 
     fn in_order(mut self) -> Vec<Told> {
@@ -379,8 +381,14 @@ fn imported<'a>(import: &Import<'_>, row: &ServiceTokenRow, source_id: Uuid) -> 
         .details(json!({ "source": import.source, "source_id": source_id }))
 }
 
-fn switched_off<'a>(import: &Import<'_>, id: CredentialId, name: &str) -> Event<'a> {
+fn switched_off<'a>(
+    import: &Import<'_>,
+    id: CredentialId,
+    name: &str,
+    publisher: Option<PublisherId>,
+) -> Event<'a> {
     let subject = Subject { kind: "service_token", id: Some(id.0), name: Some(name.to_owned()) };
     let details = json!({ "source": import.source, "is_active": false });
-    Event::new("token.updated", ActorRef::operator(), None, subject).details(details)
+    let event = Event::new("token.updated", ActorRef::operator(), None, subject).publisher(publisher);
+    event.details(details)
 }

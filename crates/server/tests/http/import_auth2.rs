@@ -239,6 +239,12 @@ async fn a_second_run_takes_what_changed(engine: Engine) {
     };
     old.execute("UPDATE service_tokens SET usage_count = 10, last_used = NOW() WHERE token_name = 'used'")
         .await;
+    // One that is of a publisher here.
+    let mut here = place.target().await;
+    let publisher = here.uuid(Uuid::from_u128(7));
+    let moved = format!("UPDATE service_tokens SET publisher_id = {publisher} WHERE token_name = 'left'");
+    assert_eq!(here.execute(&moved).await, 1);
+    drop(here);
     old.execute("UPDATE service_tokens SET is_active = FALSE WHERE token_name = 'left'").await;
     old.execute("UPDATE service_tokens SET token_hash = repeat('ab', 32) WHERE token_name = 'leaked'").await;
     // One that was written before the first run read, and committed after it; and one that is new.
@@ -280,6 +286,11 @@ async fn a_second_run_takes_what_changed(engine: Engine) {
     let events =
         new.number("SELECT COUNT(*) FROM authentication_events WHERE request_id LIKE 'auth2-%'").await;
     assert_eq!(events, 3);
+    let told = format!(
+        "SELECT COUNT(*) FROM security_events WHERE type = 'token.updated' AND subject_name = 'left' \
+         AND publisher_id = {publisher}"
+    );
+    assert_eq!(new.number(&told).await, 1, "its publisher is told");
 
     // Whatever is switched on there again, or asked for once more, revives nothing here.
     old.execute("UPDATE service_tokens SET is_active = TRUE").await;

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use keywright_core::{CredentialId, CredentialName, ServiceAccountId, Timestamp, TokenHash};
+use keywright_core::{CredentialId, CredentialName, PublisherId, ServiceAccountId, Timestamp, TokenHash};
 use serde_json::Value;
 use sqlx::QueryBuilder;
 use sqlx::types::Json;
@@ -260,18 +260,19 @@ pub async fn switch_off(
     mut conn: Conn<'_>,
     ids: &[CredentialId],
     now: Timestamp,
-) -> Result<Vec<(CredentialId, String)>, StoreError> {
+) -> Result<Vec<(CredentialId, String, Option<PublisherId>)>, StoreError> {
     let mut done = Vec::new();
     for slice in ids.chunks(ASKED_AT_ONCE) {
         let mut sql = Sql::new("UPDATE service_tokens SET is_active = ");
         sql.bind(false).text(", version = version + 1, updated_at = ").bind(now);
         sql.text(" WHERE is_active AND revoked_at IS NULL AND id IN ")
             .bind_list(slice.iter().map(|id| id.0))
-            .text(" RETURNING id, token_name");
-        let rows: Vec<(Uuid, String)> = on!(conn.reborrow(), |c| async {
+            .text(" RETURNING id, token_name, publisher_id");
+        let rows: Vec<(Uuid, String, Option<Uuid>)> = on!(conn.reborrow(), |c| async {
             builder!(sql).build_query_as().persistent(false).fetch_all(c).await
         })?;
-        done.extend(rows.into_iter().map(|(id, name)| (CredentialId(id), name)));
+        let told = |(id, name, of): (Uuid, _, Option<Uuid>)| (CredentialId(id), name, of.map(PublisherId));
+        done.extend(rows.into_iter().map(told));
     }
     Ok(done)
 }
