@@ -108,9 +108,42 @@ impl fmt::Display for Timestamp {
         match jiff::Timestamp::from_microsecond(self.0) {
             Ok(time) if self.0 % 1_000_000 == 0 => write!(f, "{time:.0}"),
             Ok(time) => write!(f, "{time:.6}"),
-            Err(_) => f.write_str("9999-12-31T23:59:59Z"),
+            // The last hours of the year 9999.
+            Err(_) => {
+                let since = jiff::SignedDuration::from_micros(self.0);
+                let shown = EPOCH_SHOWN.checked_add(since).map_err(|_| fmt::Error)?;
+                if self.0 % 1_000_000 == 0 { write!(f, "{shown:.0}Z") } else { write!(f, "{shown:.6}Z") }
+            }
         }
     }
+}
+
+/// What a clock at UTC shows at the epoch.
+const EPOCH_SHOWN: jiff::civil::DateTime = jiff::civil::DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
+
+/// The last hours of the year 9999, in which jiff counts no moments: there the clock of some zone shows another year. Many
+/// write the end of that year for what never ends.
+fn last_hours(text: &str) -> Option<i128> {
+    if !text.starts_with("9999-12-") {
+        return None;
+    }
+    let at = text.get(19..)?.find(['Z', 'z', '+', '-']).map(|at| at + 19)?;
+    let (shown, offset) = (text[..at].parse::<jiff::civil::DateTime>().ok()?, &text[at..]);
+    let ahead: i64 = match offset.as_bytes() {
+        [b'Z' | b'z'] => 0,
+        [sign, h @ .., b':', m1, m2] if h.len() == 2 => {
+            let two = |digits: &[u8]| std::str::from_utf8(digits).ok()?.parse::<i64>().ok();
+            let (hours, minutes) = (two(h)?, two(&[*m1, *m2])?);
+            let ahead = (hours * 60 + minutes) * 60;
+            match (hours, minutes) {
+                (0..24, 0..60) if *sign == b'-' => -ahead,
+                (0..24, 0..60) => ahead,
+                _ => return None,
+            }
+        }
+        _ => return None,
+    };
+    Some(shown.duration_since(EPOCH_SHOWN).as_micros() - i128::from(ahead) * 1_000_000)
 }
 
 impl fmt::Debug for Timestamp {
@@ -136,8 +169,10 @@ impl FromStr for Timestamp {
         if !shaped {
             return Err(TimestampError::Format);
         }
-        let time: jiff::Timestamp = text.parse().map_err(|_| TimestampError::Format)?;
-        let micros = time.as_microsecond();
+        let micros = match text.parse::<jiff::Timestamp>() {
+            Ok(time) => time.as_microsecond(),
+            Err(_) => last_hours(text).ok_or(TimestampError::Format)?.try_into().unwrap_or(i64::MAX),
+        };
         if (0..=MAX_MICROS).contains(&micros) { Ok(Self(micros)) } else { Err(TimestampError::Range) }
     }
 }
@@ -172,6 +207,34 @@ mod tests {
         let time: Timestamp = "2027-01-31T13:00:00+01:00".parse().unwrap();
         assert_eq!(time.to_string(), "2027-01-31T12:00:00Z");
         assert_eq!(Timestamp::from_micros(1_500_000).to_string(), "1970-01-01T00:00:01.500000Z");
+    }
+
+    #[test]
+    fn the_last_year_has_its_last_hours() {
+        for (text, written) in [
+            ("9999-12-30T21:59:59Z", "9999-12-30T21:59:59Z"),
+            ("9999-12-30T22:00:01Z", "9999-12-30T22:00:01Z"),
+            ("9999-12-31T23:59:59.999999Z", "9999-12-31T23:59:59.999999Z"),
+            ("9999-12-31t23:59:59z", "9999-12-31T23:59:59Z"),
+            ("9999-12-31T23:59:59+01:30", "9999-12-31T22:29:59Z"),
+            ("9999-12-31T20:00:00.5-02:00", "9999-12-31T22:00:00.500000Z"),
+        ] {
+            assert_eq!(
+                text.parse::<Timestamp>().map(|time| time.to_string()).as_deref(),
+                Ok(written),
+                "{text}"
+            );
+        }
+        assert_eq!(Timestamp::MAX.to_string().parse(), Ok(Timestamp::MAX));
+        assert_eq!("9999-12-31T23:59:59-00:01".parse::<Timestamp>(), Err(TimestampError::Range));
+        for text in [
+            "9999-12-31T23:59:59",
+            "9999-12-31T23:59:59+24:00",
+            "9999-12-31T23:59:59+1:00",
+            "9999-12-32T00:00:00Z",
+        ] {
+            assert_eq!(text.parse::<Timestamp>(), Err(TimestampError::Format), "{text}");
+        }
     }
 
     #[test]
@@ -212,6 +275,12 @@ mod tests {
         #[test]
         fn what_is_written_is_read_back(micros in 0..=MAX_MICROS) {
             let time = Timestamp::from_micros(micros);
+            prop_assert_eq!(time.to_string().parse::<Timestamp>(), Ok(time));
+        }
+
+        #[test]
+        fn also_in_the_last_days(before in 0..3 * DAY_MICROS) {
+            let time = Timestamp::from_micros(MAX_MICROS - before);
             prop_assert_eq!(time.to_string().parse::<Timestamp>(), Ok(time));
         }
 
