@@ -44,8 +44,14 @@ pub struct User {
 impl User {
     pub(crate) async fn of(conn: Conn<'_>, row: UserRow, within: Option<PublisherId>) -> Result<Self, Fault> {
         let publishers = users::belongings(conn, [row.id], within).await?;
-        Ok(Self { row, publishers })
+        Ok(Self { row: seen(row, within), publishers })
     }
+}
+
+/// The row as it is seen within a publisher: whether somebody acts for another by default is not told there.
+fn seen(row: UserRow, within: Option<PublisherId>) -> UserRow {
+    let default_publisher_id = row.default_publisher_id.filter(|id| within.is_none_or(|home| home == *id));
+    UserRow { default_publisher_id, ..row }
 }
 
 /// The user, by the id alone: an event outlives the personal data of whom it is about.

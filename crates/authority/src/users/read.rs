@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use keywright_core::UserId;
-use keywright_store::users::{self, Belonging, ListFilter};
+use keywright_store::users::{self, Belonging, ListFilter, UserRow};
 
-use super::{READ, User};
+use super::{READ, User, seen};
 use crate::authority::Authority;
 use crate::call::Call;
 use crate::fault::Fault;
@@ -33,6 +33,9 @@ pub async fn list(authority: &Authority, call: &Call, filter: ListFilter) -> Res
     for belonging in users::belongings(reader.conn(), rows.iter().map(|row| row.id), call.within()).await? {
         of.entry(belonging.user_id).or_default().push(belonging);
     }
-    let user = |row: users::UserRow| User { publishers: of.remove(&row.id).unwrap_or_default(), row };
+    let user = |row: UserRow| User {
+        publishers: of.remove(&row.id).unwrap_or_default(),
+        row: seen(row, call.within()),
+    };
     Ok(rows.into_iter().map(user).collect())
 }

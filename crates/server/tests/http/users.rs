@@ -219,6 +219,18 @@ async fn who_belongs_elsewhere_too_is_the_platforms_to_change(app: &TestApp) {
     app.join(&of_platform, &first, PublisherViewer).await;
     app.person("other@example.com", Some(PlatformAdmin)).await;
     let own = app.member_of("tom@example.com", &first, PublisherViewer).await;
+    // Nor is it told for whom else somebody acts.
+    let default = json!({"default_publisher_id": second.id});
+    app.bearing(&app.login_for(&elsewhere, &first).await.access).patch("/auth/me", default).await.expect(200);
+    let path = format!("/users/{}", elsewhere.id);
+    assert_eq!(app.admin().get(&path).await.expect(200)["default_publisher_id"], json!(second.id));
+    for shown in [boss.get(&path).await, boss.get("/users").await] {
+        let shown = shown.expect(200).to_string();
+        assert!(
+            shown.contains("ada@example.com") && !shown.contains(&json!(second.id).to_string()),
+            "{shown}"
+        );
+    }
     for (person, without) in [(&elsewhere, "wrong_publisher"), (&of_platform, "valid")] {
         let session = app.login_for(person, &first).await;
         let path = format!("/users/{}", person.id);
