@@ -28,8 +28,8 @@ pub struct Call {
     pub user_agent: Option<String>,
     /// For calls that create or rotate.
     pub idempotency: Option<Idempotency>,
-    /// The version of the object that the caller saw; a change of another one is refused.
-    pub if_version: Option<u64>,
+    /// The versions of the object that the caller saw; a change of another one is refused.
+    pub if_version: Option<Box<[u64]>>,
     /// Whether the answer is to wait for the other nodes.
     pub confirm: bool,
 }
@@ -183,12 +183,12 @@ impl Call {
         Err(Fault::Denied(Denial { code: DenialCode::InsufficientScope, missing_scopes: vec![wanted] }))
     }
 
-    /// Refuses to change an object that is not at the version that the caller saw.
+    /// Refuses to change an object that is at none of the versions that the caller saw.
     ///
     /// # Errors
     /// [`Fault::PreconditionFailed`].
     pub(crate) fn expects(&self, version: u64) -> Result<(), Fault> {
-        if self.if_version.is_some_and(|expected| expected != version) {
+        if self.if_version.as_ref().is_some_and(|expected| !expected.contains(&version)) {
             return Err(Fault::PreconditionFailed);
         }
         Ok(())

@@ -140,7 +140,7 @@ async fn what_is_rolled_back_is_not_told() {
         let others = Update { token_name: Some(name("other")), ..Update::default() };
         assert!(matches!(world.update(operator(), &token, others).await, Err(Fault::NameTaken)));
         let off = Update { is_active: Some(false), ..Update::default() };
-        let stale = Call { if_version: Some(7), ..operator() };
+        let stale = Call { if_version: Some([7].into()), ..operator() };
         assert!(matches!(world.update(stale, &token, off).await, Err(Fault::PreconditionFailed)));
         let same_name = service_tokens::create(&world.authority, operator(), wanted("ci", &["a"])).await;
         assert!(matches!(same_name, Err(Fault::NameTaken)));

@@ -12,19 +12,75 @@ pub fn put<B>(response: &mut Response<B>, version: u64) {
     }
 }
 
-/// The version that a change expects; none when any will do.
+/// The versions of which a change expects one; none when any will do. Several headers are one list (RFC 9110 §5.3).
 ///
 /// # Errors
-/// 412 for tags that no version of ours has: weak ones, or others' words.
-pub fn expected(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
-    let Some(value) = headers.get(IF_MATCH) else { return Ok(None) };
-    let text = value.to_str().unwrap_or_default().trim();
-    if text == "*" {
+/// 412 where none of the tags is one that a version of ours has: weak ones match nothing here (RFC 9110 §13.1.1), nor
+/// does another spelling of a number.
+pub fn expected(headers: &HeaderMap) -> Result<Option<Box<[u64]>>, Problem> {
+    let mut values =
+        headers.get_all(IF_MATCH).iter().map(|value| value.to_str().unwrap_or_default()).peekable();
+    if values.peek().is_none() {
         return Ok(None);
     }
-    let tag = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
-    match tag.and_then(|tag| tag.parse().ok()) {
-        Some(version) => Ok(Some(version)),
-        None => Err(Problem::new(Refusal::PreconditionFailed, "If-Match names no version of this object.")),
+    let mut versions = Vec::new();
+    for value in values {
+        if value.trim() == "*" {
+            return Ok(None);
+        }
+        versions.extend(value.split(',').filter_map(version));
+    }
+    if versions.is_empty() {
+        return Err(Problem::new(Refusal::PreconditionFailed, "If-Match names no version of this object."));
+    }
+    Ok(Some(versions.into()))
+}
+
+/// The version that has this tag.
+fn version(tag: &str) -> Option<u64> {
+    let digits = tag.trim().strip_prefix('"')?.strip_suffix('"')?;
+    digits.parse().ok().filter(|version: &u64| version.to_string() == digits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(values: &[&str]) -> Option<Option<Vec<u64>>> {
+        let pairs = values.iter().map(|value| (IF_MATCH, HeaderValue::from_bytes(value.as_bytes()).unwrap()));
+        expected(&pairs.collect()).ok().map(|versions| versions.map(Vec::from))
+    }
+
+    #[test]
+    fn a_change_expects_one_of_the_versions_that_are_named() {
+        for any in [&[][..], &["*"], &[" * "], &["\"1\"", "*"]] {
+            assert_eq!(of(any), Some(None), "{any:?}");
+        }
+        for (values, versions) in [
+            (&["\"7\""][..], vec![7]),
+            (&["\"7\", \"8\""], vec![7, 8]),
+            (&["\"7\"", "\"8\" "], vec![7, 8]),
+            (&["W/\"6\",\"a,b\" , \"7\""], vec![7]),
+            (&["\"0\""], vec![0]),
+        ] {
+            assert_eq!(of(values), Some(Some(versions)), "{values:?}");
+        }
+        for none in [
+            "",
+            "7",
+            "\"\"",
+            "\"+7\"",
+            "\"07\"",
+            "\" 7\"",
+            "W/\"7\"",
+            "\"7",
+            "\"-1\"",
+            "\"7,8\"",
+            "\u{e4}",
+            ",",
+            "\"99999999999999999999\"",
+        ] {
+            assert_eq!(of(&[none]), None, "{none}");
+        }
     }
 }

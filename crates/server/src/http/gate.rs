@@ -138,7 +138,7 @@ impl<P: Permission> FromRequestParts<App> for Caller<P> {
 }
 
 /// `If-Match` speaks of the object that a request changes; on one that only reads it says nothing here.
-fn expected_version(parts: &Parts) -> Result<Option<u64>, Problem> {
+fn expected_version(parts: &Parts) -> Result<Option<Box<[u64]>>, Problem> {
     if parts.method.is_safe() { Ok(None) } else { etag::expected(&parts.headers) }
 }
 

@@ -111,12 +111,19 @@ async fn a_change_of_another_version_is_refused(app: &TestApp) {
         "",
         "W/\"1\"",
         &format!("W/{newer}"),
+        &format!("{tag}, W/{newer}"),
+        &newer.replacen('"', "\"0", 1),
+        &newer.replacen('"', "\"+", 1),
         "\"99999999999999999999\"",
     ] {
         patch(stale, "third").await.refused(412, "precondition_failed");
     }
     assert_eq!(app.admin().get(&token.path()).await.expect(200)["token_name"], "second");
-    patch("*", "third").await.expect(200);
+    let third = patch(&format!("{tag}, {newer}"), "third").await;
+    third.expect(200);
+    let two_headers = app.admin().with("if-match", &tag).with("if-match", third.header("etag"));
+    two_headers.patch(&token.path(), json!({"token_name": "fourth"})).await.expect(200);
+    patch("*", "fifth").await.expect(200);
 }
 
 async fn of_many_changes_to_one_version_one_is_made(app: &TestApp) {

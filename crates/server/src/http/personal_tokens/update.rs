@@ -63,7 +63,7 @@ pub async fn replace(
 ) -> Result<Response, Refused> {
     let (now, epochs) = personal_tokens::get(app.authority(), &caller.call, id).await?;
     // What was read before is told apart from what may not be set.
-    if caller.call.if_version.is_some_and(|expected| expected != now.row.version) {
+    if caller.call.if_version.as_ref().is_some_and(|expected| !expected.contains(&now.row.version)) {
         return Err(Fault::PreconditionFailed.into());
     }
     let shown_now = view::personal_token(&now, epochs, app.authority().now());
