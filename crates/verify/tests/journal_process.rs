@@ -153,26 +153,10 @@ async fn child_fills_its_disk() {
 
 fn record(request_id: &str) -> RecordRef<'_> {
     RecordRef {
-        occurred_at: Timestamp::from_micros(1_000_000),
-        kind: EventKind::Verify,
-        code: RecordCode::Valid,
-        credential_id: None,
         token_name: Some("ci"),
-        principal_kind: None,
-        principal_id: None,
-        asked_by: None,
-        ip_address: None,
         user_agent: Some("curl/8"),
-        method: None,
-        endpoint: None,
-        cloudflare_ray_id: None,
-        request_id,
         latency_micros: 1,
-        stale: false,
-        error_details: None,
-        publisher_id: None,
-        user_email: None,
-        occurrences: 1,
+        ..RecordRef::bare(Timestamp::from_micros(1_000_000), EventKind::Verify, RecordCode::Valid, request_id)
     }
 }
 

@@ -25,28 +25,17 @@ fn decisions(
     count: u32,
 ) -> DecisionRecord {
     let at = hour().plus_seconds(600);
+    let id = EventId::generate(at, entropy::id());
     DecisionRecord {
-        id: EventId::generate(at, entropy::id()),
-        occurred_at: at,
-        kind: EventKind::Verify,
-        code,
         credential_id: credential,
-        token_name: None,
         principal_kind: credential.map(|_| PrincipalKind::ServiceToken),
         principal_id: credential.map(|CredentialId(id)| id),
-        asked_by: None,
-        publisher_id: None,
-        user_email: None,
         ip_address: Some(address.parse().unwrap()),
         user_agent: Some("sync/1.0".into()),
-        method: None,
-        endpoint: None,
-        cloudflare_ray_id: None,
         request_id: "r".into(),
         latency_micros: 10,
-        stale: false,
-        error_details: None,
         occurrences: count,
+        ..DecisionRecord::bare(id, at, EventKind::Verify, code)
     }
 }
 

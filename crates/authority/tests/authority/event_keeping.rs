@@ -31,28 +31,14 @@ fn keeper(world: &World, failure_retention_days: u32) -> Authority {
 }
 
 pub(crate) fn record(occurred_at: Timestamp, code: RecordCode, endpoint: &str) -> DecisionRecord {
+    let id = EventId::generate(occurred_at, entropy::id());
     DecisionRecord {
-        id: EventId::generate(occurred_at, entropy::id()),
-        occurred_at,
-        kind: EventKind::Verify,
-        code,
         credential_id: Some(CredentialId(Uuid::from_u128(7))),
-        token_name: None,
-        principal_kind: None,
-        principal_id: None,
-        asked_by: None,
-        publisher_id: None,
-        user_email: None,
         ip_address: Some("192.0.2.7".parse().unwrap()),
-        user_agent: None,
-        method: None,
         endpoint: Some(endpoint.into()),
-        cloudflare_ray_id: None,
         request_id: "r".into(),
         latency_micros: 7,
-        stale: false,
-        error_details: None,
-        occurrences: 1,
+        ..DecisionRecord::bare(id, occurred_at, EventKind::Verify, code)
     }
 }
 

@@ -140,27 +140,19 @@ async fn fill(app: &TestApp) {
         entropy[2..].copy_from_slice(&number.to_be_bytes());
         let occurred_at: Timestamp = now.plus_micros(-1_000 * i64::try_from(number / 3).unwrap());
         DecisionRecord {
-            id: EventId::generate(now, entropy),
-            occurred_at,
-            kind: EventKind::Verify,
-            code: RecordCode::Valid,
             credential_id: Some(CredentialId(Uuid::from_u128(7))),
             token_name: Some("many".into()),
             principal_kind: Some(PrincipalKind::ServiceToken),
             principal_id: Some(Uuid::from_u128(7)),
-            asked_by: None,
-            ip_address: None,
             user_agent: Some("x".repeat(500).into()),
-            method: None,
-            endpoint: None,
-            cloudflare_ray_id: None,
             request_id: "r".into(),
             latency_micros: 1,
-            stale: false,
-            error_details: None,
-            publisher_id: None,
-            user_email: None,
-            occurrences: 1,
+            ..DecisionRecord::bare(
+                EventId::generate(now, entropy),
+                occurred_at,
+                EventKind::Verify,
+                RecordCode::Valid,
+            )
         }
     };
     let store = app.authority().store();

@@ -18,28 +18,14 @@ use crate::{Conn, Engine, Store, StoreError};
 /// One in fifty is refused; each credential has one in a hundred: less than a page.
 fn record(number: u64) -> DecisionRecord {
     let credential = Some(credential_id(number % 100));
+    let at = NOW.plus_seconds(i64::try_from(number).unwrap());
+    let code = if number.is_multiple_of(50) { RecordCode::Expired } else { RecordCode::Valid };
     DecisionRecord {
-        id: event_id(number),
-        occurred_at: NOW.plus_seconds(i64::try_from(number).unwrap()),
-        kind: EventKind::Verify,
-        code: if number.is_multiple_of(50) { RecordCode::Expired } else { RecordCode::Valid },
         credential_id: credential,
-        token_name: None,
-        principal_kind: None,
         principal_id: credential.map(|CredentialId(id)| id),
-        asked_by: None,
-        ip_address: None,
-        user_agent: None,
-        method: None,
-        endpoint: None,
-        cloudflare_ray_id: None,
         request_id: "r".into(),
         latency_micros: 1,
-        stale: false,
-        error_details: None,
-        publisher_id: None,
-        user_email: None,
-        occurrences: 1,
+        ..DecisionRecord::bare(event_id(number), at, EventKind::Verify, code)
     }
 }
 

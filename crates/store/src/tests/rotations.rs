@@ -332,28 +332,15 @@ async fn a_token_is_replaced_without_an_end_and_that_is_taken_back() {
 }
 
 fn record(number: u64, credential: CredentialId, address: Option<&str>, kind: EventKind) -> DecisionRecord {
+    let at = NOW.plus_seconds(i64::try_from(number).unwrap());
     DecisionRecord {
-        id: event_id(number),
-        occurred_at: NOW.plus_seconds(i64::try_from(number).unwrap()),
-        kind,
-        code: RecordCode::Valid,
         credential_id: Some(credential),
-        token_name: None,
-        principal_kind: None,
-        principal_id: None,
-        asked_by: None,
-        publisher_id: None,
-        user_email: None,
         ip_address: address.map(|address| address.parse().unwrap()),
         user_agent: Some("curl/8".into()),
-        method: None,
         endpoint: Some("/works".into()),
-        cloudflare_ray_id: None,
         request_id: "r".into(),
         latency_micros: 1,
-        stale: false,
-        error_details: None,
-        occurrences: 1,
+        ..DecisionRecord::bare(event_id(number), at, kind, RecordCode::Valid)
     }
 }
 

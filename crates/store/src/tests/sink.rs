@@ -47,22 +47,13 @@ pub(super) fn full(number: u64) -> DecisionRecord {
 }
 
 fn bare(number: u64) -> DecisionRecord {
+    let full = full(number);
     DecisionRecord {
-        code: RecordCode::NotFound,
-        credential_id: None,
-        token_name: None,
-        principal_kind: None,
-        principal_id: None,
-        asked_by: None,
-        ip_address: None,
-        user_agent: None,
-        method: None,
-        endpoint: None,
-        cloudflare_ray_id: None,
-        error_details: None,
-        publisher_id: None,
-        user_email: None,
-        ..full(number)
+        request_id: full.request_id,
+        latency_micros: full.latency_micros,
+        stale: full.stale,
+        occurrences: full.occurrences,
+        ..DecisionRecord::bare(full.id, full.occurred_at, full.kind, RecordCode::NotFound)
     }
 }
 

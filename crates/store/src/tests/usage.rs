@@ -22,33 +22,23 @@ const HOUR: i64 = 3_600_000_000;
 fn record(number: u64) -> DecisionRecord {
     let known = !number.is_multiple_of(5);
     let credential = known.then(|| credential_id(number % 3));
+    let at = NOW.plus_micros(i64::try_from(number % 26).unwrap() * HOUR + i64::try_from(number).unwrap());
+    let code = match number % 4 {
+        _ if !known => RecordCode::NotFound,
+        0 => RecordCode::Revoked,
+        _ => RecordCode::Valid,
+    };
     DecisionRecord {
-        id: event_id(number),
-        occurred_at: NOW
-            .plus_micros(i64::try_from(number % 26).unwrap() * HOUR + i64::try_from(number).unwrap()),
-        kind: EventKind::Verify,
-        code: match number % 4 {
-            _ if !known => RecordCode::NotFound,
-            0 => RecordCode::Revoked,
-            _ => RecordCode::Valid,
-        },
         credential_id: credential,
-        token_name: None,
         principal_kind: credential.map(|_| PrincipalKind::ServiceToken),
         principal_id: credential.map(|CredentialId(id)| id),
-        asked_by: None,
-        publisher_id: None,
-        user_email: None,
         ip_address: number.is_multiple_of(2).then(|| "192.0.2.7".parse().unwrap()),
         user_agent: (!number.is_multiple_of(7)).then(|| format!("agent\u{1b}/{}", number % 3).into()),
-        method: None,
         endpoint: (!number.is_multiple_of(11)).then(|| format!("/works/{number}/files?{number}").into()),
-        cloudflare_ray_id: None,
         request_id: "r".into(),
         latency_micros: u32::try_from(number * 37).unwrap(),
-        stale: false,
-        error_details: None,
         occurrences: if known { 1 } else { 3 },
+        ..DecisionRecord::bare(event_id(number), at, EventKind::Verify, code)
     }
 }
 

@@ -178,6 +178,39 @@ pub struct RecordRef<'a> {
     pub occurrences: u32,
 }
 
+impl<'a> RecordRef<'a> {
+    /// A record that says no more than this: one decision, about nobody who is known.
+    pub const fn bare(
+        occurred_at: Timestamp,
+        kind: EventKind,
+        code: RecordCode,
+        request_id: &'a str,
+    ) -> Self {
+        Self {
+            occurred_at,
+            kind,
+            code,
+            credential_id: None,
+            token_name: None,
+            principal_kind: None,
+            principal_id: None,
+            asked_by: None,
+            publisher_id: None,
+            user_email: None,
+            ip_address: None,
+            user_agent: None,
+            method: None,
+            endpoint: None,
+            cloudflare_ray_id: None,
+            request_id,
+            latency_micros: 0,
+            stale: false,
+            error_details: None,
+            occurrences: 1,
+        }
+    }
+}
+
 /// A record read back: an authentication event to be stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DecisionRecord {
@@ -226,6 +259,32 @@ pub struct DecisionRecord {
 }
 
 impl DecisionRecord {
+    /// As [`RecordRef::bare`].
+    pub fn bare(id: EventId, occurred_at: Timestamp, kind: EventKind, code: RecordCode) -> Self {
+        Self {
+            id,
+            occurred_at,
+            kind,
+            code,
+            credential_id: None,
+            token_name: None,
+            principal_kind: None,
+            principal_id: None,
+            asked_by: None,
+            publisher_id: None,
+            user_email: None,
+            ip_address: None,
+            user_agent: None,
+            method: None,
+            endpoint: None,
+            cloudflare_ray_id: None,
+            request_id: Box::from(""),
+            latency_micros: 0,
+            stale: false,
+            error_details: None,
+            occurrences: 1,
+        }
+    }
     /// Whether it was accepted.
     pub fn success(&self) -> bool {
         self.code == RecordCode::Valid

@@ -12,26 +12,8 @@ fn id() -> SegmentId {
 
 fn bytes(request_id: &str) -> Vec<u8> {
     let record = RecordRef {
-        occurred_at: Timestamp::from_micros(5),
-        kind: EventKind::Gate,
-        code: RecordCode::Expired,
-        credential_id: None,
         token_name: Some("ci"),
-        principal_kind: None,
-        principal_id: None,
-        asked_by: None,
-        ip_address: None,
-        user_agent: None,
-        method: None,
-        endpoint: None,
-        cloudflare_ray_id: None,
-        request_id,
-        latency_micros: 1,
-        stale: false,
-        error_details: None,
-        publisher_id: None,
-        user_email: None,
-        occurrences: 1,
+        ..RecordRef::bare(Timestamp::from_micros(5), EventKind::Gate, RecordCode::Expired, request_id)
     };
     let mut out = Vec::new();
     codec::encode(&record, &mut out);
