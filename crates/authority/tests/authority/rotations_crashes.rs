@@ -8,7 +8,7 @@ use std::time::Duration;
 use keywright_authority::rotations::run;
 use keywright_core::rotation::{Delivery, RotationState};
 
-use crate::rotations::{Place, places};
+use crate::place::{Place, places};
 use crate::world::until;
 
 /// Runs until it has been polled so often, and then never again: what a process that dies leaves.

@@ -18,7 +18,7 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use crate::people::{Person, join, member, publisher};
-use crate::rotations::{HOME, Place, rotating};
+use crate::place::{HOME, Place, rotating};
 use crate::service_accounts::new_account;
 use crate::stand_in::{Github, KEY, Kept, Model, StandIn, Vault, Way};
 use crate::world::{Made, World, authority_with, keys, made, operator, scopes, wanted};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use keywright_authority::rotations::run;
 use keywright_core::rotation::{Delivery, RotationState};
 
-use crate::rotations::{HOME, Place};
+use crate::place::{HOME, Place};
 use crate::rotations_remote::{here, places_with};
 use crate::stand_in::{Model, StandIn, Way};
 use crate::world::Made;
