@@ -107,6 +107,15 @@ async fn carry(
     let _ = way.wait_for(|way| *way == Way::Cut).await;
 }
 
+/// A database with one token, the way to it, and a store that goes that way.
+async fn behind_a_gate() -> Option<(TestStore, Gate, Store)> {
+    let store = postgres_store().await?;
+    insert(&store, &new_token(1)).await;
+    let gate = Gate::before(&store).await;
+    let through = Store::connect(&gate.options()).await.unwrap();
+    Some((store, gate, through))
+}
+
 async fn load(store: &Store) -> Result<bool, StoreError> {
     let mut reader = store.read().await?;
     Ok(grants::load(reader.conn(), &Wanted::token(hash(1))).await?.is_some())
@@ -114,10 +123,7 @@ async fn load(store: &Store) -> Result<bool, StoreError> {
 
 #[tokio::test]
 async fn a_silent_server_hangs_nobody_and_leaves_nothing_behind() {
-    let Some(store) = postgres_store().await else { return };
-    insert(&store, &new_token(1)).await;
-    let gate = Gate::before(&store).await;
-    let through = Store::connect(&gate.options()).await.unwrap();
+    let Some((_store, gate, through)) = behind_a_gate().await else { return };
     assert_eq!(load(&through).await, Ok(true));
     gate.way.send_replace(Way::Silent);
     for _ in 0..3 {
@@ -158,10 +164,7 @@ async fn of_many_silent_connections_the_next_caller_meets_none() {
 
 #[tokio::test]
 async fn a_caller_that_gave_up_leaves_no_half_done_call_to_the_next() {
-    let Some(store) = postgres_store().await else { return };
-    insert(&store, &new_token(1)).await;
-    let gate = Gate::before(&store).await;
-    let through = Store::connect(&gate.options()).await.unwrap();
+    let Some((_store, gate, through)) = behind_a_gate().await else { return };
     assert_eq!(load(&through).await, Ok(true));
     gate.way.send_replace(Way::Silent);
     assert!(tokio::time::timeout(Duration::from_millis(50), load(&through)).await.is_err());
@@ -171,10 +174,7 @@ async fn a_caller_that_gave_up_leaves_no_half_done_call_to_the_next() {
 
 #[tokio::test]
 async fn after_a_restart_of_the_server_one_call_fails_at_most() {
-    let Some(store) = postgres_store().await else { return };
-    insert(&store, &new_token(1)).await;
-    let gate = Gate::before(&store).await;
-    let through = Store::connect(&gate.options()).await.unwrap();
+    let Some((_store, gate, through)) = behind_a_gate().await else { return };
     let (mut one, mut two) = (through.read().await.unwrap(), through.read().await.unwrap());
     for reader in [&mut one, &mut two] {
         assert!(grants::load(reader.conn(), &Wanted::token(hash(1))).await.unwrap().is_some());
@@ -189,10 +189,7 @@ async fn after_a_restart_of_the_server_one_call_fails_at_most() {
 /// As by a firewall, or by an administrator.
 #[tokio::test]
 async fn a_connection_that_was_closed_while_it_rested_fails_no_call() {
-    let Some(store) = postgres_store().await else { return };
-    insert(&store, &new_token(1)).await;
-    let gate = Gate::before(&store).await;
-    let through = Store::connect(&gate.options()).await.unwrap();
+    let Some((_store, gate, through)) = behind_a_gate().await else { return };
     assert_eq!(load(&through).await, Ok(true));
     gate.cut();
     // Longer than a connection is trusted without being asked.
