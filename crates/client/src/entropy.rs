@@ -1,5 +1,9 @@
 //! The one place of this crate that draws randomness: the system's generator.
 
+use std::fmt::Write as _;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 #[expect(
     clippy::disallowed_methods,
     reason = "this is the one place of entropy of a service that is not ours"
@@ -16,7 +20,20 @@ pub(crate) fn of_id() -> keywright_core::id::IdEntropy {
     bytes
 }
 
-/// An `Idempotency-Key`, or the id of a request: 32 hexadecimal digits.
+/// For a request that brought no id: unique, no secret. Drawn once for the process, and counted from there: the
+/// system's generator would be most of what a request costs that is decided on here.
+pub(crate) fn request_id() -> String {
+    static PREFIX: LazyLock<String> = LazyLock::new(|| id()[..12].to_owned());
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let mut text = String::with_capacity(32);
+    text.push_str(&PREFIX);
+    // Writing to a text cannot fail.
+    let _ = write!(text, "-{number:x}");
+    text
+}
+
+/// An `Idempotency-Key`: 32 hexadecimal digits.
 pub(crate) fn id() -> String {
     let mut bytes = [0; 16];
     fill(&mut bytes);

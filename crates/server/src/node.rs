@@ -1,5 +1,7 @@
 //! One node, put together from its configuration: store, keys, journal, verifier, authority and the
-//! tasks behind them. The server, the command line's own authority and the tests open the same.
+//! tasks behind them. The server, the command line's own authority, services and the tests open the same.
+
+mod tasks;
 
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
@@ -22,7 +24,6 @@ use keywright_store::{
 use keywright_verify::journal::mover;
 use keywright_verify::tokens::{OwnIssuer, TokenOptions};
 use keywright_verify::{Clock, Freshness, Limiter, Places, Tokens, Verifier, VerifierOptions};
-use tokio::task::JoinHandle;
 use tracing::warn;
 use zeroize::Zeroizing;
 
@@ -32,6 +33,7 @@ use crate::http::App;
 use crate::http::app::DoorSettings;
 use crate::{issuers, journal};
 
+use tasks::Tasks;
 /// Misses that may wait for the store.
 const MAX_WAITING: usize = 4_096;
 /// How long a node that leaves moves what its journal still holds.
@@ -40,17 +42,18 @@ const DRAIN: Duration = Duration::from_secs(5);
 /// How a node takes part.
 #[derive(Clone, Debug)]
 pub enum Part {
-    /// It answers requests at this address.
+    /// It answers requests at this address; within a service, which has one of its own, it is listed under this name.
     Serves(String),
     /// It carries out one command of the local operator.
     Operator,
 }
 
-/// An open node.
+/// An open node. One that is dropped without [`Node::close`] ends as by a crash: what its journal holds, the next start
+/// brings in.
 pub struct Node {
     app: App,
     jobs: jobs::Running,
-    tasks: Vec<JoinHandle<()>>,
+    tasks: Tasks,
     part: Part,
     _lock: Option<StoreLock>,
 }
@@ -196,15 +199,16 @@ impl Node {
             Verifier::new(store.clone(), clock, freshness(&store), &verifier_options(config, &store));
         let settings = settings(config, &part)?;
         let authority = Authority::new(store.clone(), verifier, keys, node, settings);
-        let mut tasks = vec![tokio::spawn(mover::run(journal.clone(), Arc::new(store)))];
+        let mut tasks = Tasks::default();
+        tasks.start(mover::run(journal.clone(), Arc::new(store)));
         take_part(&authority, &part, &mut tasks).await?;
         if let Part::Serves(_) = part {
             let (store, count) = (authority.store().clone(), config.database.pool_size);
-            tasks.push(tokio::spawn(async move { store.warm(usize::try_from(count).unwrap_or(1)).await }));
+            tasks.start(async move { store.warm(usize::try_from(count).unwrap_or(1)).await });
         }
         if let Part::Serves(address) = &part {
             authority.open_journal(&journal, address).await?;
-            tasks.push(tokio::spawn(journal::adopt_left(config.journal.dir.clone(), authority.clone())));
+            tasks.start(journal::adopt_left(config.journal.dir.clone(), authority.clone()));
         }
         let tokens = Tokens::new(
             authority.store().clone(),
@@ -217,15 +221,15 @@ impl Node {
             },
         );
         if let Part::Serves(_) = part {
-            tasks.extend(tokens.fetching().into_iter().map(tokio::spawn));
+            tokens.fetching().into_iter().for_each(|task| tasks.start(task));
         }
         let jobs = jobs::Running::start(&authority);
         let limiter = limiter(config, &part)?;
         authority.watch_limits(limiter.clone());
-        tasks.extend(limiter.watch().map(tokio::spawn));
+        limiter.watch().into_iter().for_each(|task| tasks.start(task));
         let places = authority.store().places();
         if places.are_configured() {
-            tasks.push(tokio::spawn(places.clone().watch()));
+            tasks.start(places.clone().watch());
         }
         let github_keys = config.leaks.github_keys_url.as_ref();
         let github_keys = github_keys.map(|url| GithubKeys::new(url.as_str())).transpose()?;
@@ -244,12 +248,7 @@ impl Node {
     /// When records had to stay in the journal, or the store was away; nothing is lost then.
     pub async fn close(self) -> anyhow::Result<()> {
         self.jobs.stop();
-        for task in &self.tasks {
-            task.abort();
-        }
-        for task in self.tasks {
-            let _ = task.await;
-        }
+        self.tasks.end().await;
         let authority = self.app.authority();
         let journal = self.app.journal();
         journal.close();
@@ -416,11 +415,7 @@ fn door_settings(config: &Config) -> anyhow::Result<DoorSettings> {
     })
 }
 
-async fn take_part(
-    authority: &Authority,
-    part: &Part,
-    tasks: &mut Vec<JoinHandle<()>>,
-) -> anyhow::Result<()> {
+async fn take_part(authority: &Authority, part: &Part, tasks: &mut Tasks) -> anyhow::Result<()> {
     let serves = matches!(part, Part::Serves(_));
     if let Part::Serves(address) = part {
         authority.register(address, env!("CARGO_PKG_VERSION")).await?;
@@ -428,9 +423,9 @@ async fn take_part(
     if !authority.has_peers() {
         return Ok(());
     }
-    tasks.push(tokio::spawn(authority.clone().listen(serves)));
+    tasks.start(authority.clone().listen(serves));
     if let Part::Serves(address) = part {
-        tasks.push(tokio::spawn(authority.clone().beat(address.clone(), env!("CARGO_PKG_VERSION"))));
+        tasks.start(authority.clone().beat(address.clone(), env!("CARGO_PKG_VERSION")));
     }
     Ok(())
 }

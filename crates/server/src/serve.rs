@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use axum::Router;
 use keywright_authority::bootstrap::bootstrap;
 use keywright_authority::{Fault, entropy};
 use rustls::ServerConfig;
@@ -144,14 +145,7 @@ impl Served {
             workers.accept(listener, left).await;
             workers
         });
-        let operator = match node::socket_path(config) {
-            None => None,
-            Some(path) => {
-                let socket = OperatorSocket::bind(&path)
-                    .with_context(|| format!("the operator's socket {}", path.display()))?;
-                Some(tokio::spawn(async move { socket.serve(router).await }))
-            }
-        };
+        let operator = operator(config, router)?;
         Ok(Self { leaving, accepting, operator, metrics })
     }
 
@@ -181,6 +175,17 @@ impl Served {
 fn metrics(node: &Node, address: SocketAddr) -> anyhow::Result<(SocketAddr, tokio::task::JoinHandle<()>)> {
     let listener = std::net::TcpListener::bind(address)
         .with_context(|| format!("cannot listen on {address} for metrics (server.metrics_listen)"))?;
+/// Opens the operator's socket of a node, on SQLite; it closes when the task ends.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn operator(config: &Config, router: Router) -> anyhow::Result<Option<tokio::task::JoinHandle<()>>> {
+    let Some(path) = node::socket_path(config) else { return Ok(None) };
+    let socket =
+        OperatorSocket::bind(&path).with_context(|| format!("the operator's socket {}", path.display()))?;
+    Ok(Some(tokio::spawn(async move { socket.serve(router).await })))
+}
+
     listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
     let listener = TcpListener::from_std(listener)?;

@@ -307,3 +307,9 @@ impl Running {
         self.0.iter().for_each(tokio::task::JoinHandle::abort);
     }
 }
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}

@@ -155,7 +155,7 @@ fn request_id(headers: &HeaderMap) -> String {
         (1..=MAX_REQUEST_ID).contains(&id.len())
             && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
     });
-    given.map_or_else(entropy::id, str::to_owned)
+    given.map_or_else(entropy::request_id, str::to_owned)
 }
 
 /// The path that was asked for, also within a nested router.

@@ -12,8 +12,10 @@ use super::table;
 pub(crate) const DEFAULTS: &str = "default";
 /// The name of the layer of flags.
 pub(crate) const FLAGS: &str = "flags";
+/// The name of the layer of values that a program has set, and the origin of its values.
+pub(crate) const PROGRAM: &str = "program";
 
-/// One source of values: defaults, file, environment or flags.
+/// One source of values: defaults, file, environment, flags or a program.
 #[derive(Clone, Debug)]
 pub(crate) struct Layer {
     name: &'static str,

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::finding::{Finding, Severity, ShowRow};
 use super::issuers::RawIssuers;
-use super::layer::{FLAGS, Layer};
+use super::layer::{FLAGS, Layer, PROGRAM};
 use super::read::Reader;
 use super::table::Config;
 use super::{checks, environment, file, issuers, table};
@@ -28,6 +28,9 @@ pub struct LoadInput {
     pub environment: Vec<(String, String)>,
     /// Whether this is `--dev`, which makes a master key beside the database by itself.
     pub dev: bool,
+    /// Keys with their values from a program that opens a node in its own process. Nothing stands above them, and secrets
+    /// may be among them.
+    pub program: Vec<(String, String)>,
 }
 
 impl LoadInput {
@@ -39,6 +42,7 @@ impl LoadInput {
             default_file: Some(DEFAULT_FILE.into()),
             environment: environment::of_process(),
             dev,
+            program: Vec::new(),
         }
     }
 }
@@ -80,6 +84,7 @@ pub fn load(input: &LoadInput) -> Loaded {
     }
     layers = layers.merge(environment::read(&input.environment, &mut raw, &mut findings));
     layers = layers.merge(flags(&input.flags, &mut findings));
+    layers = layers.merge(program(&input.program, &mut findings));
 
     let mut reader = Reader::new(&layers);
     let mut config = Config::read(&mut reader);
@@ -109,6 +114,17 @@ fn flags(flags: &[(String, String)], findings: &mut Vec<Finding>) -> Layer {
         match table::find(key) {
             Some(setting) => layer.set(setting, value.as_str(), setting.flag_name()),
             None => findings.push(file::unknown(key, "command line".to_owned())),
+        }
+    }
+    layer
+}
+
+fn program(values: &[(String, String)], findings: &mut Vec<Finding>) -> Layer {
+    let mut layer = Layer::new(PROGRAM);
+    for (key, value) in values {
+        match table::find(key) {
+            Some(setting) => layer.set(setting, value.as_str(), PROGRAM.to_owned()),
+            None => findings.push(file::unknown(key, PROGRAM.to_owned())),
         }
     }
     layer

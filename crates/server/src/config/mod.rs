@@ -1,4 +1,4 @@
-//! The configuration: defaults < file < environment < flags.
+//! The configuration: defaults < file < environment < flags, or what a program says that opens a node in its own process.
 //!
 //! One [table](SECTIONS) of settings drives everything: the typed [`Config`], the validation that names every
 //! mistake at once, `config show`, `keywright.example.toml` and `docs/configuration.md`. Nothing that is set is

@@ -65,7 +65,7 @@ mod tests {
 
     fn networks(text: &str) -> Networks {
         let flags = vec![("server.trusted_proxies".to_owned(), text.to_owned())];
-        let input = LoadInput { flags, file: None, default_file: None, environment: Vec::new(), dev: true };
+        let input = LoadInput { flags, dev: true, ..LoadInput::default() };
         load(&input).config.unwrap().server.trusted_proxies
     }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// What each crate may depend on, of ours.
-const ARROWS: [(&str, &[&str]); 7] = [
+const ARROWS: [(&str, &[&str]); 8] = [
     ("keywright-core", &[]),
     ("keywright-api", &[]),
     ("keywright-verify", &["keywright-core"]),
@@ -14,6 +14,10 @@ const ARROWS: [(&str, &[&str]); 7] = [
     (
         "keywright-server",
         &["keywright-core", "keywright-verify", "keywright-store", "keywright-authority", "keywright-api"],
+    ),
+    (
+        "keywright-embedded",
+        &["keywright-core", "keywright-verify", "keywright-store", "keywright-server", "keywright-client"],
     ),
 ];
 

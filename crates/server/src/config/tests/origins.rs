@@ -30,6 +30,27 @@ fn later_sources_win_and_each_value_knows_its_own() {
 }
 
 #[test]
+fn what_a_program_says_stands_above_all_and_may_be_secret() {
+    let key = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
+    let loaded = load(&LoadInput {
+        flags: owned(&[("server.listen", "127.0.0.1:3")]),
+        environment: owned(&[("DATABASE_URL", "sqlite://other.db")]),
+        program: owned(&[
+            ("server.listen", "127.0.0.1:4"),
+            ("database.url", "postgres://app:canary@db/kw"),
+            ("keys.master_key", key),
+        ]),
+        ..LoadInput::default()
+    });
+    assert_eq!(row(&loaded, "server.listen"), ("127.0.0.1:4", "program"));
+    assert_eq!(config(&loaded).database.url.sqlite_path(), None);
+    assert!(!format!("{:?} {:?}", loaded.rows, loaded.findings).contains("canary"));
+    let unknown = load(&LoadInput { program: owned(&[("server.listens", "x")]), ..LoadInput::default() });
+    assert!(unknown.config.is_none());
+    assert!(unknown.errors().any(|finding| finding.key == "server.listens"));
+}
+
+#[test]
 fn the_defaults_are_those_of_the_contract() {
     let loaded = load(&LoadInput { dev: true, ..LoadInput::default() });
     assert_eq!(loaded.findings, []);

@@ -1,4 +1,5 @@
-//! One verification, from the question to its record: what `POST /auth/verify` and its batch share.
+//! One verification, from the question to its record: what `POST /auth/verify`, its batch, proxies and services in this
+//! process share.
 
 use std::net::IpAddr;
 use std::sync::OnceLock;
@@ -44,16 +45,23 @@ pub struct Asked<'a> {
 }
 
 /// The facts of the original request, and what is wanted of the credential.
-pub(in crate::http) struct Question<'a> {
-    pub(in crate::http) wanted: Requirements,
-    pub(in crate::http) publisher: Option<PublisherId>,
-    pub(in crate::http) ip_address: Option<IpAddr>,
-    pub(in crate::http) user_agent: Option<&'a str>,
-    pub(in crate::http) method: Option<&'a str>,
-    pub(in crate::http) endpoint: Option<&'a str>,
-    pub(in crate::http) cloudflare_ray_id: Option<&'a str>,
-    /// Units to take from the credential's budgets.
-    pub(in crate::http) cost: u32,
+pub struct Question<'a> {
+    /// What the credential must carry.
+    pub wanted: Requirements,
+    /// The publisher to decide for; none is the credential's only one, else its owner's default.
+    pub publisher: Option<PublisherId>,
+    /// Where the original request came from.
+    pub ip_address: Option<IpAddr>,
+    /// Its user agent.
+    pub user_agent: Option<&'a str>,
+    /// Its method.
+    pub method: Option<&'a str>,
+    /// Its path.
+    pub endpoint: Option<&'a str>,
+    /// Its `CF-Ray`.
+    pub cloudflare_ray_id: Option<&'a str>,
+    /// Units to take from the credential's budgets; 0 looks without taking.
+    pub cost: u32,
 }
 
 impl Question<'_> {
