@@ -8,6 +8,7 @@ use keywright_authority::rekey::{SealedAnew, rekey as seal_anew};
 use keywright_authority::{Fault, idempotency::Minted};
 use keywright_store::SchemaState;
 
+use crate::advice;
 use crate::cli::migrate::Migrated;
 use crate::config::{Config, Loaded};
 use crate::node::{self, Node, Part};
@@ -27,7 +28,9 @@ pub async fn migrate(
     let config = config(loaded)?;
     // SQLite has one server, and a server does not expect its schema to change under it. On PostgreSQL
     // nodes of the version before may go on.
-    let _lock = node::lock(config).context("stop the server before migrating a SQLite database")?;
+    let _lock = node::lock(config).map_err(|error| {
+        advice::alone(config, error, "stop the server before migrating a SQLite database")
+    })?;
     let store = node::connect(config).await?;
     let mut applied = Vec::new();
     store
@@ -48,8 +51,10 @@ pub async fn migrate(
 /// When a usable one with all permissions exists already.
 pub async fn bootstrap(loaded: &Loaded, email: &str) -> anyhow::Result<Bootstrap> {
     let config = config(loaded)?;
-    let lock = node::lock(config)
-        .context("stop the server first, or create a token through it: keywright token create")?;
+    let lock = node::lock(config).map_err(|error| {
+        let first = "stop the server first, or create a token through it: keywright token create";
+        advice::alone(config, error, first)
+    })?;
     let keys = node::keys(config)?;
     let store = node::connect(config).await?;
     node::check_schema(&store).await?;
@@ -75,7 +80,7 @@ pub async fn bootstrap(loaded: &Loaded, email: &str) -> anyhow::Result<Bootstrap
 /// When a signing key is opened by none of them.
 pub async fn rekey(loaded: &Loaded) -> anyhow::Result<SealedAnew> {
     let config = config(loaded)?;
-    let lock = node::lock(config).context("stop the server first")?;
+    let lock = node::lock(config).map_err(|error| advice::alone(config, error, "stop the server first"))?;
     let keys = node::keys(config)?;
     let store = node::connect(config).await?;
     node::check_schema(&store).await?;

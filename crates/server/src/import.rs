@@ -11,6 +11,7 @@ use keywright_authority::imports::{
 };
 use keywright_store::auth2::Auth2;
 
+use crate::advice;
 use crate::config::Loaded;
 use crate::node::{self, Node, Part};
 
@@ -96,8 +97,9 @@ async fn with_authority(
     work: impl AsyncFnOnce(&Authority) -> Result<Summary, ImportError>,
 ) -> anyhow::Result<Summary> {
     let config = loaded.config.as_ref().context("the configuration has mistakes")?;
-    let lock =
-        node::lock(config).context("a SQLite database has one process: stop the server, then import")?;
+    let lock = node::lock(config).map_err(|error| {
+        advice::alone(config, error, "a SQLite database has one process: stop the server, then import")
+    })?;
     let keys = node::keys(config)?;
     let store = node::connect(config).await?;
     node::check_schema(&store).await?;

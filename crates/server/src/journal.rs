@@ -16,6 +16,7 @@ use keywright_verify::{EventSink, Journal, JournalError, JournalOptions};
 use serde::Serialize;
 use tracing::{info, warn};
 
+use crate::advice;
 use crate::config::{Config, Loaded};
 use crate::node::{self, Node, Part};
 
@@ -44,7 +45,7 @@ pub(crate) fn open(config: &Config, part: &Part, node: NodeId) -> anyhow::Result
         sync_interval: Duration::from_millis(config.journal.sync_interval_ms),
         allow_ephemeral: config.journal.allow_ephemeral,
     };
-    Ok(Journal::open(options, node, entropy::id)?)
+    Journal::open(options, node, entropy::id).map_err(advice::journal)
 }
 
 fn operator_prefix(dir: &Path) -> String {
@@ -149,8 +150,9 @@ pub async fn replay(
 ) -> anyhow::Result<Replayed> {
     let config = loaded.config.as_ref().context("the configuration has mistakes")?;
     let journal = Journal::adopt(dir, NodeId::generate(wall_clock(), entropy::id()), entropy::id)?;
-    let lock =
-        node::lock(config).context("a SQLite database has one process: stop the server, then replay")?;
+    let lock = node::lock(config).map_err(|error| {
+        advice::alone(config, error, "a SQLite database has one process: stop the server, then replay")
+    })?;
     let keys = node::keys(config)?;
     let store = node::connect(config).await?;
     node::check_schema(&store).await?;

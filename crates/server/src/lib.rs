@@ -1,6 +1,7 @@
 //! The binary `keywright` as a library, so that its parts can be tested one by one.
 
 pub mod admin;
+mod advice;
 pub mod cli;
 pub mod config;
 pub mod github_keys;

@@ -6,6 +6,7 @@ use anyhow::Context;
 use axum::extract::Extension;
 use keywright_store::{StoreError, StoreOptions};
 
+use crate::advice;
 use crate::cli::transport::{InProcess, OpenError};
 use crate::config::{Config, Loaded};
 use crate::http;
@@ -31,7 +32,7 @@ pub async fn open(loaded: &Loaded) -> Result<InProcess, OpenError> {
         loaded.config.as_ref().context("the configuration has mistakes").map_err(OpenError::Failed)?;
     let lock = node::lock(config).map_err(|error| match error {
         StoreError::InUse { .. } => OpenError::InUse(error.to_string()),
-        other => OpenError::Failed(other.into()),
+        other => OpenError::Failed(advice::store(config, other)),
     })?;
     let opened = async {
         let keys = node::keys(config)?;

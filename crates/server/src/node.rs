@@ -27,13 +27,14 @@ use keywright_verify::{Clock, Freshness, Limiter, Places, Tokens, Verifier, Veri
 use tracing::warn;
 use zeroize::Zeroizing;
 
+use crate::advice;
 use crate::config::{self, Config, Mail, MasterKeys, RateLimitBackend};
 use crate::github_keys::GithubKeys;
 use crate::http::App;
 use crate::http::app::DoorSettings;
 use crate::{issuers, journal};
-
 use tasks::Tasks;
+
 /// Misses that may wait for the store.
 const MAX_WAITING: usize = 4_096;
 /// How long a node that leaves moves what its journal still holds.
@@ -137,7 +138,7 @@ pub fn lock(config: &Config) -> Result<Option<StoreLock>, StoreError> {
 /// # Errors
 /// With what to do about it.
 pub async fn connect(config: &Config) -> anyhow::Result<Store> {
-    let store = Store::connect(&store_options(config)).await.context("the store cannot be opened")?;
+    let store = Store::connect(&store_options(config)).await.map_err(|error| advice::store(config, error))?;
     store.preflight().await?;
     Ok(store)
 }
@@ -155,9 +156,10 @@ pub async fn check_schema(store: &Store) -> anyhow::Result<()> {
                 "the schema is at version {version}, this binary needs {known_version}: run `keywright migrate`"
             )
         }
-        too_new @ SchemaState::TooNew { .. } => {
-            bail!("the schema was made by a newer Keywright that this binary cannot work with: {too_new:?}")
-        }
+        SchemaState::TooNew { min_compatible_version, known_version } => bail!(
+            "the schema was made by a newer Keywright, and needs its migration {min_compatible_version}, while this \
+             binary knows up to {known_version}: start that one"
+        ),
     }
 }
 

@@ -21,6 +21,7 @@ use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tracing::{info, warn};
 
+use crate::advice;
 use crate::config::{Config, Loaded, MasterKeys, PublicUrl, check_files};
 use crate::http;
 use crate::http::edge::{Edge, Workers};
@@ -56,10 +57,12 @@ pub fn run(loaded: &Loaded, dev: bool) -> anyhow::Result<()> {
 
 async fn serve(config: &Config, dev: bool) -> anyhow::Result<()> {
     let mut stop = Stop::new()?;
-    let lock = node::lock(config)?;
+    let lock = node::lock(config).map_err(|error| {
+        advice::alone(config, error, "a SQLite database has one server: stop the other first")
+    })?;
     let listener = TcpListener::bind(config.server.listen)
         .await
-        .with_context(|| format!("cannot listen on {}", config.server.listen))?;
+        .map_err(|error| advice::listening(config.server.listen, "server.listen, or --listen", &error))?;
     let address = listener.local_addr()?;
     let mut config = config.clone();
     if dev {
@@ -172,9 +175,6 @@ impl Served {
     }
 }
 
-fn metrics(node: &Node, address: SocketAddr) -> anyhow::Result<(SocketAddr, tokio::task::JoinHandle<()>)> {
-    let listener = std::net::TcpListener::bind(address)
-        .with_context(|| format!("cannot listen on {address} for metrics (server.metrics_listen)"))?;
 /// Opens the operator's socket of a node, on SQLite; it closes when the task ends.
 ///
 /// # Errors
@@ -186,6 +186,9 @@ pub fn operator(config: &Config, router: Router) -> anyhow::Result<Option<tokio:
     Ok(Some(tokio::spawn(async move { socket.serve(router).await })))
 }
 
+fn metrics(node: &Node, address: SocketAddr) -> anyhow::Result<(SocketAddr, tokio::task::JoinHandle<()>)> {
+    let listener = std::net::TcpListener::bind(address)
+        .map_err(|error| advice::listening(address, "server.metrics_listen", &error))?;
     listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
     let listener = TcpListener::from_std(listener)?;
@@ -195,16 +198,20 @@ pub fn operator(config: &Config, router: Router) -> anyhow::Result<Option<tokio:
 
 fn tls(config: &Config) -> anyhow::Result<Option<TlsAcceptor>> {
     let (Some(cert), Some(key)) = (&config.server.tls_cert, &config.server.tls_key) else { return Ok(None) };
-    let read = |path: &Path| path.display().to_string();
     let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(cert)
         .and_then(Iterator::collect)
-        .with_context(|| format!("the certificate {}", read(cert)))?;
-    let key = PrivateKeyDer::from_pem_file(key).with_context(|| format!("the private key {}", read(key)))?;
+        .map_err(|error| advice::pem(cert, "server.tls_cert", "certificate", &error))?;
+    if chain.is_empty() {
+        return Err(advice::pem(cert, "server.tls_cert", "certificate", &"there is none in it"));
+    }
+    let key = PrivateKeyDer::from_pem_file(key)
+        .map_err(|error| advice::pem(key, "server.tls_key", "private key", &error))?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut tls = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
-        .with_single_cert(chain, key)?;
+        .with_single_cert(chain, key)
+        .context("server.tls_cert and server.tls_key cannot be used together")?;
     tls.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Some(TlsAcceptor::from(Arc::new(tls))))
 }

@@ -1,6 +1,7 @@
 //! `keywright bootstrap`: the first credential of a new authority.
 
 use clap::Args;
+use keywright_core::EmailAddress;
 
 use super::failure::{Failure, Outcome};
 use super::globals::Globals;
@@ -18,6 +19,9 @@ pub(crate) struct Bootstrap {
 impl Bootstrap {
     /// Prints the token: alone on standard output, so that a script can take it.
     pub(crate) async fn run(&self, globals: &Globals, output: &Output) -> Outcome {
+        if let Err(error) = EmailAddress::parse(&self.email) {
+            return Err(Failure::Usage(format!("--email: {error}")));
+        }
         let loaded = settings::load(globals, &[], false)?;
         settings::require(&loaded)?;
         let made = crate::admin::bootstrap(&loaded, &self.email)

@@ -15,19 +15,19 @@ const MOST_BYTES: usize = 64 << 10;
 #[derive(Debug, thiserror::Error)]
 pub enum MasterKeySourceError {
     /// The file cannot be read.
-    #[error("keys.master_key_file cannot be read: {0}")]
+    #[error("keys.master_key_file cannot be read: {0}; name a file that the server may read")]
     File(std::io::Error),
     /// The command cannot be run.
-    #[error("keys.master_key_command cannot be run: {0}")]
+    #[error("keys.master_key_command cannot be run: {0}; name a program by its whole path")]
     Command(std::io::Error),
     /// The command failed.
-    #[error("keys.master_key_command failed: {0}")]
+    #[error("keys.master_key_command failed: {0}; run it by hand, as the user that runs this, to see why")]
     Failed(std::process::ExitStatus),
     /// What came is no text.
     #[error("what {0} gave is not text")]
     NotText(&'static str),
     /// What came holds no keys.
-    #[error("what {0} gave {1}")]
+    #[error("{0} gives no master key: {1}; it must give 32 random bytes in base64 (openssl rand -base64 32)")]
     Keys(&'static str, MasterKeyError),
 }
 

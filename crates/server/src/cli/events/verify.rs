@@ -67,12 +67,12 @@ impl Verify {
 
     /// Checks an export.
     pub(crate) fn check(&self, path: &Path, globals: &Globals, output: &Output) -> Outcome {
-        let head: Option<SignedHead> = self
-            .head
-            .as_deref()
-            .map(str::parse)
-            .transpose()
-            .map_err(|why: &str| Failure::Usage(format!("--head: {why}")))?;
+        let head: Option<SignedHead> =
+            self.head.as_deref().map(str::parse).transpose().map_err(|why: &str| {
+                Failure::Usage(format!(
+                    "--head: {why}; give what the log or an earlier check told, such as 12:ab…"
+                ))
+            })?;
         let keys = self.keys(globals)?;
         let wrong = |why: &dyn std::fmt::Display| Failure::Failed(format!("{}: {why}", path.display()));
         let mut reader = BufReader::with_capacity(1 << 20, File::open(path).map_err(|error| wrong(&error))?);

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use http::StatusCode;
 use serde_json::Value as Json;
 
 use super::details::text;
@@ -22,7 +23,7 @@ pub(crate) fn describe(answer: &Answer) -> String {
     for field in problem.get("errors").and_then(Json::as_array).into_iter().flatten() {
         let _ = write!(lines, "\n  {}: {}", escape(text(field, "field")), escape(text(field, "detail")));
     }
-    if let Some(hint) = answer.code().and_then(hint) {
+    if let Some(hint) = hint(answer) {
         let _ = write!(lines, "\n{hint}");
     }
     let id = Some(text(problem, "request_id")).filter(|id| !id.is_empty()).or(answer.request_id.as_deref());
@@ -33,13 +34,22 @@ pub(crate) fn describe(answer: &Answer) -> String {
 }
 
 /// What to do about it, where the problem itself cannot know.
-fn hint(code: &str) -> Option<&'static str> {
-    match code {
+fn hint(answer: &Answer) -> Option<&'static str> {
+    match answer.code()? {
         "outcome_unknown" => Some(
             "it may have been done: look first (keywright token list, keywright events list), then repeat it",
         ),
         "missing_credential" => {
             Some("set KEYWRIGHT_TOKEN, or name a file that holds the token with --token-file")
+        }
+        // It is about the credential that this command bears.
+        _ if answer.status == StatusCode::UNAUTHORIZED
+            && text(&answer.json, "type").starts_with("urn:keywright:denial:") =>
+        {
+            Some(
+                "the token that was presented (KEYWRIGHT_TOKEN, --token-file, or that of keywright login) is not \
+                 accepted there: take another, or log in again (keywright login)",
+            )
         }
         _ => None,
     }
@@ -49,7 +59,7 @@ fn hint(code: &str) -> Option<&'static str> {
 mod tests {
     use super::*;
     use bytes::Bytes;
-    use http::{HeaderMap, StatusCode};
+    use http::HeaderMap;
     use serde_json::json;
 
     fn answer(status: u16, body: &Json) -> Answer {
@@ -83,6 +93,9 @@ mod tests {
             describe(&answer(503, &json!({}))),
             "error: 503 Service Unavailable\nrequest id: from-the-header"
         );
+        let revoked = json!({"type": "urn:keywright:denial:revoked", "title": "Revoked", "code": "revoked"});
+        assert!(describe(&answer(401, &revoked)).contains("log in again"));
+        assert!(!describe(&answer(404, &json!({"code": "not_found"}))).contains("log in again"));
         let unknown = describe(&answer(503, &json!({"title": "Outcome unknown", "code": "outcome_unknown"})));
         assert!(unknown.contains("it may have been done"), "{unknown}");
     }

@@ -91,10 +91,14 @@ fn master_keys_that_cannot_be_had_are_an_error_without_what_was_read() {
     fs::write(&large, format!("{KEY}\n").repeat(2000)).unwrap();
     let cat = format!("cat {}", path.display());
     for (name, value, said) in [
-        ("KEYWRIGHT_MASTER_KEY_FILE", path.to_str().unwrap(), "what keys.master_key_file gave key 1"),
+        (
+            "KEYWRIGHT_MASTER_KEY_FILE",
+            path.to_str().unwrap(),
+            "keys.master_key_file gives no master key: key 1",
+        ),
         ("KEYWRIGHT_MASTER_KEY_FILE", "/nonexistent/key", "cannot be read"),
         ("KEYWRIGHT_MASTER_KEY_FILE", large.to_str().unwrap(), "it is larger than 64 KiB"),
-        ("KEYWRIGHT_MASTER_KEY_COMMAND", &cat, "what keys.master_key_command gave key 1"),
+        ("KEYWRIGHT_MASTER_KEY_COMMAND", &cat, "keys.master_key_command gives no master key: key 1"),
         ("KEYWRIGHT_MASTER_KEY_COMMAND", "false", "failed"),
         ("KEYWRIGHT_MASTER_KEY_COMMAND", "/nonexistent/command", "cannot be run"),
     ] {
