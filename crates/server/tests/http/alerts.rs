@@ -1,10 +1,8 @@
 //! `/alerts`, and `keywright alert`.
 
-use std::process::Command;
-
 use serde_json::{Value, json};
 
-use crate::harness::child::{Printed, run};
+use crate::harness::remote::admin;
 use crate::harness::{TestApp, id, on_both_engines};
 
 on_both_engines![
@@ -139,19 +137,11 @@ async fn a_list_goes_page_by_page(app: &TestApp) {
     assert_eq!(seen, made);
 }
 
-async fn command(app: &TestApp, arguments: &[&str]) -> Printed {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_keywright"));
-    command.args(arguments).env_clear().current_dir(env!("CARGO_TARGET_TMPDIR"));
-    command.env("KEYWRIGHT_URL", format!("http://{}", app.address()));
-    command.env("KEYWRIGHT_TOKEN", app.admin_token());
-    run(command).await
-}
-
 async fn the_command_line_shows_and_resolves(app: &TestApp) {
     let publisher = app.publisher("Spirit").await;
     let alert = app.alert(Some(id(&publisher)), "The token ci ends in 7 days.").await;
     let done = async |arguments: &[&str]| {
-        let printed = command(app, arguments).await;
+        let printed = admin(app, arguments).await;
         assert_eq!(printed.code, 0, "{arguments:?} {printed:?}");
         printed
     };
@@ -168,7 +158,7 @@ async fn the_command_line_shows_and_resolves(app: &TestApp) {
     let over = done(&[&["alert", "resolve", "--json", "--reason", "rotated"][..], &named[..]].concat()).await;
     assert_eq!(over.json(), app.admin().get(&format!("/alerts/{alert}")).await.expect(200));
     assert_eq!(done(&["--quiet", "alert", "list", "--state", "resolved"]).await.stdout.trim(), alert);
-    let late = command(app, &[&["alert", "acknowledge"][..], &named[..]].concat()).await;
+    let late = admin(app, &[&["alert", "acknowledge"][..], &named[..]].concat()).await;
     assert_eq!((late.code, late.stderr.contains("resolved")), (1, true), "{late:?}");
-    assert_eq!(command(app, &["alert", "show", "--identifier", "../publishers"]).await.code, 2);
+    assert_eq!(admin(app, &["alert", "show", "--identifier", "../publishers"]).await.code, 2);
 }

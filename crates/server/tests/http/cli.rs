@@ -5,6 +5,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::harness::child::{Printed, keywright, run, run_reading};
+use crate::harness::remote::{admin, done, remote};
 use crate::harness::{Engine, TestApp, on_both_engines};
 
 on_both_engines![
@@ -15,24 +16,6 @@ on_both_engines![
     the_trail_is_read_and_verified,
     signing_keys_are_rotated_with_a_reason_or_without,
 ];
-
-/// A command that speaks to the node over HTTP.
-fn remote(app: &TestApp, token: &str, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_keywright"));
-    command.args(arguments).env_clear().current_dir(env!("CARGO_TARGET_TMPDIR"));
-    command.env("KEYWRIGHT_URL", format!("http://{}", app.address())).env("KEYWRIGHT_TOKEN", token);
-    command
-}
-
-async fn admin(app: &TestApp, arguments: &[&str]) -> Printed {
-    run(remote(app, app.admin_token(), arguments)).await
-}
-
-async fn done(app: &TestApp, arguments: &[&str]) -> Printed {
-    let printed = admin(app, arguments).await;
-    assert_eq!(printed.code, 0, "{arguments:?} {printed:?}");
-    printed
-}
 
 async fn verify(app: &TestApp, secret: &str, arguments: &[&str]) -> Printed {
     let mut line = vec!["verify", "--json"];

@@ -1,21 +1,14 @@
 //! `POST /system/cleanup` and `keywright cleanup`.
 
-use std::process::Command;
-
 use serde_json::{Value, json};
 
-use crate::harness::child::run;
+use crate::harness::remote::done;
 use crate::harness::{TestApp, on_both_engines};
 
 on_both_engines![what_is_over_is_told_and_goes];
 
 async fn clean_up(app: &TestApp, arguments: &[&str]) -> Value {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_keywright"));
-    command.arg("cleanup").args(arguments).env_clear().current_dir(env!("CARGO_TARGET_TMPDIR"));
-    command.env("KEYWRIGHT_URL", format!("http://{}", app.address()));
-    command.env("KEYWRIGHT_TOKEN", app.admin_token());
-    let printed = run(command).await;
-    assert_eq!(printed.code, 0, "{arguments:?} {printed:?}");
+    let printed = done(app, &[&["cleanup"], arguments].concat()).await;
     if arguments.contains(&"--json") { printed.json() } else { Value::String(printed.stdout) }
 }
 

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 
 use crate::harness::child::{Printed, run};
+use crate::harness::remote::{admin, done, remote};
 use crate::harness::{MASTER_KEY, PATIENCE, TestApp, eventually, on_both_engines};
 
 on_both_engines![
@@ -15,21 +16,6 @@ on_both_engines![
     whoever_follows_misses_nothing_and_reads_nothing_twice,
     a_pipeline_records_what_it_did,
 ];
-
-/// A command that speaks to the node over HTTP.
-fn remote(app: &TestApp, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_keywright"));
-    command.args(arguments).env_clear().current_dir(env!("CARGO_TARGET_TMPDIR"));
-    command.env("KEYWRIGHT_URL", format!("http://{}", app.address()));
-    command.env("KEYWRIGHT_TOKEN", app.admin_token());
-    command
-}
-
-async fn done(app: &TestApp, arguments: &[&str]) -> Printed {
-    let printed = run(remote(app, arguments)).await;
-    assert_eq!(printed.code, 0, "{arguments:?} {printed:?}");
-    printed
-}
 
 /// A command of an auditor: no server, no database, and no master key.
 async fn auditor(key: &str, arguments: &[&str]) -> Printed {
@@ -187,8 +173,7 @@ async fn an_export_appears_when_it_is_complete(app: &TestApp) {
     let printed = done(app, &arguments).await;
     assert_eq!(printed.stdout.lines().filter(|line| serde_json::from_str::<Value>(line).is_ok()).count(), 3);
     let refused =
-        run(remote(app, &["events", "export", "--kind", "authentication", "--ip", "x", "--output", path]))
-            .await;
+        admin(app, &["events", "export", "--kind", "authentication", "--ip", "x", "--output", path]).await;
     assert_eq!(refused.code, 1, "{refused:?}");
     assert_eq!(csv::Reader::from_path(&file).unwrap().records().count(), 3, "what was there stays");
     assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 1, "nothing is left behind");
@@ -207,7 +192,7 @@ async fn whoever_follows_misses_nothing_and_reads_nothing_twice(app: &TestApp) {
     };
     asked(0, 5).await;
     let arguments = ["events", "tail", "--kind", "authentication", "--follow", "--json", "-n", "3"];
-    let mut child = remote(app, &arguments).stdout(Stdio::piped()).spawn().unwrap();
+    let mut child = remote(app, app.admin_token(), &arguments).stdout(Stdio::piped()).spawn().unwrap();
     let printed = BufReader::new(child.stdout.take().unwrap());
     let (sender, mut lines) = tokio::sync::mpsc::unbounded_channel();
     std::thread::spawn(move || printed.lines().try_for_each(|line| sender.send(line.unwrap()).ok()));
@@ -236,6 +221,7 @@ async fn whoever_follows_misses_nothing_and_reads_nothing_twice(app: &TestApp) {
 async fn a_pipeline_records_what_it_did(app: &TestApp) {
     let mut command = remote(
         app,
+        app.admin_token(),
         &["ci-event", "--type", "deployment", "--status", "success", "--detail", "version=1.2", "--json"],
     );
     command.env("GITHUB_REPOSITORY", "songtrust/catalog").env("GITHUB_RUN_ID", "42").env("GITHUB_SHA", "0f");

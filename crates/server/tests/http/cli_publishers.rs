@@ -1,10 +1,8 @@
 //! `keywright publisher` and `keywright role` against a running authority.
 
-use std::process::Command;
-
 use serde_json::json;
 
-use crate::harness::child::{Printed, run};
+use crate::harness::remote::{admin, done};
 use crate::harness::{TestApp, id, on_both_engines};
 
 on_both_engines![
@@ -12,20 +10,6 @@ on_both_engines![
     roles_and_members_are_named_within_their_publisher,
     json_is_what_the_api_answers_of_publishers_and_roles,
 ];
-
-async fn admin(app: &TestApp, arguments: &[&str]) -> Printed {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_keywright"));
-    command.args(arguments).env_clear().current_dir(env!("CARGO_TARGET_TMPDIR"));
-    command.env("KEYWRIGHT_URL", format!("http://{}", app.address()));
-    command.env("KEYWRIGHT_TOKEN", app.admin_token());
-    run(command).await
-}
-
-async fn done(app: &TestApp, arguments: &[&str]) -> Printed {
-    let printed = admin(app, arguments).await;
-    assert_eq!(printed.code, 0, "{arguments:?} {printed:?}");
-    printed
-}
 
 async fn a_publishers_whole_life_from_a_distance(app: &TestApp) {
     let made = done(app, &["publisher", "create", "--name", "Spirit"]).await;

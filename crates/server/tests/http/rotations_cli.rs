@@ -1,10 +1,9 @@
 //! `keywright policy`, `keywright window` and `keywright rotation` against a running authority.
 
-use std::process::Command;
-
 use serde_json::json;
 
-use crate::harness::child::{Printed, run, run_reading};
+use crate::harness::child::run_reading;
+use crate::harness::remote::{admin, done, remote};
 use crate::harness::{TestApp, on_both_engines};
 
 on_both_engines![
@@ -12,24 +11,6 @@ on_both_engines![
     a_plan_is_read_and_a_rotation_decided_from_a_distance,
     what_lets_a_delivery_in_is_read_from_a_file_or_standard_input,
 ];
-
-fn command(app: &TestApp, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_keywright"));
-    command.args(arguments).env_clear().current_dir(env!("CARGO_TARGET_TMPDIR"));
-    command.env("KEYWRIGHT_URL", format!("http://{}", app.address()));
-    command.env("KEYWRIGHT_TOKEN", app.admin_token());
-    command
-}
-
-async fn admin(app: &TestApp, arguments: &[&str]) -> Printed {
-    run(command(app, arguments)).await
-}
-
-async fn done(app: &TestApp, arguments: &[&str]) -> Printed {
-    let printed = admin(app, arguments).await;
-    assert_eq!(printed.code, 0, "{arguments:?} {printed:?}");
-    printed
-}
 
 async fn policies_and_windows_are_made_and_changed_from_a_distance(app: &TestApp) {
     let window = ["window", "create", "--name", "nights", "--cron", "0 2 * * *", "--duration-minutes", "60"];
@@ -98,7 +79,9 @@ async fn what_lets_a_delivery_in_is_read_from_a_file_or_standard_input(app: &Tes
     let update =
         ["policy", "update", "--identifier", &policy, "--delivery", "github_actions_secret:acme/api"];
     let name = ["--delivery-secret-name", "TOKEN", "--delivery-secret-file", "-"];
-    let updated = run_reading(command(app, &[&update[..], &name[..]].concat()), "ghp_of-github\n").await;
+    let updated =
+        run_reading(remote(app, app.admin_token(), &[&update[..], &name[..]].concat()), "ghp_of-github\n")
+            .await;
     assert_eq!(updated.code, 0, "{updated:?}");
     assert!(
         updated.stdout.contains("https://api.github.com") && !updated.stdout.contains("ghp_"),

@@ -19,6 +19,7 @@ mod raw;
 mod schema;
 mod tenants;
 
+pub(crate) mod remote;
 pub(crate) use answer::Answer;
 pub(crate) use app::{MASTER_KEY, Minted, TestApp};
 pub(crate) use caller::Caller;
