@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Caller, Minted, TestApp, id, on_both_engines};
+use crate::harness::accounts::{PATH, body, path, with};
+use crate::harness::{Minted, TestApp, id, on_both_engines};
 
 on_both_engines![
     an_account_shows_what_it_was_made_with,
@@ -18,40 +19,6 @@ on_both_engines![
     a_deleted_publisher_takes_its_accounts_along,
     what_was_done_is_told_with_the_account,
 ];
-
-const PATH: &str = "/service-accounts";
-
-fn path(account: &Value) -> String {
-    format!("{PATH}/{}", id(account))
-}
-
-fn body(name: &str, scopes: &[&str]) -> Value {
-    json!({"name": name, "service_type": "partner", "scopes": scopes})
-}
-
-fn with(mut body: Value, more: Value) -> Value {
-    let Value::Object(more) = more else { panic!("not an object: {more}") };
-    body.as_object_mut().unwrap().extend(more);
-    body
-}
-
-impl TestApp {
-    /// Makes a service account.
-    pub(crate) async fn account(&self, body: Value) -> Value {
-        self.admin().post(PATH, body).await.expect(201)
-    }
-
-    /// Makes a token of an account.
-    pub(crate) async fn token_of(&self, account: &Value, body: Value) -> Minted {
-        Minted::of(&self.admin().post(&format!("{}/tokens", path(account)), body).await)
-    }
-
-    /// Somebody with a built-in role in a publisher, by a token of an account that may as much.
-    pub(crate) async fn of_publisher(&self, publisher: &Value, name: &str, scopes: &[&str]) -> Caller {
-        let account = self.account(with(body(name, scopes), json!({"publisher_id": publisher["id"]}))).await;
-        self.bearing(&self.token_of(&account, json!({"token_name": name})).await.secret)
-    }
-}
 
 async fn an_account_shows_what_it_was_made_with(app: &TestApp) {
     let wanted = with(

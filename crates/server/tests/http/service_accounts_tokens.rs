@@ -3,6 +3,7 @@
 use keywright_core::BuiltInRole;
 use serde_json::{Value, json};
 
+use crate::harness::accounts::{body, path, with};
 use crate::harness::{Minted, TestApp, id, on_both_engines};
 
 on_both_engines![
@@ -21,22 +22,8 @@ on_both_engines![
     what_is_left_of_the_limits_of_an_account_is_told_of_all_its_tokens_together,
 ];
 
-fn path(account: &Value) -> String {
-    format!("/service-accounts/{}", id(account))
-}
-
 fn tokens(account: &Value) -> String {
     format!("{}/tokens", path(account))
-}
-
-fn body(name: &str, scopes: &[&str]) -> Value {
-    json!({"name": name, "service_type": "partner", "scopes": scopes})
-}
-
-fn with(mut body: Value, more: Value) -> Value {
-    let Value::Object(more) = more else { panic!("not an object: {more}") };
-    body.as_object_mut().unwrap().extend(more);
-    body
 }
 
 /// The scopes that a decision tells.

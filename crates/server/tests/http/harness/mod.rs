@@ -1,5 +1,6 @@
 //! A node to test against, and what is needed to look at it from outside and inside.
 
+pub(crate) mod accounts;
 mod answer;
 mod app;
 mod caller;
