@@ -35,28 +35,9 @@ fn open(dir: &Path) -> Journal {
 }
 
 fn record(request_id: &str) -> RecordRef<'_> {
-    RecordRef {
-        occurred_at: Timestamp::from_micros(1_000_000),
-        kind: EventKind::Verify,
-        code: RecordCode::Valid,
-        credential_id: None,
-        token_name: None,
-        principal_kind: None,
-        principal_id: None,
-        asked_by: None,
-        ip_address: None,
-        user_agent: None,
-        method: None,
-        endpoint: None,
-        cloudflare_ray_id: None,
-        request_id,
-        latency_micros: 1,
-        stale: false,
-        error_details: None,
-        publisher_id: None,
-        user_email: None,
-        occurrences: 1,
-    }
+    let bare =
+        RecordRef::bare(Timestamp::from_micros(1_000_000), EventKind::Verify, RecordCode::Valid, request_id);
+    RecordRef { latency_micros: 1, ..bare }
 }
 
 /// A store in memory with the two properties that matter: the compare-and-set, and failing at will
