@@ -43,8 +43,7 @@ struct Match {
     ),
     request_body(content = Vec<serde_json::Value>, description = "Matches: `token`, `type`, `url`, `source`"),
     responses((status = 200, description = "Which were ours, in the same order", body = Vec<GithubFeedback>),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn report(State(app): State<App>, _: NoQuery, request: Request) -> Result<Response, Refused> {
     let Some(keys) = app.github_keys() else {

@@ -28,8 +28,7 @@ use crate::http::{App, view};
         ("If-Match" = Option<String>, Header, description = "The ETag of the version to change")),
     request_body(content((PatchPersonalToken = "application/json"), (PatchPersonalToken = "application/merge-patch+json"))),
     responses((status = 200, description = "The token as it is now", body = PersonalToken),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn update(
     State(app): State<App>,
@@ -51,8 +50,7 @@ pub async fn update(
         ("If-Match" = Option<String>, Header, description = "The ETag of the version to change")),
     request_body = ReplacePersonalToken,
     responses((status = 200, description = "The token as it is now", body = PersonalToken),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn replace(
     State(app): State<App>,

@@ -25,8 +25,7 @@ use crate::http::{App, view};
         ("X-Publisher-Id" = Option<uuid::Uuid>, Header, description = "The publisher that a caller of the platform acts for")),
     request_body = InviteUser,
     responses((status = 201, description = "Invited", body = InvitedUser),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not carried out, or its outcome is unknown", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn invite(
     State(app): State<App>,
