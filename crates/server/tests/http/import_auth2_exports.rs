@@ -91,13 +91,14 @@ async fn what_was_taken_over_is_exported(engine: Engine) {
     let (status, log) = server.ended().await;
     assert!(status.success(), "{log}");
     // The same from the command line, by a local operator without a server.
-    let forms: [(&str, fn(&str) -> Vec<Happened>); 2] = [("ndjson", of_lines), ("csv", of_table)];
-    for (format, read) in forms {
+    for format in ["ndjson", "csv"] {
         let file = place.file(format);
         let arguments = ["events", "export", "--kind", "authentication", "--format", format, "--output"];
         let printed = place.run(&[&arguments[..], &[file.to_str().unwrap()]].concat()).await;
         assert_eq!(printed.code, 0, "{printed:?}");
-        assert_eq!(read(&std::fs::read_to_string(&file).unwrap()), expected, "{format}");
+        let text = std::fs::read_to_string(&file).unwrap();
+        let exported = if format == "csv" { of_table(&text) } else { of_lines(&text) };
+        assert_eq!(exported, expected, "{format}");
     }
     let since = format!("--since={}", expected[2].0);
     let printed = place.run(&["events", "export", "--kind", "authentication", &since]).await;
