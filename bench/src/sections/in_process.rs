@@ -25,7 +25,9 @@ use crate::tokens::token;
 
 const HOW: &str = "Without HTTP: look at the form, hash, look up in a cache of so many grants, decide, append \
     to the journal on disk. Verifications for each second of CPU time of one thread; the journal's syncs run \
-    beside it.";
+    beside it. Then the same by what services in Rust have in their own process, over PostgreSQL: a node \
+    (`Embedded`), and a cache that hears of changes by a stream (`Cached`); by itself, and as a request that the \
+    layer lets pass.";
 
 /// Measures it.
 pub(crate) fn run(context: &Context) -> Result<Section> {
@@ -49,11 +51,12 @@ pub(crate) fn run(context: &Context) -> Result<Section> {
             section.row(Row::absolute(format!("{count} tokens, {what}"), Unit::PerSecond, rates, bound));
         }
     }
+    super::layer::measure(context, &mut section)?;
     Ok(section)
 }
 
 /// Between two looks at the clock.
-const BATCH: usize = 1024;
+pub(super) const BATCH: usize = 1024;
 
 /// How much of the path is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,6 +11,7 @@ mod cold;
 mod emergency;
 mod in_process;
 mod jwt;
+mod layer;
 mod limits;
 mod memory;
 mod mint;

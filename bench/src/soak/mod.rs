@@ -8,6 +8,7 @@ mod ledger;
 mod logins;
 mod receivers;
 mod rows;
+mod streaming;
 mod volume;
 
 use std::path::{Path, PathBuf};
@@ -29,12 +30,13 @@ const POSTGRES_URL: &str = "KEYWRIGHT_SOAK_POSTGRES_URL";
 /// A case: its name, and what it does. It gives lines about what it saw.
 type Case = (&'static str, fn(&Stage) -> Result<Vec<String>>);
 
-const ALL: [Case; 11] = [
+const ALL: [Case; 12] = [
     ("kills-sqlite", |stage| cases::kills(stage, None)),
     ("kills-postgres", |stage| cases::kills(stage, Some(&stage.database()?))),
     ("outage", cases::outage),
     ("full", cases::full),
     ("memory", cases::memory),
+    ("streaming", streaming::streaming),
     ("logins", logins::logins),
     ("expiry", expiry::expiry),
     ("receivers", receivers::receivers),
