@@ -17,6 +17,7 @@ on_both_engines![
     a_stream_ends_when_its_credential_is_narrowed,
     an_asker_of_a_publisher_cannot_tell_what_changed_elsewhere,
     no_credential_has_more_streams_than_there_may_be,
+    no_publisher_has_more_streams_than_there_may_be,
     only_what_the_stream_follows_may_be_kept,
 ];
 
@@ -205,6 +206,28 @@ async fn no_credential_has_more_streams_than_there_may_be(app: &TestApp) {
     assert!(Events::open(app, &other.secret, None).await.is_ok());
     open.pop();
     eventually("a place is free again", async || Events::open(app, &one.secret, None).await.is_ok()).await;
+}
+
+async fn no_publisher_has_more_streams_than_there_may_be(app: &TestApp) {
+    let ((_, first), (_, stranger)) =
+        (verifier_of(app, "Song & Co").await, verifier_of(app, "Strangers").await);
+    let more = format!("/service-accounts/{}/tokens", first.body["service_account_id"].as_str().unwrap());
+    let mut secrets = vec![first.secret];
+    for name in ["second", "third"] {
+        let made = app.admin().post(&more, json!({"token_name": name})).await.expect(201);
+        secrets.push(made["token"].as_str().unwrap().to_owned());
+    }
+    let mut open = Vec::new();
+    for secret in &secrets[..2] {
+        for _ in 0..100 {
+            open.push(Events::open(app, secret, None).await.unwrap());
+        }
+    }
+    let third = app.bearing(&secrets[2]);
+    third.get("/auth/verify/stream").await.refused(429, "too_many_streams");
+    assert!(Events::open(app, &stranger.secret, None).await.is_ok());
+    open.pop();
+    eventually("a place is free again", async || Events::open(app, &secrets[2], None).await.is_ok()).await;
 }
 
 async fn only_what_the_stream_follows_may_be_kept(app: &TestApp) {

@@ -80,7 +80,10 @@ pub async fn stream_invalidations(
         Actor::Bearer(bearing) => Some(Asker::new(&app, *bearing)?),
         Actor::Operator => None,
     };
-    let place = app.streams().enter(asker.as_ref().map(|asker| asker.bearing.credential_id))?;
+    let bearing = asker.as_ref().map(|asker| &asker.bearing);
+    let place = app
+        .streams()
+        .enter(bearing.map(|asker| asker.credential_id), bearing.and_then(|asker| asker.home))?;
     let began = app.authority().clock().boot_micros();
     let stream = Stream { newest: app.authority().verifier().changes().watch(), app, asker, began, heard: 0 };
     let (sender, receiver) = mpsc::channel(1);
