@@ -49,6 +49,8 @@ mod cli_pat;
 mod cli_publishers;
 mod credentials;
 mod dashboard;
+mod embedded;
+mod embedded_nodes;
 mod event_subscriptions;
 mod faults;
 mod forward_proxies;

@@ -12,7 +12,7 @@ use crate::harness::child::Server;
 use crate::harness::{Caller, Database, Engine, Raw, TestApp, eventually};
 
 /// Clients at once.
-const CLIENTS: usize = 8;
+pub(crate) const CLIENTS: usize = 8;
 
 /// Clients that verify without rest, each request under an id of its own.
 struct Load {
@@ -54,7 +54,7 @@ async fn verify_until(stop: Arc<AtomicBool>, caller: Caller, prefix: String) -> 
 }
 
 /// How many events each request has.
-async fn recorded(database: &mut Database, prefix: &str) -> HashMap<String, usize> {
+pub(crate) async fn recorded(database: &mut Database, prefix: &str) -> HashMap<String, usize> {
     let sql = format!("SELECT request_id FROM authentication_events WHERE request_id LIKE '{prefix}-%'");
     let mut counts = HashMap::new();
     for id in database.texts(&sql).await {
@@ -72,7 +72,7 @@ async fn used(database: &mut Database, prefix: &str) -> usize {
 }
 
 /// That each answered request has one event, and that there are few others: those in flight at the end.
-fn held_against(answered: &[String], counts: &HashMap<String, usize>) {
+pub(crate) fn held_against(answered: &[String], counts: &HashMap<String, usize>) {
     for id in answered {
         assert_eq!(counts.get(id), Some(&1), "{id}");
     }

@@ -288,7 +288,16 @@ impl Rest {
 
     /// A connection of our own to the store's database.
     pub(crate) async fn database(&self) -> Database {
-        Database::connect(&self.store.options().url).await
+        Database::connect(self.url()).await
+    }
+
+    /// Where its store is.
+    pub(crate) fn url(&self) -> &str {
+        &self.store.options().url
+    }
+
+    pub(crate) fn admin_token(&self) -> &str {
+        &self.admin
     }
 }
 

@@ -14,12 +14,25 @@ use super::{Caller, PATIENCE, app::MASTER_KEY, eventually};
 /// A command line of the binary in a folder and an environment of its own, on a store.
 pub(crate) fn keywright(folder: &Path, url: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_keywright"));
-    command.args(arguments).current_dir(folder).env_clear();
+    set_up(command.args(arguments), folder, url);
+    command
+}
+
+/// Gives it the folder, and an environment of its own.
+fn set_up<'a>(command: &'a mut Command, folder: &Path, url: &str) -> &'a mut Command {
+    command.current_dir(folder).env_clear();
     command.env("DATABASE_URL", url).env("KEYWRIGHT_MASTER_KEY", MASTER_KEY);
     command.env("KEYWRIGHT_JOURNAL__DIR", folder.join("journal"));
     command.env("KEYWRIGHT_JOURNAL__ALLOW_EPHEMERAL", "true");
-    command.env("KEYWRIGHT_JOURNAL__SYNC_INTERVAL_MS", "50");
-    command
+    command.env("KEYWRIGHT_JOURNAL__SYNC_INTERVAL_MS", "50")
+}
+
+/// The example, which lies beside the binary: whoever runs the tests of the workspace builds it.
+fn of_example() -> Command {
+    let program =
+        Path::new(env!("CARGO_BIN_EXE_keywright")).with_file_name("examples").join("embedded_service");
+    assert!(program.is_file(), "{} is not there: run the tests of the whole workspace", program.display());
+    Command::new(program)
 }
 
 /// What a command printed, and how it ended.
@@ -87,14 +100,26 @@ impl Server {
 
     async fn running(mut command: Command, environment: &[(&str, &str)]) -> Self {
         command.env("KEYWRIGHT_LOG__FORMAT", "json").envs(environment.iter().copied());
+        Self::once_told(command, |_, log| serving(log)).await
+    }
+
+    /// Starts the example of the crate `keywright-embedded`, which has a node in its own process.
+    pub(crate) async fn start_example(folder: &Path, url: &str) -> Self {
+        let mut command = of_example();
+        set_up(&mut command, folder, url).env("LISTEN", "127.0.0.1:0");
+        Self::once_told(command, |printed, _| listening(printed)).await
+    }
+
+    /// Starts a command, and waits until it has told in its output or its log where it listens.
+    async fn once_told(mut command: Command, told: impl Fn(&str, &str) -> Option<SocketAddr>) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let (stdout, log) = (Arc::default(), Arc::default());
+        let (stdout, log) = (Arc::<Mutex<String>>::default(), Arc::<Mutex<String>>::default());
         collect(child.stdout.take().unwrap(), &stdout);
         collect(child.stderr.take().unwrap(), &log);
         let mut address = None;
         eventually("the server serves", async || {
             assert!(child.try_wait().unwrap().is_none(), "{}", log.lock().unwrap());
-            address = serving(&log.lock().unwrap());
+            address = told(&stdout.lock().unwrap(), &log.lock().unwrap());
             address.is_some()
         })
         .await;
@@ -174,6 +199,11 @@ fn collect(pipe: impl std::io::Read + Send + 'static, into: &Arc<Mutex<String>>)
         }
         let _ = reader.read_to_string(&mut line);
     });
+}
+
+/// The address in the line that the example prints.
+fn listening(printed: &str) -> Option<SocketAddr> {
+    printed.lines().find_map(|line| line.strip_prefix("listening on "))?.parse().ok()
 }
 
 /// The address in the line that says that the server serves.

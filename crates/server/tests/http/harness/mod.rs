@@ -6,6 +6,7 @@ mod app;
 mod caller;
 pub(crate) mod child;
 mod database;
+pub(crate) mod embedded;
 pub(crate) mod events;
 pub(crate) mod issuer;
 pub(crate) mod logins;
