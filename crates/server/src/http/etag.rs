@@ -46,9 +46,9 @@ fn version(tag: &str) -> Option<u64> {
 mod tests {
     use super::*;
 
-    fn of(values: &[&str]) -> Result<Option<Vec<u64>>, Box<Problem>> {
+    fn of(values: &[&str]) -> Result<Option<Vec<u64>>, Problem> {
         let pairs = values.iter().map(|value| (IF_MATCH, HeaderValue::from_bytes(value.as_bytes()).unwrap()));
-        expected(&pairs.collect()).map(|versions| versions.map(Vec::from)).map_err(Box::new)
+        expected(&pairs.collect()).map(|versions| versions.map(Vec::from))
     }
 
     #[test]
