@@ -15,7 +15,7 @@ use keywright_client::{
 };
 use keywright_embedded::{Embedded, EmbeddedOptions};
 use tokio::runtime::Runtime;
-use tower::{Layer as _, Service as _, ServiceExt as _, service_fn};
+use tower::{Layer as _, Service as _, ServiceExt, service_fn};
 
 use super::in_process::BATCH;
 use crate::context::{Context, Stage};
