@@ -83,7 +83,7 @@ fn rows<D: Decide + Clone + Sync>(
     let tokens = tokens(0..TOKENS);
     runtime.block_on(warm(&tokens, &decider, known)).with_context(|| name.to_owned())?;
     let time = context.pick(Duration::from_millis(500), Duration::from_millis(200));
-    let (before, mut decided) = (known(), 0);
+    let (before, mut asked) = (known(), 0);
     for (what, form, bound) in [
         ("decided and recorded", Form::Alone, Bound::AtLeast(1e6, 1.5e6)),
         ("a request made, let pass by the layer and answered", Form::BehindTheLayer, Bound::None),
@@ -92,12 +92,12 @@ fn rows<D: Decide + Clone + Sync>(
         for _ in 0..context.rounds() {
             let (rate, done) = on_a_thread(&decider, form, &tokens, time)?;
             rates.push(rate);
-            decided += done;
+            asked += done;
         }
         let rates: Samples = rates.into_iter().collect();
         section.row(Row::absolute(format!("{name}, {what}"), Unit::PerSecond, rates, bound));
     }
-    section.note(format!("Of {decided} decisions of {name} it knew {} by itself.", known() - before));
+    section.note(format!("Of {asked} decisions of {name} it knew {} by itself.", known() - before));
     Ok(())
 }
 
