@@ -56,7 +56,7 @@ async fn an_answer_is_signed_for_whoever_asked(app: &TestApp) {
             assert_eq!(header(&jwt)["typ"], "token-introspection+jwt");
             let said = claims(&jwt);
             let members: Vec<_> = said.as_object().unwrap().keys().map(String::as_str).collect();
-            assert_eq!(members, ["iss", "aud", "iat", "token_introspection"]);
+            assert_eq!(members, ["aud", "iat", "iss", "token_introspection"]);
             assert_eq!((&said["iss"], &said["aud"]), (&json!("https://auth.example.com"), &aud));
             assert!((before - 1..=seconds() + 1).contains(&said["iat"].as_i64().unwrap()), "{said} {before}");
             assert_eq!(said["token_introspection"], caller.introspect(token).await);
