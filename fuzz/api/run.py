@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -51,15 +52,40 @@ UNFIT = {
 }
 
 
+class Database:
+    """An empty database of its own on a PostgreSQL server, dropped at the end."""
+
+    def __init__(self, server, name):
+        parts = urllib.parse.urlsplit(server)
+        self.name = f"keywright_fuzz_{os.getpid()}_{name}"
+        # What psql is told by its environment stands in no list of processes.
+        told = {"HOST": parts.hostname, "PORT": parts.port or 5432, "USER": parts.username, "PASSWORD": parts.password}
+        self.environment = {
+            "PATH": os.environ["PATH"],
+            "PGDATABASE": parts.path.strip("/") or "postgres",
+            **{f"PG{key}": urllib.parse.unquote(str(value)) for key, value in told.items() if value},
+        }
+        self.execute(f"CREATE DATABASE {self.name}")
+        self.url = urllib.parse.urlunsplit(parts._replace(path=f"/{self.name}"))
+
+    def execute(self, statement):
+        command = ["psql", "--no-psqlrc", "--quiet", "--command", statement]
+        subprocess.run(command, env=self.environment, check=True, timeout=60)
+
+    def drop(self):
+        self.execute(f"DROP DATABASE {self.name} WITH (FORCE)")
+
+
 class Server:
     """A server of its own in a folder that goes with it."""
 
-    def __init__(self, store):
+    def __init__(self, database):
+        self.database = database
         self.scratch = tempfile.TemporaryDirectory(prefix="keywright-fuzz.")
         self.folder = Path(self.scratch.name)
         self.environment = {
             "PATH": os.environ["PATH"],
-            "DATABASE_URL": store or f"sqlite://{self.folder}/keywright.db",
+            "DATABASE_URL": database.url if database else f"sqlite://{self.folder}/keywright.db",
             "KEYWRIGHT_MASTER_KEY": base64.b64encode(bytes(range(32))).decode(),
             "KEYWRIGHT_JOURNAL__DIR": str(self.folder / "journal"),
             "KEYWRIGHT_JOURNAL__ALLOW_EPHEMERAL": "true",
@@ -113,6 +139,8 @@ class Server:
         self.process.wait(30)
         faults = [line for line in self.log.read_text().splitlines() if '"level":"ERROR"' in line or "panicked" in line]
         self.scratch.cleanup()
+        if self.database:
+            self.database.drop()
         return faults
 
 
@@ -250,7 +278,7 @@ def configuration(name, arguments):
 
 def run(name, arguments):
     """Runs one caller; whether all was well."""
-    server = Server(arguments.store)
+    server = Server(Database(arguments.postgres, name) if arguments.postgres else None)
     ours, theirs = Publisher(server, "Ours", 6), Publisher(server, "Theirs", 1)
     token, own, objects, foreign = CALLERS[name](server, ours, theirs)
     config = server.folder / "schemathesis.toml"
@@ -294,7 +322,7 @@ def main():
     parser.add_argument("--examples", type=int, default=3, help="requests of each kind for each operation")
     parser.add_argument("--seed", type=int, default=SEED, help="another gives other requests")
     parser.add_argument("--long", action="store_true", help="also sequences of requests, and others each time")
-    parser.add_argument("--store", help="an empty PostgreSQL database in place of SQLite; one caller alone")
+    parser.add_argument("--postgres", metavar="URL", help="a superuser's, of a PostgreSQL server: each caller gets a database there, in place of SQLite")
     parser.add_argument("--verbose", action="store_true", help="print what schemathesis prints, also when all is well")
     arguments = parser.parse_args()
     for name in arguments.callers:
