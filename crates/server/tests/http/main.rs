@@ -99,6 +99,7 @@ mod rotations_remote;
 mod rust_cache;
 mod rust_client;
 mod secrets;
+mod rust_grpc;
 mod secrets_of_people;
 mod service_accounts;
 mod service_accounts_tokens;
