@@ -36,6 +36,9 @@ macro_rules! before_each_proxy {
         mod before_envoy {
             $( test_before!(Envoy, $name); )+
         }
+        mod before_traefik {
+            $( test_before!(Traefik, $name); )+
+        }
     };
 }
 
@@ -57,6 +60,7 @@ enum Kind {
     Nginx,
     Caddy,
     Envoy,
+    Traefik,
 }
 
 /// A proxy as a process of its own; ended when dropped.
@@ -81,6 +85,7 @@ impl Kind {
             Self::Nginx => "nginx/keywright.conf",
             Self::Caddy => "caddy/Caddyfile",
             Self::Envoy => "envoy/envoy.yaml",
+            Self::Traefik => "traefik/dynamic.yml",
         }
     }
 
@@ -89,7 +94,8 @@ impl Kind {
         let found = match self {
             Self::Nginx => runs("nginx", "-v").filter(|_| Path::new(HEADERS_MORE).exists()),
             Self::Caddy => runs("caddy", "version"),
-            Self::Envoy => envoy(),
+            Self::Envoy => of_python("envoy", "--version"),
+            Self::Traefik => of_python("traefik", "version"),
         };
         if found.is_none() {
             eprintln!("SKIPPED: {self:?} is not installed, or lacks a module; scripts/test installs it");
@@ -97,7 +103,7 @@ impl Kind {
         found
     }
 
-    fn command(self, program: &Path, folder: &Path, file: &Path) -> Command {
+    fn command(self, program: &Path, folder: &Path, file: &Path, own: SocketAddr) -> Command {
         let mut command = Command::new(program);
         match self {
             Self::Nginx => {
@@ -114,6 +120,12 @@ impl Kind {
                     .args(["--concurrency", "1", "--disable-hot-restart", "-l", "warning", "-c"])
                     .arg(file);
             }
+            // Its own settings, which an administrator has elsewhere: where it listens, and the file.
+            Self::Traefik => {
+                command.args(["--global.checkNewVersion=false", "--global.sendAnonymousUsage=false"]);
+                command.args(["--log.level=WARN", &format!("--entryPoints.web.address={own}")]);
+                command.arg(format!("--providers.file.filename={}", file.display()));
+            }
         }
         command
     }
@@ -124,9 +136,9 @@ fn runs(program: &str, version: &str) -> Option<PathBuf> {
 }
 
 /// The one in the virtual environment that `scripts/test` makes.
-fn envoy() -> Option<PathBuf> {
-    let beside = python("sys")?.with_file_name("envoy");
-    runs(beside.to_str()?, "--version")
+fn of_python(program: &str, version: &str) -> Option<PathBuf> {
+    let beside = python("sys")?.with_file_name(program);
+    runs(beside.to_str()?, version)
 }
 
 /// What stands around the file that an administrator includes.
@@ -152,7 +164,7 @@ async fn started(kind: Kind, program: &Path, door: &Door, api: &Api) -> (Proxy, 
         let (address, folder) = (free_address(), tempfile::tempdir().unwrap());
         let file = folder.path().join(example.file_name().unwrap());
         std::fs::write(&file, placed(kind, &text, address, door.address(), api.address())).unwrap();
-        let mut command = kind.command(program, folder.path(), &file);
+        let mut command = kind.command(program, folder.path(), &file, address);
         let log = std::fs::File::create(folder.path().join("output")).unwrap();
         command.current_dir(folder.path()).stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         let mut proxy = Proxy { child: command.spawn().unwrap(), folder };
@@ -283,6 +295,10 @@ fn placed(kind: Kind, text: &str, own: SocketAddr, keywright: SocketAddr, api: S
         let text = replaced(text, "port_value: 8000", port(own.port()));
         let text = replaced(text, "port_value: 8080", port(keywright.port()));
         return replaced(text, "port_value: 9000", port(api.port()));
+    }
+    if kind == Kind::Traefik {
+        let text = replaced(text, "127.0.0.1:8080", keywright.to_string());
+        return replaced(text, "127.0.0.1:9000", api.to_string());
     }
     let listens = if kind == Kind::Nginx { ("listen 8000", "listen ") } else { (":8000 {", ":") };
     let end = if kind == Kind::Nginx { "" } else { " {" };
@@ -479,7 +495,8 @@ async fn what_can_be_read_in_two_ways_is_not_served(site: &Site) {
                 let seen = site.served();
                 let plain = ["/works/17", "/admin"].contains(&seen.uri.as_str());
                 assert!(plain, "{:?}: {uri} was served as {}", site.kind, seen.uri);
-                let is_resolved = site.kind == Kind::Envoy || uri.starts_with("http:");
+                let is_resolved =
+                    matches!(site.kind, Kind::Envoy | Kind::Traefik) || uri.starts_with("http:");
                 assert!(is_resolved, "{:?}: {uri} was served", site.kind);
             }
             status => {
