@@ -17,16 +17,17 @@ async fn create(Extension(principal): Extension<Principal>) -> String {
     format!("made by {}\n", principal.name())
 }
 
-fn router(gate: &KeywrightLayer) -> Result<Router, Box<dyn Error>> {
-    let reading = get(list).route_layer(gate.require_scope("works:read")?);
+pub(crate) fn router(gate: &KeywrightLayer) -> Result<Router, Box<dyn Error>> {
+    let works = get(list).route_layer(gate.require_scope("works:read")?);
     let writing = post(create).route_layer(gate.require_any(["works:write", "works:admin"])?);
-    Ok(Router::new().route("/works", reading.merge(writing)))
+    Ok(Router::new().route("/works", works.merge(writing)))
 }
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let (url, token) = (std::env::var("KEYWRIGHT_URL")?, std::env::var("KEYWRIGHT_TOKEN")?);
-    let gate = KeywrightLayer::new(Client::new(&ClientOptions::new(url, Secret::new(token)))?);
+    let client = Client::new(&ClientOptions::new(url, Secret::new(token)))?;
+    let gate = KeywrightLayer::new(client);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
     // With the addresses of connections, by which allowlists are decided.
     let service = router(&gate)?.into_make_service_with_connect_info::<SocketAddr>();

@@ -105,7 +105,7 @@ fn every_setting_and_variable_named_exists() {
         &[
             ("Set KEYWRIGHT_MASTERKEY.", "KEYWRIGHT_MASTERKEY"),
             ("```sh\nDATABASE_URI=x keywright serve\n```", "DATABASE_URI"),
-            ("`server.listens`", "server.listens"),
+            ("`server.hears`", "server.hears"),
             ("```toml\n[server]\nlisten_on = \"127.0.0.1:1\"\n```", "listen_on"),
             ("```toml\n[server]\nlisten = \"nowhere\"\n```", "listen"),
         ],

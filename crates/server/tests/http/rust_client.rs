@@ -34,7 +34,12 @@ on_both_engines![
     the_limits_of_a_credential_hold_behind_the_layer,
     an_allowlist_is_held_against_the_address_of_the_connection,
     a_gate_that_may_not_ask_lets_nothing_pass,
+    the_example_is_a_whole_service,
 ];
+
+#[path = "../../../client/examples/guarded_service.rs"]
+#[expect(dead_code, reason = "what it does on its own is not tried")]
+mod guarded_service;
 
 pub(crate) fn client(app: &TestApp, credential: &str) -> Client {
     let options = ClientOptions::new(format!("http://{}", app.address()), Secret::new(credential));
@@ -301,4 +306,17 @@ async fn a_gate_that_may_not_ask_lets_nothing_pass(app: &TestApp) {
     let refused = ask().await;
     assert_eq!(refused.code(), "unavailable");
     assert!(!refused.text.contains(&asker.secret), "{}", refused.text);
+}
+
+async fn the_example_is_a_whole_service(app: &TestApp) {
+    let gate = gate(verifier(app).await);
+    let service = guarded_service::router(&gate).unwrap();
+    let reader = app.mint("of the example", &["works:read"]).await;
+    let read = served(&service, arriving("/works", &reader.secret, "192.0.2.1")).await;
+    assert_eq!((read.status, read.text.as_str()), (200, "the works of all\n"));
+    assert_eq!(served(&service, arriving("/works", "nonsense", "192.0.2.1")).await.status, 401);
+    let mut write = arriving("/works", &reader.secret, "192.0.2.1");
+    *write.method_mut() = http::Method::POST;
+    let refused = served(&service, write).await;
+    assert_eq!((refused.status, refused.code().as_str()), (403, "insufficient_scope"));
 }

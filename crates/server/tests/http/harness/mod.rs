@@ -14,14 +14,15 @@ pub(crate) mod mails;
 pub(crate) mod moving;
 pub(crate) mod oauth;
 mod openmetrics;
+pub(crate) mod pasted;
 pub(crate) mod people;
 pub(crate) mod proxies;
 pub(crate) mod proxy;
 mod raw;
+pub(crate) mod remote;
 mod schema;
 mod tenants;
 
-pub(crate) mod remote;
 pub(crate) use answer::Answer;
 pub(crate) use app::{MASTER_KEY, Minted, TestApp};
 pub(crate) use caller::Caller;

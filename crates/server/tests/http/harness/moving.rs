@@ -66,6 +66,11 @@ impl Move {
         Some(place)
     }
 
+    /// Where the old system is, with the password.
+    pub(crate) fn old_url(&self) -> &str {
+        &self.old.options().url
+    }
+
     pub(crate) async fn old(&self) -> Database {
         Database::connect(&self.old.options().url).await
     }
