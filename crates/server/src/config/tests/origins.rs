@@ -45,9 +45,9 @@ fn what_a_program_says_stands_above_all_and_may_be_secret() {
     assert_eq!(row(&loaded, "server.listen"), ("127.0.0.1:4", "program"));
     assert_eq!(config(&loaded).database.url.sqlite_path(), None);
     assert!(!format!("{:?} {:?}", loaded.rows, loaded.findings).contains("canary"));
-    let unknown = load(&LoadInput { program: owned(&[("server.listens", "x")]), ..LoadInput::default() });
+    let unknown = load(&LoadInput { program: owned(&[("server.listening", "x")]), ..LoadInput::default() });
     assert!(unknown.config.is_none());
-    assert!(unknown.errors().any(|finding| finding.key == "server.listens"));
+    assert!(unknown.errors().any(|finding| finding.key == "server.listening"));
 }
 
 #[test]
