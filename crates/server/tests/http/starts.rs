@@ -30,7 +30,7 @@ fn says(printed: &Printed, code: i32, what: &str) {
 async fn a_mistake_in_the_configuration_says_how_to_mend_it() {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite:{}", folder.path().join("keywright.db").display());
-    let file = folder.path().join("keywright.toml");
+    let file = folder.path().join("mistaken.toml");
     let file_name = file.to_str().unwrap();
     for (text, what) in [
         ("[server]\nlistn = \"127.0.0.1:1\"\n", "did you mean server.listen?"),
