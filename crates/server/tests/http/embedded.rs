@@ -318,7 +318,8 @@ async fn what_was_decided_before_it_was_dropped_is_brought_in(app: TestApp) {
         }
         // It goes without a word, and another begins where it has been.
         home = home.abandoned().await;
-        assert!(home.ask("/works", &token.secret).await.status == 200, "round {round}");
+        let what = format!("round {round}: it answers");
+        eventually(&what, async || home.ask("/works", &token.secret).await.status == 200).await;
     }
     home.close().await;
     assert_eq!(on_record(&mut rest.database().await, "valid").await, 60);
