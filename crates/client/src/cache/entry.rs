@@ -89,27 +89,16 @@ impl Entry {
         let details = Details::write(&self.voucher, missing);
         // Accepted for nothing, it was looked at and not used.
         let looked = question.cost == 0 && denial.is_none();
+        let kind = if looked { EventKind::Look } else { EventKind::Verify };
         let record = RecordRef {
-            occurred_at: now,
-            kind: if looked { EventKind::Look } else { EventKind::Verify },
-            code,
-            credential_id: None,
-            token_name: None,
-            principal_kind: None,
-            principal_id: None,
-            asked_by: None,
-            publisher_id: None,
-            user_email: None,
             ip_address: question.ip_address,
             user_agent: question.user_agent,
             method: Some(question.method),
             endpoint: Some(question.endpoint),
             cloudflare_ray_id: question.cloudflare_ray_id,
-            request_id: question.request_id,
             latency_micros: u32::try_from(boot_micros() - asked_at).unwrap_or(0),
-            stale: false,
             error_details: Some(&details),
-            occurrences: 1,
+            ..RecordRef::bare(now, kind, code, question.request_id)
         };
         writer.append_durably(&record).await.ok()?;
         Some(match denial {
