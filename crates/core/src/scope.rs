@@ -115,9 +115,10 @@ impl<'de> Deserialize<'de> for Scope {
     }
 }
 
-/// A set of scopes, sorted, without repetition, at most [`MAX_ENTRIES`]. A clone shares it.
+/// A set of scopes, sorted, without repetition, at most [`MAX_ENTRIES`]. A clone shares it; the empty one is nothing
+/// that could be shared: threads that make it all the time would fight over one count of references.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct ScopeSet(Arc<[Scope]>);
+pub struct ScopeSet(Option<Arc<[Scope]>>);
 
 impl ScopeSet {
     /// A set of these.
@@ -129,12 +130,21 @@ impl ScopeSet {
         if sorted.len() > MAX_ENTRIES {
             return Err(ScopeError::TooMany);
         }
-        Ok(Self(sorted.into_iter().collect()))
+        Ok(Self::sorted(sorted))
+    }
+
+    /// Of a set that is small enough.
+    fn sorted(scopes: BTreeSet<Scope>) -> Self {
+        Self((!scopes.is_empty()).then(|| scopes.into_iter().collect()))
     }
 
     /// Everything: `*`.
     pub fn all() -> Self {
-        Self(Arc::new([Scope("*".into())]))
+        Self(Some(Arc::new([Scope("*".into())])))
+    }
+
+    fn entries(&self) -> &[Scope] {
+        self.0.as_deref().unwrap_or_default()
     }
 
     /// Parses each text; the first that fails is told with its index.
@@ -152,27 +162,27 @@ impl ScopeSet {
 
     /// The scopes in order.
     pub fn iter(&self) -> impl Iterator<Item = &Scope> {
-        self.0.iter()
+        self.entries().iter()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.is_none()
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.entries().len()
     }
 
     /// Whether one of these covers `wanted`.
     pub fn covers(&self, wanted: &Scope) -> bool {
-        self.0.iter().any(|scope| scope.covers(wanted))
+        self.iter().any(|scope| scope.covers(wanted))
     }
 
     /// Whether these cover all of `wanted`: the rule behind "nobody grants what they lack".
     pub fn covers_all(&self, wanted: &Self) -> bool {
-        wanted.0.iter().all(|scope| self.covers(scope))
+        wanted.iter().all(|scope| self.covers(scope))
     }
 
     /// What either carries.
@@ -180,22 +190,21 @@ impl ScopeSet {
     /// # Errors
     /// [`ScopeError::TooMany`] above [`MAX_ENTRIES`].
     pub fn union(&self, other: &Self) -> Result<Self, ScopeError> {
-        Self::new(self.0.iter().chain(other.0.iter()).cloned())
+        Self::new(self.iter().chain(other.iter()).cloned())
     }
 
     /// What both carry: each entry of one that the other covers. Never more than [`MAX_ENTRIES`]: what does
     /// not fit is left away, which takes rights and gives none.
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {
-        let both = self.0.iter().filter(|scope| other.covers(scope));
-        let common: BTreeSet<&Scope> =
-            both.chain(other.0.iter().filter(|scope| self.covers(scope))).collect();
-        Self(common.into_iter().take(MAX_ENTRIES).cloned().collect())
+        let both = self.iter().filter(|scope| other.covers(scope));
+        let common: BTreeSet<&Scope> = both.chain(other.iter().filter(|scope| self.covers(scope))).collect();
+        Self::sorted(common.into_iter().take(MAX_ENTRIES).cloned().collect())
     }
 
     /// Those of `wanted` that nothing here covers.
     pub fn missing<'a>(&self, wanted: &'a Self) -> Vec<&'a Scope> {
-        wanted.0.iter().filter(|scope| !self.covers(scope)).collect()
+        wanted.iter().filter(|scope| !self.covers(scope)).collect()
     }
 }
 
@@ -243,6 +252,18 @@ mod tests {
             ("tokens:rotate_self", "tokens:rotate", false),
         ] {
             assert_eq!(scope(held).covers(&scope(wanted)), covered, "{held} over {wanted}");
+        }
+    }
+
+    #[test]
+    fn the_empty_set_is_one_however_it_was_made() {
+        let one = |text| ScopeSet::new([scope(text)]).unwrap();
+        let none: [&str; 0] = [];
+        for made in
+            [ScopeSet::new([]).unwrap(), ScopeSet::parse(none).unwrap(), one("a").intersection(&one("b"))]
+        {
+            assert_eq!((&made, made.len(), made.is_empty()), (&ScopeSet::default(), 0, true));
+            assert_eq!(made.union(&one("a")).unwrap(), one("a"));
         }
     }
 
