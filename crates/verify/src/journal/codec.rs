@@ -123,42 +123,8 @@ fn put_frame(start: usize, out: &mut [u8]) {
 }
 
 fn put_payload(record: &RecordRef<'_>, out: &mut Vec<u8>) {
-    out.push(PAYLOAD_VERSION);
-    out.push(match record.kind {
-        EventKind::Verify => 0,
-        EventKind::Gate => 1,
-        EventKind::Login => 2,
-        EventKind::Refresh => 3,
-        EventKind::Look => 4,
-        EventKind::Imported => 5,
-    });
-    out.push(record.code.number());
-    out.push(u8::from(record.stale));
-    out.push(match record.principal_kind {
-        None => 0,
-        Some(PrincipalKind::ServiceToken) => 1,
-        Some(PrincipalKind::User) => 2,
-        Some(PrincipalKind::External) => 3,
-        Some(PrincipalKind::ServiceAccount) => 4,
-    });
-    out.extend_from_slice(&record.occurred_at.as_micros().to_le_bytes());
-    out.extend_from_slice(&record.latency_micros.to_le_bytes());
-    put_uuid(out, record.credential_id.map(|id| id.0));
-    put_uuid(out, record.principal_id);
-    put_uuid(out, record.asked_by.map(|id| id.0));
-    put_uuid(out, record.publisher_id);
-    out.extend_from_slice(&record.occurrences.to_le_bytes());
-    match record.ip_address {
-        None => out.push(0),
-        Some(IpAddr::V4(v4)) => {
-            out.push(4);
-            out.extend_from_slice(&v4.octets());
-        }
-        Some(IpAddr::V6(v6)) => {
-            out.push(6);
-            out.extend_from_slice(&v6.octets());
-        }
-    }
+    let facts = Facts::of(record);
+    out.extend_from_slice(&facts.bytes[..facts.length]);
     put_text(out, Some(record.request_id), MAX_REQUEST_ID);
     put_text(out, record.token_name, MAX_NAME);
     put_text(out, record.user_email, MAX_EMAIL);
@@ -169,10 +135,67 @@ fn put_payload(record: &RecordRef<'_>, out: &mut Vec<u8>) {
     put_text(out, record.error_details, MAX_DETAILS);
 }
 
-fn put_uuid(out: &mut Vec<u8>, id: Option<Uuid>) {
-    out.push(u8::from(id.is_some()));
-    if let Some(id) = id {
-        out.extend_from_slice(id.as_bytes());
+/// Most bytes of what comes before the texts of a payload: five of one byte, time, latency, four ids,
+/// occurrences, and an address.
+const MAX_FACTS: usize = 5 + 8 + 4 + 4 * (1 + 16) + 4 + (1 + 16);
+
+/// What comes before the texts of a payload, put together where no room has to be looked for.
+struct Facts {
+    bytes: [u8; MAX_FACTS],
+    length: usize,
+}
+
+impl Facts {
+    fn of(record: &RecordRef<'_>) -> Self {
+        let mut facts = Self { bytes: [0; MAX_FACTS], length: 0 };
+        let stale = u8::from(record.stale);
+        let principal_kind = number_of(record.principal_kind);
+        facts.put([PAYLOAD_VERSION, record.kind.number(), record.code.number(), stale, principal_kind]);
+        facts.put(record.occurred_at.as_micros().to_le_bytes());
+        facts.put(record.latency_micros.to_le_bytes());
+        facts.put_uuid(record.credential_id.map(|id| id.0));
+        facts.put_uuid(record.principal_id);
+        facts.put_uuid(record.asked_by.map(|id| id.0));
+        facts.put_uuid(record.publisher_id);
+        facts.put(record.occurrences.to_le_bytes());
+        facts.put_address(record.ip_address);
+        facts
+    }
+
+    fn put<const N: usize>(&mut self, bytes: [u8; N]) {
+        self.bytes[self.length..self.length + N].copy_from_slice(&bytes);
+        self.length += N;
+    }
+
+    fn put_uuid(&mut self, id: Option<Uuid>) {
+        self.put([u8::from(id.is_some())]);
+        if let Some(id) = id {
+            self.put(id.into_bytes());
+        }
+    }
+
+    fn put_address(&mut self, address: Option<IpAddr>) {
+        match address {
+            None => self.put([0]),
+            Some(IpAddr::V4(v4)) => {
+                self.put([4]);
+                self.put(v4.octets());
+            }
+            Some(IpAddr::V6(v6)) => {
+                self.put([6]);
+                self.put(v6.octets());
+            }
+        }
+    }
+}
+
+const fn number_of(kind: Option<PrincipalKind>) -> u8 {
+    match kind {
+        None => 0,
+        Some(PrincipalKind::ServiceToken) => 1,
+        Some(PrincipalKind::User) => 2,
+        Some(PrincipalKind::External) => 3,
+        Some(PrincipalKind::ServiceAccount) => 4,
     }
 }
 
@@ -238,15 +261,7 @@ fn read_payload(segment: SegmentId, offset: u64, payload: &[u8]) -> Read<Decisio
     if reader.u8()? != PAYLOAD_VERSION {
         return Err(Unreadable);
     }
-    let kind = match reader.u8()? {
-        0 => EventKind::Verify,
-        1 => EventKind::Gate,
-        2 => EventKind::Login,
-        3 => EventKind::Refresh,
-        4 => EventKind::Look,
-        5 => EventKind::Imported,
-        _ => return Err(Unreadable),
-    };
+    let kind = EventKind::from_number(reader.u8()?).ok_or(Unreadable)?;
     let code = RecordCode::from_number(reader.u8()?).ok_or(Unreadable)?;
     let stale = reader.u8()? != 0;
     let principal_kind = match reader.u8()? {

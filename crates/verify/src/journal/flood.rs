@@ -20,7 +20,7 @@ use tracing::{error, warn};
 use super::codec::{self, HEADER_BYTES};
 use super::record::{RecordCode, RecordRef};
 use super::segment::Segment;
-use super::writer::Written;
+use super::writer::Kept;
 use super::{Inner, JournalError, closed};
 use crate::clock::boot_micros;
 
@@ -251,7 +251,7 @@ impl Inner {
     }
 
     /// Counts a decision: when this returns, the count is in the kernel.
-    pub(super) fn count(&self, record: &RecordRef<'_>) -> Result<Written, JournalError> {
+    pub(super) fn count<K: Kept>(&self, record: &RecordRef<'_>) -> Result<K, JournalError> {
         let mut open = self.flood.open.lock();
         let flood = match &mut *open {
             Some(flood) => flood,
@@ -259,7 +259,7 @@ impl Inner {
         };
         let number = flood.count(self, record)?;
         self.counted.fetch_add(1, Ordering::Relaxed);
-        Ok(Written::counted(Arc::clone(&flood.progress), number))
+        Ok(K::counted(&flood.progress, number))
     }
 
     /// Whoever closes the journal does so before it asks for the lock that is held here.

@@ -11,11 +11,13 @@ mod flood;
 mod inspect;
 pub mod mover;
 pub mod record;
+mod room;
 mod scan;
 pub mod segment;
 mod status;
 mod syncer;
 mod writer;
+mod writers;
 
 use std::fs::{self, File};
 use std::io;
@@ -30,6 +32,7 @@ use parking_lot::Mutex;
 use tracing::{error, info};
 
 use crate::clock::wall_clock;
+use crate::striped::Striped;
 
 use counters::DecisionCounters;
 pub use counters::DecisionCounts;
@@ -40,7 +43,8 @@ pub use scan::{Hole, Scan, scan};
 use segment::Segment;
 pub use status::{Damage, JournalStatus};
 use syncer::Syncer;
-pub use writer::{Writer, Written};
+pub use writer::Writer;
+pub use writers::Writers;
 
 /// How a journal is set up.
 #[derive(Clone, Debug)]
@@ -89,10 +93,10 @@ pub(crate) struct Inner {
     id: JournalId,
     node: NodeId,
     segment_bytes: u64,
-    /// Of all files, with what is being appended.
+    /// Of all files, with what their writers have taken ahead: never less than what is held.
     bytes: AtomicU64,
     /// Of records, since the start.
-    appended: AtomicU64,
+    appended: Striped<AtomicU64>,
     decisions: DecisionCounters,
     /// How much of what was appended the store had when the mover looked last; below zero where an
     /// earlier process left more.
@@ -176,7 +180,7 @@ impl Journal {
             id,
             node,
             bytes: AtomicU64::new(segments.iter().map(|segment| segment.written()).sum()),
-            appended: AtomicU64::new(0),
+            appended: Striped::default(),
             settled: AtomicI64::new(0),
             flood: Flood::default(),
             damaged: segments.iter().filter_map(|segment| Damage::of(segment)).collect(),
@@ -273,19 +277,12 @@ impl Inner {
     }
 
     fn count_appended(&self, length: u64) {
-        self.appended.fetch_add(length, Ordering::Relaxed);
+        self.appended.own().fetch_add(length, Ordering::Relaxed);
     }
 
     /// Bytes of records appended since the start.
     pub(crate) fn appended_bytes(&self) -> u64 {
-        self.appended.load(Ordering::Relaxed)
-    }
-
-    /// Whether room is getting short, here or on the disk: then a segment that is moved whole goes, though
-    /// its writer has not filled it, and perhaps never will.
-    pub(crate) fn is_crowded(&self) -> bool {
-        self.failing.load(Ordering::Relaxed)
-            || self.bytes.load(Ordering::Relaxed) > self.options.max_bytes / 2
+        self.appended.sum(|own| own)
     }
 
     /// Removes the file of a sealed segment, for good: one that came back after a power failure would
@@ -321,20 +318,6 @@ impl Inner {
         self.bytes.fetch_add(segment.written(), Ordering::Relaxed);
         files.segments.push(Arc::clone(&segment));
         Ok(segment)
-    }
-
-    /// Takes room for a record, before it is written: what counts as held is never less than what is.
-    fn take_room(&self, length: u64) -> Result<(), JournalError> {
-        let held = self.bytes.fetch_add(length, Ordering::Relaxed);
-        if held + length > self.options.max_bytes {
-            self.give_room_back(length);
-            return Err(JournalError::Full { held, max: self.options.max_bytes });
-        }
-        Ok(())
-    }
-
-    fn give_room_back(&self, length: u64) {
-        self.bytes.fetch_sub(length, Ordering::Relaxed);
     }
 
     fn note_outcome<T>(&self, result: &Result<T, JournalError>) {

@@ -38,6 +38,22 @@ impl EventKind {
             Self::Imported => "imported",
         }
     }
+
+    /// In the journal's format: it is never given to another kind.
+    pub(super) const fn number(self) -> u8 {
+        match self {
+            Self::Verify => 0,
+            Self::Gate => 1,
+            Self::Login => 2,
+            Self::Refresh => 3,
+            Self::Look => 4,
+            Self::Imported => 5,
+        }
+    }
+
+    pub(super) fn from_number(number: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.number() == number)
+    }
 }
 
 macro_rules! record_codes {

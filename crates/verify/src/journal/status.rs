@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use keywright_core::Timestamp;
 use keywright_core::id::SegmentId;
 
+use super::codec::HEADER_BYTES;
 use super::segment::Segment;
 use super::{Hole, Journal, directory};
 
@@ -63,9 +64,11 @@ impl Journal {
         let segments = inner.segments();
         let pending = || segments.iter().filter(|segment| segment.is_pending());
         let oldest = pending().map(|segment| segment.oldest_pending());
-        let oldest = oldest.chain(inner.counting().map(|(_, since)| since)).min();
+        let counting = inner.counting();
+        let oldest = oldest.chain(counting.map(|(_, since)| since)).min();
+        let counts = counting.map_or(0, |(bytes, _)| HEADER_BYTES as u64 + bytes);
         JournalStatus {
-            bytes: inner.bytes.load(Ordering::Relaxed),
+            bytes: counts + segments.iter().map(|segment| segment.written()).sum::<u64>(),
             max_bytes: inner.options.max_bytes,
             pending_bytes: inner.pending_bytes(),
             lag_micros: oldest.map_or(0, |oldest| now.micros_since(oldest).max(0)),

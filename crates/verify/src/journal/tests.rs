@@ -7,6 +7,7 @@ use keywright_core::EventId;
 use super::codec::HEADER_BYTES;
 use super::mover::pass;
 use super::record::{DecisionRecord, EventKind, RecordCode, RecordRef};
+use super::writer::Written;
 use super::*;
 use crate::source::{Appended, EventSink, Piece, Reject, SourceError};
 

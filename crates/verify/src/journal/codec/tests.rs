@@ -45,6 +45,39 @@ fn a_header_is_read_back_and_a_damaged_one_is_not() {
     }
 }
 
+#[test]
+fn each_kind_and_each_principal_is_read_back() {
+    let principals = [None].into_iter().chain(PrincipalKind::ALL.iter().copied().map(Some));
+    for (kind, principal_kind) in
+        EventKind::ALL.into_iter().flat_map(|kind| principals.clone().map(move |p| (kind, p)))
+    {
+        let mut out = Vec::new();
+        encode(&RecordRef { kind, principal_kind, ..bare("r") }, &mut out);
+        let back = decode(segment(), 0, frame(&out).unwrap().payload).unwrap();
+        assert_eq!((back.kind, back.principal_kind), (kind, principal_kind));
+    }
+}
+
+/// All facts that a record can have, in their longest form, fit where they are put together.
+#[test]
+fn a_record_with_all_facts_is_read_back() {
+    let id = Uuid::from_u128(7);
+    let (address, credential) = ("2001:db8::1".parse().ok(), Some(CredentialId(id)));
+    let full = RecordRef {
+        credential_id: credential,
+        principal_id: Some(id),
+        asked_by: credential,
+        publisher_id: Some(id),
+        ip_address: address,
+        ..bare("r")
+    };
+    let mut out = Vec::new();
+    encode(&full, &mut out);
+    let back = decode(segment(), 0, frame(&out).unwrap().payload).unwrap();
+    assert_eq!((back.credential_id, back.principal_id, back.asked_by), (credential, Some(id), credential));
+    assert_eq!((back.publisher_id, back.ip_address), (Some(id), address));
+}
+
 fn text(max: usize) -> impl Strategy<Value = Option<String>> {
     let character = any::<char>().prop_filter("replaced", |c| *c != '\0');
     proptest::option::of(proptest::collection::vec(character, 0..max).prop_map(String::from_iter))

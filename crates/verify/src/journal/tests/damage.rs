@@ -8,7 +8,7 @@ fn append_six(writer: &Writer) -> Vec<u64> {
         writer::Place::Appended { end, .. } => end,
         writer::Place::Counted { .. } => panic!("it was only counted"),
     };
-    (0..6).map(|n| end(writer.append(&record(&format!("r{n}"))).unwrap())).collect()
+    (0..6).map(|n| end(writer.append_and_keep(&record(&format!("r{n}"))).unwrap())).collect()
 }
 
 #[tokio::test]

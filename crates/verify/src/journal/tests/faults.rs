@@ -36,6 +36,7 @@ async fn nothing_is_appended_after_the_end_and_nothing_is_lost_at_it() {
         assert_eq!(sink.request_ids(), answered.into_iter().collect::<Vec<_>>());
         assert!(segment_files(dir.path()).is_empty());
         assert_eq!(journal.status(Timestamp::EPOCH).bytes, 0);
+        assert_eq!(journal.inner().bytes.load(Ordering::Relaxed), 0, "nobody has taken room any more");
     }
 }
 
@@ -212,7 +213,7 @@ async fn a_record_that_could_not_be_synced_is_not_answered() {
     let dir = tempfile::tempdir().unwrap();
     let journal = open(dir.path());
     let writer = journal.writer();
-    let written = writer.append(&record("r")).unwrap();
+    let written: Written = writer.append_and_keep(&record("r")).unwrap();
     let writer::Place::Appended { segment, .. } = &written.0 else { panic!("it was only counted") };
     segment.doubt();
     assert!(journal.inner().until_synced(&written).await.is_err());

@@ -143,12 +143,12 @@ async fn counts_that_must_be_durable_are_on_disk_before_the_answer() {
     let journal = Journal::open(options, node, entropy).unwrap();
     let writer = journal.writer();
     flood(&journal, &writer);
-    let counted = writer.append(&garbage(7)).unwrap();
+    let counted: Written = writer.append_and_keep(&garbage(7)).unwrap();
     assert_eq!(counted.is_durable(), None);
     writer.append_durably(&garbage(7)).await.unwrap();
     assert_eq!(counted.is_durable(), Some(true));
     // Sealing them is as good as a round of the syncer.
-    let counted = writer.append(&garbage(7)).unwrap();
+    let counted: Written = writer.append_and_keep(&garbage(7)).unwrap();
     journal.inner().seal_counts();
     assert_eq!(counted.is_durable(), Some(true));
 }

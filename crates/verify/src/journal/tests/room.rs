@@ -26,6 +26,26 @@ async fn a_full_journal_refuses_and_heals_when_the_store_takes_records() {
     assert_eq!(sink.request_ids().len(), written + 1);
 }
 
+/// A writer takes room for more than a record at once, but never so much that there is none for another's.
+#[test]
+fn room_that_is_taken_ahead_is_no_more_than_there_is_and_comes_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = open(dir.path());
+    let held = || journal.inner().bytes.load(Ordering::Relaxed);
+    let (one, other) = (journal.writer(), journal.writer());
+    one.append(&record("r")).unwrap();
+    let files = || journal.status(Timestamp::EPOCH).bytes;
+    assert!(held() > files(), "{} {}", held(), files());
+    while one.append(&record("r")).is_ok() {}
+    // But for the header of a segment that was begun last, all of it is taken, and no more.
+    let max = options(dir.path()).max_bytes;
+    assert!(held() <= max + HEADER_BYTES as u64, "{} of {max}", held());
+    assert!(max - held().min(max) < 100, "{} of {max}: room is left unused", held());
+    assert!(matches!(other.append(&record("r")), Err(JournalError::Full { .. })));
+    drop((one, other));
+    assert_eq!(held(), files());
+}
+
 /// More writers than there is room for segments, each of which stops half-way.
 #[tokio::test]
 async fn segments_that_nobody_fills_any_more_make_room() {
