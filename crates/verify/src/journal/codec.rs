@@ -207,13 +207,18 @@ fn put_text(out: &mut Vec<u8>, text: Option<&str>, max: usize) {
     };
     // No text holds what could be taken for a frame, where a damaged file is searched for the next one:
     // the length of a frame has two zeros.
-    if text.as_bytes().contains(&0) {
+    if has_zero(text.as_bytes()) {
         let clean = text.replace('\0', "\u{FFFD}");
         return put_text(out, Some(&clean), max);
     }
     let length = u16::try_from(text.len() + 1).unwrap_or(u16::MAX);
     out.extend_from_slice(&length.to_le_bytes());
     out.extend_from_slice(text.as_bytes());
+}
+
+/// Without a way out in the middle, so that it compiles to a few wide comparisons.
+fn has_zero(bytes: &[u8]) -> bool {
+    bytes.iter().fold(false, |found, byte| found | (*byte == 0))
 }
 
 /// A frame found in a segment.
