@@ -4,7 +4,6 @@ use crate::{
     kind::{Plain, prose},
     request::{Fields, FromFields, Refused},
     secret::Secret,
-    verify::TokenType,
     wire_enum::wire_enum,
 };
 use serde::{Deserialize, Serialize};
@@ -19,12 +18,26 @@ pub const MAX_PLACE: usize = 1_000;
 wire_enum! {
     /// What became of a leaked credential.
     pub enum LeakOutcome {
-        /// It was good, and is revoked now.
+        /// It was good, and is revoked now; of a session, ended.
         Revoked = "revoked",
-        /// It had been revoked before.
+        /// It had been revoked before; a link from a mail had been used, or was over.
         AlreadyRevoked = "already_revoked",
         /// There is none, as far as the caller may know; nothing was done.
         Unknown = "unknown",
+    }
+}
+
+wire_enum! {
+    /// What was found.
+    pub enum LeakedType {
+        /// A service token, or an access token that was made from one.
+        Service = "service",
+        /// A personal access token.
+        Personal = "personal",
+        /// A refresh token or an access token of a user's session.
+        User = "user",
+        /// A link from a mail, such as an invitation.
+        Mailed = "mailed",
     }
 }
 
@@ -72,13 +85,13 @@ pub struct LeaksReported {
 pub struct ReportedLeak {
     /// What.
     pub outcome: LeakOutcome,
-    /// The credential; null where there is none.
+    /// The credential: a token, or a session; null where there is none, and of a link from a mail.
     #[schema(required = true)]
     pub credential_id: Option<Uuid>,
     /// Its kind; null where there is none.
     #[schema(required = true)]
-    pub token_type: Option<TokenType>,
-    /// Its name; null where there is none.
+    pub token_type: Option<LeakedType>,
+    /// Its name; null where it has none.
     #[schema(required = true)]
     pub name: Option<String>,
 }

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use crate::conn::{Conn, change, on};
 use crate::dialect::statements;
 use crate::error::StoreError;
+use crate::mailed_tokens::Purpose;
 use crate::types::Time;
 
 statements! {
@@ -18,6 +19,7 @@ statements! {
         "SELECT s.id, s.user_id FROM refresh_tokens r JOIN sessions s ON s.id = r.session_id \
          WHERE r.token_hash = $1"
     ];
+    FIND_MAILED = ["SELECT user_id, purpose FROM mailed_tokens WHERE token_hash = $1"];
     /// Of all that report one place at once, one is kept.
     INSERT = [
         "INSERT INTO leaks (credential_id, place_hash, credential_kind, publisher_id, found_in, source, revoked, \
@@ -37,16 +39,27 @@ pub enum LeakedToken {
     Service(CredentialId),
     /// A personal token, and whose it is.
     Personal(CredentialId, UserId),
-    /// The session of a refresh token, and whose it is.
+    /// The session of a refresh token or of an access token, and whose it is.
     Session(SessionId, UserId),
+    /// The token of a link in a mail, what it is for, and whom it was sent to.
+    Mailed(TokenHash, Purpose, UserId),
 }
 
 impl LeakedToken {
-    /// Its id.
-    pub const fn id(self) -> CredentialId {
+    /// Its id; a link has none.
+    pub const fn id(self) -> Option<CredentialId> {
         match self {
-            Self::Service(id) | Self::Personal(id, _) => id,
-            Self::Session(id, _) => CredentialId(id.0),
+            Self::Service(id) | Self::Personal(id, _) => Some(id),
+            Self::Session(id, _) => Some(CredentialId(id.0)),
+            Self::Mailed(..) => None,
+        }
+    }
+
+    /// Whose it is; a service token is no user's.
+    pub const fn user(self) -> Option<UserId> {
+        match self {
+            Self::Service(_) => None,
+            Self::Personal(_, user) | Self::Session(_, user) | Self::Mailed(_, _, user) => Some(user),
         }
     }
 }
@@ -84,6 +97,20 @@ pub async fn find(
         }
         CredentialKind::External => Ok(None),
     }
+}
+
+/// The link in a mail whose token has a hash, whatever it is for.
+///
+/// # Errors
+/// As any query.
+pub async fn find_mailed(conn: Conn<'_>, hash: &TokenHash) -> Result<Option<LeakedToken>, StoreError> {
+    let found: Option<(Uuid, String)> = on!(conn, |c| sqlx::query_as::<DB, _>(FIND_MAILED.text::<DB>())
+        .bind(hash.as_bytes().as_slice())
+        .fetch_optional(c))?;
+    let Some((user, purpose)) = found else { return Ok(None) };
+    let purpose = Purpose::parse(&purpose)
+        .ok_or_else(|| StoreError::corrupt(format_args!("unknown purpose {purpose:?}")))?;
+    Ok(Some(LeakedToken::Mailed(*hash, purpose, UserId(user))))
 }
 
 /// Who told of a leak.

@@ -53,6 +53,12 @@ impl Purpose {
             Self::EmailChange => "email_change",
         }
     }
+
+    /// From the text in the store.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let all = [Self::Invitation, Self::PasswordReset, Self::EmailVerification, Self::EmailChange];
+        all.into_iter().find(|purpose| purpose.as_str() == text)
+    }
 }
 
 /// A token to insert.

@@ -17,13 +17,13 @@ pub async fn of_github(authority: &Authority, all: Vec<Leak>) -> Result<Vec<Opti
     let own = authority.clone();
     authority
         .carry_out(async move {
-            let found = find_all(&own, &all).await?;
-            let (users, ids) = held(&found);
+            let traced = find_all(&own, all).await?;
+            let (users, ids) = held(&traced);
             let mut tx = own.store().begin_change(&users, &ids).await?;
             let now = own.now();
             let actor = ActorRef::system(NOTICED_BY);
             let reporter = Reporter { actor, call: None, source: LeakSource::GitHub, within: None };
-            let ended = end_all(&own, &mut tx, now, &reporter, (&all, &found)).await?;
+            let ended = end_all(&own, &mut tx, now, &reporter, &traced).await?;
             own.commit(tx, Invalidation::Of(ids), false).await?;
             Ok(ended)
         })

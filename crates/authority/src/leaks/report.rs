@@ -15,12 +15,12 @@ use keywright_store::leaks::LeakSource;
 /// [`Fault::Denied`] without `leaks:report`.
 pub async fn report(authority: &Authority, call: Call, all: Vec<Leak>) -> Result<Vec<Option<Found>>, Fault> {
     let own = authority.clone();
-    authority.carry_out(async move { carry_out(&own, &call, &all).await }).await
+    authority.carry_out(async move { carry_out(&own, &call, all).await }).await
 }
 
-async fn carry_out(authority: &Authority, call: &Call, all: &[Leak]) -> Result<Vec<Option<Found>>, Fault> {
-    let found = find_all(authority, all).await?;
-    let (users, ids) = held(&found);
+async fn carry_out(authority: &Authority, call: &Call, all: Vec<Leak>) -> Result<Vec<Option<Found>>, Fault> {
+    let traced = find_all(authority, all).await?;
+    let (users, ids) = held(&traced);
     let Change { mut tx, grantor, now, .. } =
         Change::begin_with(authority, call, &needs(REPORT)?, &users, &ids).await?;
     let reporter = Reporter {
@@ -29,7 +29,7 @@ async fn carry_out(authority: &Authority, call: &Call, all: &[Leak]) -> Result<V
         source: LeakSource::Report,
         within: call.within(),
     };
-    let ended = end_all(authority, &mut tx, now, &reporter, (all, &found)).await?;
+    let ended = end_all(authority, &mut tx, now, &reporter, &traced).await?;
     authority.commit(tx, Invalidation::Of(ids), call.confirm).await?;
     Ok(ended)
 }

@@ -20,12 +20,12 @@ on_both_engines![
     what_was_before_and_what_is_another_publishers_is_left_out,
 ];
 
-fn report(tokens: &[&str], found_in: &str) -> Value {
+pub(crate) fn report(tokens: &[&str], found_in: &str) -> Value {
     let items: Vec<_> = tokens.iter().map(|token| json!({"token": token, "found_in": found_in})).collect();
     json!({ "items": items })
 }
 
-fn unknown() -> Value {
+pub(crate) fn unknown() -> Value {
     json!({"outcome": "unknown", "credential_id": null, "token_type": null, "name": null})
 }
 

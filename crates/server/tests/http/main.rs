@@ -69,6 +69,7 @@ mod jwt_access;
 mod jwt_external;
 mod jwt_foreign;
 mod leaks;
+mod leaks_ends;
 mod leaks_github;
 mod locations;
 mod logs;

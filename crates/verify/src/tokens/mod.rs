@@ -236,6 +236,23 @@ impl<S: KeySource> Tokens<S> {
         Ok(read)
     }
 
+    /// What an access token of our own was made from, which is asked in order to end that: whether the token itself is
+    /// over does not matter, and it lets nobody in. `None` of what no key of ours signed, or one that was revoked:
+    /// whoever had that wrote what they liked.
+    ///
+    /// # Errors
+    /// [`Unread::Unavailable`] when the store does not give the keys in time; nothing else.
+    pub async fn made_from(&self, token: &[u8], epochs: Epochs) -> Result<Option<Wanted>, Unread> {
+        let Ok(compact) = Compact::parse(token) else { return Ok(None) };
+        let claims = compact.unverified_payload().ok().and_then(|payload| Claims::parse(&payload).ok());
+        let Some(claims) = claims else { return Ok(None) };
+        match own::made_from(&compact, claims, &self.inner.ring, epochs).await {
+            Ok(wanted) => Ok(Some(wanted)),
+            Err(Unread::Denied(_)) => Ok(None),
+            Err(Unread::Unavailable) => Err(Unread::Unavailable),
+        }
+    }
+
     /// Nothing is believed but which keys to try: those of the issuer that the token names, if it is known.
     async fn verified(&self, compact: &Compact<'_>, claims: Claims, epochs: Epochs) -> Result<Read, Unread> {
         let inner = &self.inner;

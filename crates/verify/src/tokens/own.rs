@@ -47,6 +47,23 @@ impl OwnIssuer {
     }
 }
 
+/// What an access token was made from, if a key of ours signed it, whenever and under whichever address that was.
+pub(super) async fn made_from<S: KeySource>(
+    compact: &Compact<'_>,
+    claims: Claims,
+    ring: &KeyRing<S>,
+    epochs: Epochs,
+) -> Result<Wanted, Unread> {
+    if !compact.has_type(ACCESS_TOKEN) {
+        return Err(DenialCode::Malformed.into());
+    }
+    let kid = compact.kid.as_deref().ok_or(DenialCode::NotFound)?;
+    let found = ring.find_any(kid, epochs.keys).await?;
+    compact.verify(&found.key().key).map_err(|_| DenialCode::NotFound)?;
+    let (wanted, ..) = access(claims).ok_or(DenialCode::Malformed)?;
+    Ok(wanted)
+}
+
 /// What the store is asked for, the publisher that the token is for, and what the token says.
 type Access = (Wanted, Option<PublisherId>, VerifiedToken);
 

@@ -121,8 +121,17 @@ impl<S: KeySource> KeyRing<S> {
         !now.has_reached(proof.key.accepted_until)
     }
 
-    /// The key of that name, in a ring of at least the version that is in force.
+    /// The key of that name, if what it signed is accepted, in a ring of at least the version that is in force.
     pub(super) async fn find(&self, kid: &str, in_force: u64) -> Result<Found, Unread> {
+        let found = self.find_any(kid, in_force).await?;
+        if self.now().has_reached(found.key.accepted_until) {
+            return Err(DenialCode::NotFound.into());
+        }
+        Ok(found)
+    }
+
+    /// The same, also of a key that has come to its end; of none that was revoked.
+    pub(super) async fn find_any(&self, kid: &str, in_force: u64) -> Result<Found, Unread> {
         let asked_at = self.shared.clock.boot_micros();
         let ring = self.shared.current();
         let found = ring.get(kid).filter(|_| ring.version >= in_force);
@@ -133,8 +142,7 @@ impl<S: KeySource> KeyRing<S> {
             self.read_again(Some(asked_at), in_force).await?;
         }
         let ring = self.shared.current();
-        let key = ring.get(kid).filter(|key| !self.now().has_reached(key.accepted_until));
-        let key = Arc::clone(key.ok_or(DenialCode::NotFound)?);
+        let key = Arc::clone(ring.get(kid).ok_or(DenialCode::NotFound)?);
         Ok(Found { key, version: ring.version })
     }
 

@@ -7,10 +7,11 @@ use keywright_api::leak::{GithubFeedback, GithubLabel, MAX_PLACE};
 use keywright_api::problem::Problem;
 use keywright_api::problem_code::Refusal;
 use keywright_api::secret::Secret;
-use keywright_authority::leaks::{self, Leak};
+use keywright_authority::leaks;
 use keywright_core::TokenHash;
 use serde::Deserialize;
 
+use super::leak;
 use crate::github_keys::Signed;
 use crate::http::App;
 use crate::http::answer::{Refused, json_no_store};
@@ -67,7 +68,10 @@ pub async fn report(State(app): State<App>, _: NoQuery, request: Request) -> Res
         let detail = format!("A message may have at most {MOST_MATCHES} matches.");
         return Err(Problem::new(Refusal::PayloadTooLarge, detail).into());
     }
-    let all = matches.iter().map(|one| Leak::new(one.token.expose(), place(one))).collect();
+    let mut all = Vec::with_capacity(matches.len());
+    for one in &matches {
+        all.push(leak(&app, one.token.expose(), place(one)).await?);
+    }
     let found = leaks::of_github(app.authority(), all).await?;
     let feedback = matches.into_iter().zip(found).map(|(one, found)| GithubFeedback {
         token_hash: hex::encode(TokenHash::of(one.token.expose().as_bytes()).as_bytes()),

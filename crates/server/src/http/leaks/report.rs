@@ -3,18 +3,19 @@
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
-use keywright_api::leak::{LeakOutcome, LeaksReported, ReportLeaks, ReportedLeak};
-use keywright_api::verify::TokenType;
-use keywright_authority::leaks::{self, Found, Leak};
+use keywright_api::leak::{LeakOutcome, LeakedType, LeaksReported, ReportLeaks, ReportedLeak};
+use keywright_authority::leaks::{self, Found, FoundKind};
 use keywright_core::CredentialKind;
 
+use super::leak;
 use crate::http::App;
 use crate::http::answer::{Refused, json_no_store};
 use crate::http::gate::{Caller, LeaksReport};
 use crate::http::input::{JsonBody, NoQuery};
 
 /// Report credentials that were found where they should not be: each is revoked at once, where it was found is
-/// kept, and an alert is opened. Within a publisher, tokens of others are unknown. What was reported from a place
+/// kept, and an alert is opened. Of a refresh token or an access token the session ends, or the service token that it
+/// was made from; a link from a mail is used up. Within a publisher, tokens of others are unknown. What was reported from a place
 /// before changes nothing.
 #[utoipa::path(
     post, path = "/leaks/report", tag = "leaks", operation_id = "report_leaks",
@@ -28,7 +29,10 @@ pub async fn report(
     _: NoQuery,
     JsonBody(request): JsonBody<ReportLeaks>,
 ) -> Result<Response, Refused> {
-    let all = request.items.into_iter().map(|item| Leak::new(item.token.expose(), item.found_in)).collect();
+    let mut all = Vec::with_capacity(request.items.len());
+    for item in request.items {
+        all.push(leak(&app, item.token.expose(), item.found_in).await?);
+    }
     let found = leaks::report(app.authority(), caller.call, all).await?;
     let body = LeaksReported { items: found.into_iter().map(shown).collect() };
     Ok(json_no_store(StatusCode::OK, &body))
@@ -45,11 +49,15 @@ fn shown(found: Option<Found>) -> ReportedLeak {
     };
     ReportedLeak {
         outcome: if found.revoked { LeakOutcome::Revoked } else { LeakOutcome::AlreadyRevoked },
-        credential_id: Some(found.id.0),
+        credential_id: match found.kind {
+            FoundKind::Credential(_, id) => Some(id.0),
+            FoundKind::Mailed(_) => None,
+        },
         token_type: Some(match found.kind {
-            CredentialKind::Personal => TokenType::Personal,
-            CredentialKind::User => TokenType::User,
-            _ => TokenType::Service,
+            FoundKind::Credential(CredentialKind::Personal, _) => LeakedType::Personal,
+            FoundKind::Credential(CredentialKind::User, _) => LeakedType::User,
+            FoundKind::Credential(..) => LeakedType::Service,
+            FoundKind::Mailed(_) => LeakedType::Mailed,
         }),
         name: found.name,
     }
