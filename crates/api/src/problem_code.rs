@@ -83,6 +83,8 @@ refusals! {
     NameTaken "name_taken" 409 "The name is taken";
     /// The account, or the user, has as many live tokens as there may be.
     TooManyTokens "too_many_tokens" 409 "Too many tokens";
+    /// The publisher has as many of these as it may have.
+    TooManyObjects "too_many_objects" 409 "Too many objects";
     /// Another account has that address, in some spelling.
     EmailTaken "email_taken" 409 "The address is taken";
     /// A link that was used, replaced, or has ended.

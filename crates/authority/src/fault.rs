@@ -62,6 +62,14 @@ pub enum Fault {
     /// So many live ones as there may be are there already.
     #[error("there are {0} live ones already")]
     TooManyTokens(u32),
+    /// The publisher has as many of them as it may have.
+    #[error("there are {most} {what} already")]
+    TooManyObjects {
+        /// How many that are.
+        most: u32,
+        /// Of what.
+        what: &'static str,
+    },
     /// Another account has the address, in some spelling.
     #[error("another account has the address")]
     EmailTaken,

@@ -47,6 +47,7 @@ pub mod rekey;
 pub mod remote_caches;
 pub mod revocation;
 pub mod roles;
+mod room;
 pub mod rotation_policies;
 pub mod rotations;
 pub mod service_accounts;

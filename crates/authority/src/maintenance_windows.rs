@@ -2,6 +2,7 @@
 
 use keywright_core::rotation::{Schedule, ScheduleError};
 use keywright_core::{MaintenanceWindowId, Name, PublisherId, Timestamp};
+use keywright_store::holdings::Holding;
 use keywright_store::maintenance_windows::{self, ListFilter, WindowRow};
 use serde_json::{Value, json};
 
@@ -13,6 +14,7 @@ use crate::entropy;
 use crate::fault::Fault;
 use crate::idempotency::{Held, Made};
 use crate::publishers;
+use crate::room::must_have_room;
 
 /// What lets its bearer see maintenance windows, policies and rotations.
 pub const READ: &str = "monitoring:read";
@@ -82,8 +84,8 @@ pub fn openings(row: &WindowRow, from: Timestamp, count: usize) -> Vec<Timestamp
 /// Makes a window: within a publisher for that publisher alone, at platform level for any or for the platform.
 ///
 /// # Errors
-/// [`Fault::Denied`] without `monitoring:admin`; [`Fault::Invalid`]; [`Fault::NameTaken`]; those of an
-/// idempotency key.
+/// [`Fault::Denied`] without `monitoring:admin`; [`Fault::Invalid`]; [`Fault::NameTaken`];
+/// [`Fault::TooManyObjects`]; those of an idempotency key.
 pub async fn create(authority: &Authority, call: Call, wanted: Create) -> Result<Made<WindowRow>, Fault> {
     let held = Held::take(authority, &call.actor, call.idempotency.clone())?;
     let own = authority.clone();
@@ -121,6 +123,7 @@ async fn make(
         updated_at: now,
         version: 1,
     };
+    must_have_room(tx.conn(), row.publisher_id, Holding::MaintenanceWindow).await?;
     maintenance_windows::insert(tx.conn(), &row).await?;
     let event = Event::new("maintenance_window.created", grantor.actor.clone(), Some(call), subject(&row));
     event.publisher(row.publisher_id).after(&row).write(authority, tx.conn()).await?;

@@ -74,6 +74,7 @@ pub(crate) fn registry() -> Vec<&'static Statement> {
         crate::external_identities::STATEMENTS,
         crate::external_refusals::STATEMENTS,
         crate::grants::STATEMENTS,
+        crate::holdings::STATEMENTS,
         crate::idempotency::STATEMENTS,
         crate::imports::STATEMENTS,
         crate::journal::STATEMENTS,

@@ -20,6 +20,7 @@ pub mod expiry;
 pub mod external_identities;
 pub mod external_refusals;
 pub mod grants;
+pub mod holdings;
 mod holds;
 pub mod idempotency;
 pub mod imports;

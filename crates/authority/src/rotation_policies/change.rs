@@ -4,6 +4,7 @@ use std::fmt;
 
 use keywright_core::rotation::{Delivery, Level, Policy};
 use keywright_core::{PlainToken, PublisherId, RotationPolicyId, ScopeSet, ServiceAccountId};
+use keywright_store::holdings::Holding;
 use keywright_store::rotation_policies::{self, PolicyRow};
 use keywright_store::{Conn, StoreError, maintenance_windows, service_accounts as accounts};
 use zeroize::Zeroizing;
@@ -17,6 +18,7 @@ use crate::call::{Call, Grantor, needs};
 use crate::change::{Change, Invalidation};
 use crate::fault::Fault;
 use crate::idempotency::{Held, Minted};
+use crate::room::must_have_room;
 use crate::rotations::deliveries;
 use crate::service_tokens::finish;
 use crate::{entropy, service_accounts, service_tokens};
@@ -110,7 +112,8 @@ impl Update {
 ///
 /// # Errors
 /// [`Fault::Denied`] without `monitoring:admin`; [`Fault::Invalid`]; [`Fault::ScopeExceedsGrantor`] for a delivery
-/// that is more than the caller's own; [`Fault::PolicyExists`]; those of an idempotency key.
+/// that is more than the caller's own; [`Fault::PolicyExists`]; [`Fault::TooManyObjects`]; those of
+/// an idempotency key.
 pub async fn create(authority: &Authority, call: Call, wanted: Create) -> Result<Minted<PolicyRow>, Fault> {
     let held = Held::take(authority, &call.actor, call.idempotency.clone())?;
     let own = authority.clone();
@@ -183,6 +186,7 @@ async fn insert(
         updated_at: *now,
         version: 1,
     };
+    must_have_room(tx.conn(), row.publisher_id, Holding::RotationPolicy).await?;
     match rotation_policies::insert(tx.conn(), &row).await {
         Err(StoreError::Duplicate(_)) => return Err(Fault::PolicyExists),
         other => other?,

@@ -70,6 +70,10 @@ fn problem(fault: Fault) -> Problem {
             Refusal::TooManyTokens,
             format!("There are {most} live tokens already, the most that there may be. Revoke one first."),
         ),
+        Fault::TooManyObjects { most, what } => Problem::new(
+            Refusal::TooManyObjects,
+            format!("There are {most} {what} already, the most that a publisher may have. Delete one first."),
+        ),
         Fault::TooManyAttempts { retry_after_seconds } => {
             Problem::new(Refusal::TooManyAttempts, "Too many attempts failed. Try again later.")
                 .retry_after(retry_after_seconds)

@@ -95,6 +95,7 @@ mod reference;
 mod reference_lines;
 mod rekey;
 mod roles;
+mod room;
 mod rotations;
 mod rotations_cli;
 mod rotations_remote;

@@ -1,6 +1,7 @@
 //! Making a channel.
 
 use keywright_core::{AlertKind, ChannelKind, DigestPeriod, Name, PublisherId, Severity};
+use keywright_store::holdings::Holding;
 use keywright_store::notification_channels::{self, ChannelRow, NewChannel};
 
 use super::super::ADMIN;
@@ -13,6 +14,7 @@ use crate::change::{Change, Invalidation};
 use crate::fault::Fault;
 use crate::idempotency::{Held, Minted};
 use crate::publishers;
+use crate::room::must_have_room;
 use crate::service_tokens::finish;
 
 /// A channel to be made.
@@ -43,8 +45,8 @@ pub struct Create {
 ///
 /// # Errors
 /// [`Fault::Denied`] without `monitoring:admin`; [`Fault::Invalid`] for a publisher that there is not, and for an
-/// address that must not be called; [`Fault::MailNotConfigured`]; [`Fault::NameTaken`]; those of an idempotency
-/// key.
+/// address that must not be called; [`Fault::MailNotConfigured`]; [`Fault::NameTaken`];
+/// [`Fault::TooManyObjects`]; those of an idempotency key.
 pub async fn create(authority: &Authority, call: Call, wanted: Create) -> Result<Minted<ChannelRow>, Fault> {
     let held = Held::take(authority, &call.actor, call.idempotency.clone())?;
     let own = authority.clone();
@@ -95,6 +97,7 @@ async fn make(
         updated_at: now,
         version: 1,
     };
+    must_have_room(tx.conn(), publisher_id, Holding::NotificationChannel).await?;
     notification_channels::insert(tx.conn(), &NewChannel { row: row.clone(), sealed }).await?;
     let event = Event::new("notification_channel.created", grantor.actor.clone(), Some(call), subject(&row));
     event.publisher(publisher_id).after(&row).write(authority, tx.conn()).await?;

@@ -2,6 +2,7 @@
 
 use keywright_core::{ChannelKind, EventTypes, Name, PublisherId};
 use keywright_store::event_subscriptions::{self, NewSubscription, SubscriptionRow};
+use keywright_store::holdings::Holding;
 use keywright_store::security_events;
 use tracing::warn;
 
@@ -15,6 +16,7 @@ use crate::change::{Change, Invalidation};
 use crate::fault::Fault;
 use crate::idempotency::{Held, Minted};
 use crate::publishers;
+use crate::room::must_have_room;
 use crate::service_tokens::finish;
 
 /// A subscription to be made.
@@ -37,7 +39,8 @@ pub struct Create {
 ///
 /// # Errors
 /// [`Fault::Denied`] without `monitoring:admin` and `audit:read`; [`Fault::Invalid`] for a publisher that there is
-/// not, and for an address that must not be called; [`Fault::NameTaken`]; those of an idempotency key.
+/// not, and for an address that must not be called; [`Fault::NameTaken`]; [`Fault::TooManyObjects`]; those of an
+/// idempotency key.
 pub async fn create(
     authority: &Authority,
     call: Call,
@@ -90,6 +93,7 @@ async fn make(
         version: 1,
     };
     let sealed = destination.seal(authority, id.0)?;
+    must_have_room(tx.conn(), publisher_id, Holding::EventSubscription).await?;
     event_subscriptions::insert(tx.conn(), &NewSubscription { row: row.clone(), sealed }).await?;
     let event = Event::new("event_subscription.created", grantor.actor.clone(), Some(call), subject(&row));
     event.publisher(publisher_id).after(&row).write(authority, tx.conn()).await?;
