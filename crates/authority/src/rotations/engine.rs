@@ -14,8 +14,8 @@ use super::{JOB, conclude, deliver, mint, schedule};
 use crate::authority::Authority;
 use crate::fault::Fault;
 
-/// Rotations that are looked at in one run.
-const AT_ONCE: u32 = 1_000;
+/// Rotations that are read with one question.
+const PAGE: u32 = 1_000;
 /// Longer than a run takes; one that takes longer is only joined by another node.
 const LEASE: Duration = Duration::from_mins(2);
 /// Steps of one rotation in one run: each is a transaction of its own.
@@ -34,37 +34,36 @@ pub async fn run(authority: &Authority) -> Result<u64, Fault> {
     if lease.is_none() {
         return Ok(0);
     }
-    let mut done = 0;
-    let open = rotations::open(authority.store().read().await?.conn(), AT_ONCE).await?;
-    for row in &open {
-        done += carry_on(authority, row).await?;
-    }
-    let settings = &authority.settings().rotation;
-    if settings.enabled {
-        let open = rotations::open(authority.store().read().await?.conn(), AT_ONCE).await?;
-        let under_way = open.iter().filter(|row| is_under_way(row)).count();
-        let room = settings.max_at_once.saturating_sub(u32::try_from(under_way).unwrap_or(u32::MAX));
-        if room > 0 && schedule::schedule(authority, room).await? > 0 {
-            let open = rotations::open(authority.store().read().await?.conn(), AT_ONCE).await?;
-            for row in open.iter().filter(|row| row.state == RotationState::Scheduled) {
-                done += 1 + carry_on(authority, row).await?;
-            }
+    let mut done = carry_on_all(authority, |_| true).await?;
+    if authority.settings().rotation.enabled {
+        let scheduled = schedule::schedule(authority).await?;
+        if scheduled > 0 {
+            done += scheduled + carry_on_all(authority, |row| row.state == RotationState::Scheduled).await?;
         }
     }
     Ok(done)
 }
 
+/// Goes on with all that are not over: those that wait for somebody keep no other back, however many they are.
+async fn carry_on_all(authority: &Authority, which: impl Fn(&RotationRow) -> bool) -> Result<u64, Fault> {
+    let (mut done, mut after) = (0, rotations::FIRST);
+    loop {
+        let open = rotations::open(authority.store().read().await?.conn(), after, PAGE).await?;
+        for row in open.iter().filter(|row| which(row)) {
+            done += carry_on(authority, row).await?;
+        }
+        match open.last() {
+            Some(last) if open.len() >= PAGE as usize => {
+                after = (last.next_attempt_at, last.id);
+            }
+            _ => return Ok(done),
+        }
+    }
+}
+
 /// The same where a node serves. One that carries out a single command leaves rotations to those that last.
 pub(crate) async fn run_in_background(authority: &Authority) -> Result<u64, Fault> {
     if authority.own_journal().get().is_some() { run(authority).await } else { Ok(0) }
-}
-
-/// Whether its new secret is under way and not yet used.
-fn is_under_way(row: &RotationRow) -> bool {
-    matches!(
-        row.state,
-        RotationState::Scheduled | RotationState::Delivering | RotationState::AwaitingConfirmation
-    )
 }
 
 /// Takes the steps of one rotation that follow at once. What goes wrong with one keeps no other back.

@@ -73,7 +73,7 @@ pub struct RotationSettings {
     pub enabled: bool,
     /// Uses within 30 days from which on a token is used much, where no policy says.
     pub high_usage_threshold: u32,
-    /// Most tokens whose new secret is under way and not yet used.
+    /// Most tokens of one publisher, or of the platform, whose new secret is under way and not yet used.
     pub max_at_once: u32,
     /// Directories that deliveries may write files into, at any depth.
     pub file_directories: Vec<PathBuf>,

@@ -1,9 +1,9 @@
-//! Deciding that a token is rotated: due, inside its window, the oldest first, and not too many at once.
+//! Deciding that a token is rotated: due, inside its window, the oldest first, and not too many of one publisher at once.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use keywright_core::rotation::RotationState;
-use keywright_core::{CredentialId, RotationId, Timestamp};
+use keywright_core::{CredentialId, PublisherId, RotationId, Timestamp};
 use keywright_store::StoreError;
 use keywright_store::rotations::{self, RotationRow, recent_uses};
 use keywright_store::service_tokens::{self, ServiceTokenRow};
@@ -16,15 +16,34 @@ use crate::change::Invalidation;
 use crate::entropy;
 use crate::fault::Fault;
 
-/// Rotations that are not over, at most.
-const OPEN: u32 = 10_000;
 /// Tokens that are looked at with one question.
 const PAGE: u32 = 500;
 /// Questions in one run; the next run goes on where this one ended.
 const PAGES: u32 = 20;
 
-/// Decides on at most `room` rotations; tells how many.
-pub(super) async fn schedule(authority: &Authority, room: u32) -> Result<u64, Fault> {
+/// How many more each publisher may have under way, and the platform.
+struct Room {
+    most: u64,
+    taken: HashMap<Option<PublisherId>, u64>,
+}
+
+impl Room {
+    async fn of(authority: &Authority) -> Result<Self, Fault> {
+        let taken = rotations::under_way(authority.store().read().await?.conn()).await?;
+        Ok(Self { most: authority.settings().rotation.max_at_once.into(), taken })
+    }
+
+    fn is_there(&self, publisher: Option<PublisherId>) -> bool {
+        self.taken.get(&publisher).is_none_or(|taken| *taken < self.most)
+    }
+
+    fn take(&mut self, publisher: Option<PublisherId>) {
+        *self.taken.entry(publisher).or_default() += 1;
+    }
+}
+
+/// Decides on rotations, of each publisher on no more than it has room for; tells how many.
+pub(super) async fn schedule(authority: &Authority) -> Result<u64, Fault> {
     let now = authority.now();
     let rules = Rules::load(authority, authority.store().read().await?.conn()).await?;
     notice::resolve_gone(authority, &rules).await?;
@@ -33,36 +52,35 @@ pub(super) async fn schedule(authority: &Authority, room: u32) -> Result<u64, Fa
     }
     let mut filter = rules.filter(now, now, PAGE);
     filter.after = authority.rotation_place().take();
-    let mut scheduled = 0;
+    let mut room = Room::of(authority).await?;
+    let mut scheduled: u64 = 0;
     for _ in 0..PAGES {
         let page = page(authority, &filter).await?;
         let mut told = Vec::new();
         for (token, uses) in &page.tokens {
-            if scheduled >= room {
-                break;
-            }
             let Some(found) = rules.assess(authority, token, *uses, now) else { continue };
             if found.due.at > now {
                 continue;
             }
             if found.waits_for_somebody() {
                 told.extend(notice::due(authority, token, &found));
-            } else if found.begins_at.is_some_and(|begins| begins <= now) {
-                scheduled += u32::from(begin(authority, token, &found, now).await?);
+            } else if found.begins_at.is_some_and(|begins| begins <= now)
+                && room.is_there(token.publisher_id)
+                && begin(authority, token, &found, now).await?
+            {
+                room.take(token.publisher_id);
+                scheduled += 1;
             }
         }
         notice::open_all(authority, told).await?;
-        if scheduled >= room {
-            // Begins anew at the oldest: who waits longest comes first.
-            return Ok(scheduled.into());
-        }
         if page.next.is_none() {
-            return Ok(scheduled.into());
+            // The next run begins anew at the oldest: who waits longest comes first.
+            return Ok(scheduled);
         }
         filter.after = page.next;
     }
     authority.rotation_place().put(filter.after);
-    Ok(scheduled.into())
+    Ok(scheduled)
 }
 
 /// Tokens that may be due.
@@ -82,11 +100,7 @@ pub(super) async fn page(authority: &Authority, filter: &service_tokens::DueFilt
     let ids: Vec<CredentialId> = tokens.iter().map(|token| token.id).collect();
     let since = authority.now().plus_days(-RECENT_DAYS);
     let uses = recent_uses(reader.conn(), &ids, since).await?;
-    // A token whose own making is not decided yet is nobody's to replace: its secret may be on its way.
-    let open = rotations::open(reader.conn(), OPEN).await?;
-    let undecided: HashSet<_> = open.iter().filter_map(|row| row.successor_id).collect();
-    let free = tokens.into_iter().filter(|token| !undecided.contains(&token.id));
-    let counted = free.map(|token| {
+    let counted = tokens.into_iter().map(|token| {
         let count = uses.get(&token.id).copied().unwrap_or(0);
         (token, count)
     });

@@ -45,6 +45,7 @@ mod rotation_races;
 mod rotations;
 mod rotations_begun;
 mod rotations_crashes;
+mod rotations_fair;
 mod rotations_remote;
 mod rotations_remote_outcomes;
 mod service_accounts;

@@ -210,7 +210,8 @@ settings! {
         enabled: bool = "false", alias("SERVICE_TOKEN_ROTATION_ENABLED");
         /// Uses within 30 days from which on a token is rotated more often, where no policy says.
         high_usage_threshold: u32 = "1000", alias("SERVICE_TOKEN_HIGH_USAGE_THRESHOLD"), bounds(1, 1_000_000_000);
-        /// Most tokens whose new secret is under way and not used yet. No other begins until then.
+        /// Most tokens of one publisher, or of the platform, whose new secret is under way and not used yet.
+        /// No other of the same begins until then.
         max_at_once: u32 = "10", bounds(1, 1000);
         /// Directories that new secrets may be written into, at any depth. Default: none.
         file_directories: Directories = "", example("/run/secrets/keywright");

@@ -6,6 +6,8 @@
 pub(crate) mod evidence;
 mod row;
 
+use std::collections::HashMap;
+
 use keywright_core::rotation::RotationState;
 use keywright_core::{CredentialId, PublisherId, RotationId, Timestamp};
 use sqlx::types::Json;
@@ -17,7 +19,7 @@ use crate::conn::{Conn, change, on};
 use crate::dialect::statements;
 use crate::error::StoreError;
 use crate::sql::{Sql, builder};
-use crate::types::{Time, to_i64};
+use crate::types::{Time, to_i64, to_u64};
 use row::{RawRotation, RawStep};
 
 macro_rules! rotation_columns {
@@ -42,7 +44,15 @@ statements! {
          VALUES ($1, $2, $3, $4, $5)"
     ];
     BY_ID = [rotation_columns!(), " AND r.id = $1 AND (r.publisher_id = $2 OR $2 IS NULL)"];
-    OPEN = [rotation_columns!(), " AND r.closed_at IS NULL ORDER BY r.next_attempt_at, r.id LIMIT $1"];
+    OPEN = [
+        rotation_columns!(), " AND r.closed_at IS NULL AND (r.next_attempt_at, r.id) > ($1, $2) \
+         ORDER BY r.next_attempt_at, r.id LIMIT $3"
+    ];
+    /// Whose new secret is under way and not used yet.
+    UNDER_WAY = [
+        "SELECT publisher_id, COUNT(*) FROM rotations WHERE closed_at IS NULL \
+         AND state IN ('scheduled', 'delivering', 'awaiting_confirmation') GROUP BY publisher_id"
+    ];
     OPEN_OF_SUCCESSOR = [rotation_columns!(), " AND r.closed_at IS NULL AND r.successor_id = $1"];
     ADVANCE = [
         "UPDATE rotations SET successor_id = $3, state = $4, sealed_secret = $5, attempts = $6, \
@@ -104,15 +114,35 @@ pub async fn by_id(
     raw.map(TryInto::try_into).transpose()
 }
 
-/// Rotations that are not over, those first that wait longest.
+/// Where [`open`] begins.
+pub const FIRST: (Timestamp, RotationId) = (Timestamp::EPOCH, RotationId(Uuid::nil()));
+
+/// Rotations that are not over, those first that wait longest, after the one of this moment and id.
 ///
 /// # Errors
 /// As any query.
-pub async fn open(conn: Conn<'_>, limit: u32) -> Result<Vec<RotationRow>, StoreError> {
+pub async fn open(
+    conn: Conn<'_>,
+    after: (Timestamp, RotationId),
+    limit: u32,
+) -> Result<Vec<RotationRow>, StoreError> {
     let raw = on!(conn, |c| sqlx::query_as::<DB, RawRotation>(OPEN.text::<DB>())
+        .bind(Time(after.0))
+        .bind(after.1.0)
         .bind(i64::from(limit))
         .fetch_all(c))?;
     raw.into_iter().map(TryInto::try_into).collect()
+}
+
+/// How many rotations each publisher has whose new secret is under way and not used yet; those of tokens that belong to
+/// none are the platform's.
+///
+/// # Errors
+/// As any query.
+pub async fn under_way(conn: Conn<'_>) -> Result<HashMap<Option<PublisherId>, u64>, StoreError> {
+    let rows: Vec<(Option<Uuid>, i64)> =
+        on!(conn, |c| sqlx::query_as::<DB, _>(UNDER_WAY.text::<DB>()).fetch_all(c))?;
+    Ok(rows.into_iter().map(|(publisher, count)| (publisher.map(PublisherId), to_u64(count))).collect())
 }
 
 /// The rotation that made a token and is not over.

@@ -56,7 +56,8 @@ pub async fn maybe_due(conn: Conn<'_>, filter: &DueFilter) -> Result<Vec<Service
     sql.text(" AND (t.created_at <= ").bind(filter.made_before);
     sql.text(" OR t.expires_at <= ").bind(filter.ends_before);
     sql.text(
-        ") AND NOT EXISTS (SELECT 1 FROM rotations r WHERE r.credential_id = t.id \
+        ") AND NOT EXISTS (SELECT 1 FROM rotations o WHERE o.successor_id = t.id AND o.closed_at IS NULL) \
+         AND NOT EXISTS (SELECT 1 FROM rotations r WHERE r.credential_id = t.id \
          AND (r.closed_at IS NULL OR r.closed_at > ",
     );
     sql.bind(filter.not_tried_since).text("))");

@@ -252,13 +252,16 @@ async fn a_rotation_goes_on_by_its_version_and_leaves_a_step_each_time() {
             read(&store, async |c| rotations::list(c, &filter).await).await,
             std::slice::from_ref(&stored)
         );
-        assert_eq!(read(&store, async |c| rotations::open(c, 9).await).await, std::slice::from_ref(&stored));
+        assert_eq!(
+            read(&store, async |c| rotations::open(c, rotations::FIRST, 9).await).await,
+            std::slice::from_ref(&stored)
+        );
         let sealed = read(&store, async |c| rotations::sealed(c, Uuid::nil(), 9).await).await;
         assert_eq!(sealed, [(stored.id.0, vec![4, 5])]);
         assert!(change(&store, async |c| rotations::reseal(c, stored.id.0, &[4, 5], &[6]).await).await);
         let closed = RotationRow { closed_at: Some(NOW), state: RotationState::Closed, ..stored };
         assert!(advance(closed).await);
-        assert_eq!(read(&store, async |c| rotations::open(c, 9).await).await, []);
+        assert_eq!(read(&store, async |c| rotations::open(c, rotations::FIRST, 9).await).await, []);
         change(&store, async |c| rotations::insert(c, &twin, "{}").await).await;
     }
 }
