@@ -1,7 +1,7 @@
 //! CI/CD events: what a pipeline did, in the audit trail.
 
 use crate::{
-    kind::{MAX_WORD, Metadata, text, word},
+    kind::{Details, MAX_WORD, text, word},
     request::{Fields, FromFields, Refused},
 };
 use serde::Serialize;
@@ -58,7 +58,7 @@ impl FromFields for RecordCicdEvent {
         let commit = fields.not_null("commit", text(1, MAX_CICD_ID));
         let environment = fields.not_null("environment", text(1, MAX_CICD_NAME));
         let status = fields.required("status", text(1, MAX_CICD_ID));
-        let details = fields.optional("details", Metadata);
+        let details = fields.optional("details", Details);
         fields.finish(|| {
             let (event_type, status) = (event_type?, status?);
             Some(Self { event_type, repository, workflow, run_id, commit, environment, status, details })

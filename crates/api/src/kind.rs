@@ -5,7 +5,7 @@
 use crate::{
     UnknownName, WireEnum,
     problem::{FieldCode, FieldError},
-    request::{Format, Formats},
+    request::{Format, FormatFault, Formats},
     secret::Secret,
 };
 use serde_json::{Map, Value};
@@ -14,8 +14,10 @@ use utoipa::openapi::{ArrayBuilder, ObjectBuilder, RefOr, Schema, Type, schema::
 use uuid::Uuid;
 
 mod list;
+mod text;
 
 pub use list::{List, list};
+pub use text::{MAX_WORD, Text, Word, expiry, prose, text, time, word};
 
 /// The most entries of a list of permissions.
 pub const MAX_SCOPES: usize = 100;
@@ -75,106 +77,6 @@ impl At<'_> {
             }
         }
         good.then_some(all)
-    }
-}
-
-/// Text on one line: no control characters.
-#[derive(Clone, Copy, Debug)]
-pub struct Text {
-    least: usize,
-    most: usize,
-    format: Option<Format>,
-    /// What people write: a credential in it is not kept.
-    written: bool,
-}
-
-/// Text of so many characters, without control characters.
-pub const fn text(least: usize, most: usize) -> Text {
-    Text { least, most, format: None, written: false }
-}
-
-/// What people write of something, such as a reason, for others to read: who tells of a token that was found puts the
-/// token into it, and it is kept for as long as the audit trail is. So it is kept up to where a credential begins.
-pub const fn prose(least: usize, most: usize) -> Text {
-    Text { written: true, ..text(least, most) }
-}
-
-/// What is kept of words that begin with a credential.
-const NOT_SHOWN: &str = "(not shown)";
-
-/// A moment.
-pub const fn time() -> Text {
-    text(1, 64).of(Format::Time)
-}
-
-/// The end of something's life.
-pub const fn expiry() -> Text {
-    text(1, 64).of(Format::Expiry)
-}
-
-impl Text {
-    /// The same, in a form that the server knows.
-    #[must_use]
-    pub const fn of(self, format: Format) -> Self {
-        Self { format: Some(format), ..self }
-    }
-}
-
-impl Kind for Text {
-    type Value = String;
-
-    fn read(&self, value: Value, at: &mut At<'_>) -> Option<String> {
-        let text = at.text(value)?;
-        let length = text.chars().count();
-        if length < self.least {
-            let least = self.least;
-            return at.fail(FieldCode::TooShort, format!("must have at least {least} characters"));
-        }
-        if length > self.most {
-            let most = self.most;
-            return at.fail(FieldCode::TooLong, format!("must have at most {most} characters"));
-        }
-        if text.chars().any(char::is_control) {
-            return at.fail(FieldCode::InvalidFormat, "must not have control characters");
-        }
-        if let Some(format) = self.format
-            && let Err((code, detail)) = at.formats.check(format, &text)
-        {
-            return at.fail(code, detail);
-        }
-        if !self.written {
-            return Some(text);
-        }
-        match at.formats.kept(&text) {
-            kept if kept.trim().is_empty() => Some(NOT_SHOWN.to_owned()),
-            kept => Some(kept.to_owned()),
-        }
-    }
-}
-
-/// The most characters of a word.
-pub const MAX_WORD: usize = 64;
-
-/// A word: lower-case letters, digits, `_`, `-` and `.`, a letter or digit first.
-#[derive(Clone, Copy, Debug)]
-pub struct Word;
-
-/// A word.
-pub const fn word() -> Word {
-    Word
-}
-
-impl Kind for Word {
-    type Value = String;
-
-    fn read(&self, value: Value, at: &mut At<'_>) -> Option<String> {
-        let word = text(1, MAX_WORD).read(value, at)?;
-        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
-        let mut bytes = word.bytes();
-        if bytes.next().is_some_and(plain) && bytes.all(|b| plain(b) || b"_-.".contains(&b)) {
-            return Some(word);
-        }
-        at.fail(FieldCode::InvalidFormat, "must be lower-case letters, digits, '_', '-' and '.'")
     }
 }
 
@@ -389,11 +291,27 @@ impl Kind for Address {
     }
 }
 
-/// Free-form notes: an object, within the server's rules.
+/// Free-form notes: an object, within the server's rules. A credential in it is refused, as in a name.
 #[derive(Clone, Copy, Debug)]
 pub struct Metadata;
 
 impl Kind for Metadata {
+    type Value = Map<String, Value>;
+
+    fn read(&self, value: Value, at: &mut At<'_>) -> Option<Map<String, Value>> {
+        let members = Details.read(value, at)?;
+        match words(&members, at.formats) {
+            Ok(()) => Some(members),
+            Err((code, detail)) => at.fail(code, detail),
+        }
+    }
+}
+
+/// The same of what is passed on from elsewhere: whoever keeps it cuts credentials off.
+#[derive(Clone, Copy, Debug)]
+pub struct Details;
+
+impl Kind for Details {
     type Value = Map<String, Value>;
 
     fn read(&self, value: Value, at: &mut At<'_>) -> Option<Map<String, Value>> {
@@ -405,4 +323,20 @@ impl Kind for Metadata {
             Err((code, detail)) => at.fail(code, detail),
         }
     }
+}
+
+/// Holds each text of an object, its names included, against the rule for words.
+fn words(members: &Map<String, Value>, formats: &dyn Formats) -> Result<(), FormatFault> {
+    fn each(value: &Value, formats: &dyn Formats) -> Result<(), FormatFault> {
+        match value {
+            Value::String(text) => formats.check(Format::Words, text),
+            Value::Array(items) => items.iter().try_for_each(|item| each(item, formats)),
+            Value::Object(members) => words(members, formats),
+            _ => Ok(()),
+        }
+    }
+    members.iter().try_for_each(|(name, value)| {
+        formats.check(Format::Words, name)?;
+        each(value, formats)
+    })
 }

@@ -185,6 +185,8 @@ wire_enum! {
         Duplicate = "duplicate",
         /// It contradicts another field.
         Conflict = "conflict",
+        /// A credential stands in it, which would be shown to others.
+        HoldsCredential = "holds_credential",
     }
 }
 

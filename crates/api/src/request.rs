@@ -40,6 +40,8 @@ const SERVER_OWNED: &[&str] = &[
 pub enum Format {
     /// The name of something.
     Name,
+    /// What somebody says of something for others to read, such as a description.
+    Words,
     /// A permission.
     Scope,
     /// An address of mail.

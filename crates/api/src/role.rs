@@ -67,7 +67,7 @@ fn permissions_schema() -> RefOr<Schema> {
 impl FromFields for CreateRole {
     fn from_fields(mut fields: Fields<'_>) -> Result<Self, Refused> {
         let name = fields.required("name", text(1, MAX_NAME).of(Format::Name));
-        let description = fields.not_null("description", text(0, MAX_DESCRIPTION));
+        let description = fields.not_null("description", text(0, MAX_DESCRIPTION).of(Format::Words));
         let permissions = fields.required("permissions", Scopes(0));
         fields.finish(|| Some(Self { name: name?, description, permissions: permissions? }))
     }
@@ -95,7 +95,7 @@ impl FromFields for PatchRole {
     fn from_fields(mut fields: Fields<'_>) -> Result<Self, Refused> {
         let change = Self {
             name: fields.not_null("name", text(1, MAX_NAME).of(Format::Name)),
-            description: fields.not_null("description", text(0, MAX_DESCRIPTION)),
+            description: fields.not_null("description", text(0, MAX_DESCRIPTION).of(Format::Words)),
             permissions: fields.not_null("permissions", Scopes(0)),
         };
         fields.finish(|| Some(change))

@@ -5,7 +5,7 @@ use crate::{
     kind::{Boolean, Id, choice, integer, text},
     page::PageQuery,
     patch::Patch,
-    request::{Fields, FromFields, Refused},
+    request::{Fields, Format, FromFields, Refused},
     rotation::{PolicyLevel, RotationStage, SecretDeliveryType},
     secret::Secret,
 };
@@ -57,7 +57,7 @@ macro_rules! delivery_fields {
         impl AskedDelivery {
             fn read(fields: &mut Fields<'_>) -> Option<Self> {
                 let kind = fields.required("type", choice());
-                $(let $field = fields.optional(stringify!($field), text(1, $most));)*
+                $(let $field = fields.optional(stringify!($field), text(1, $most).of(Format::Words));)*
                 let secret = fields.optional("secret", text(1, MAX_SECRET)).map(Secret::new);
                 Some(Self { kind: kind?, $($field,)* secret })
             }

@@ -130,7 +130,7 @@ pub struct PutServiceAccount {
 impl PutServiceAccount {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
         let name = fields.required("name", text(1, MAX_NAME).of(Format::Name));
-        let description = fields.not_null("description", text(0, MAX_DESCRIPTION));
+        let description = fields.not_null("description", text(0, MAX_DESCRIPTION).of(Format::Words));
         let service_type = fields.required("service_type", choice());
         let scopes = fields.required("scopes", Scopes(0));
         let rate_limits = ChangeRateLimits::field(fields, "rate_limits");
@@ -200,7 +200,7 @@ impl FromFields for PatchServiceAccount {
     fn from_fields(mut fields: Fields<'_>) -> Result<Self, Refused> {
         let change = Self {
             name: fields.not_null("name", text(1, MAX_NAME).of(Format::Name)),
-            description: fields.not_null("description", text(0, MAX_DESCRIPTION)),
+            description: fields.not_null("description", text(0, MAX_DESCRIPTION).of(Format::Words)),
             service_type: fields.not_null("service_type", choice()),
             scopes: fields.not_null("scopes", Scopes(0)),
             rate_limits: ChangeRateLimits::field(&mut fields, "rate_limits"),

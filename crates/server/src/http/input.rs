@@ -22,7 +22,7 @@ use serde_json::{Map, Value};
 
 use super::App;
 use super::answer::Refused;
-use super::shown::written;
+use super::shown::{holds_credential, written};
 
 /// Most bytes of a body.
 pub const MAX_BODY: usize = 64 * 1024;
@@ -39,9 +39,12 @@ pub struct Rules {
 impl Formats for Rules {
     fn check(&self, format: Format, text: &str) -> Result<(), FormatFault> {
         match format {
-            Format::Name => CredentialName::parse(text)
-                .map(drop)
-                .map_err(|error| (FieldCode::InvalidFormat, error.to_string().into())),
+            Format::Name => {
+                CredentialName::parse(text)
+                    .map_err(|error| (FieldCode::InvalidFormat, error.to_string().into()))?;
+                words(text)
+            }
+            Format::Words => words(text),
             Format::Scope => text.parse::<Scope>().map(drop).map_err(|error| {
                 let code =
                     if error == ScopeError::TooLong { FieldCode::TooLong } else { FieldCode::InvalidFormat };
@@ -78,6 +81,16 @@ impl Formats for Rules {
             (code, error.to_string().into())
         })
     }
+}
+
+/// What something is called, or described as, is shown to others, and told in the audit trail for as long as that is kept.
+fn words(text: &str) -> Result<(), FormatFault> {
+    if holds_credential(text) {
+        let detail =
+            "must not hold a credential: it is shown to others. Rotate the credential if it is a real one";
+        return Err((FieldCode::HoldsCredential, detail.into()));
+    }
+    Ok(())
 }
 
 fn moment(text: &str) -> Result<Timestamp, FormatFault> {

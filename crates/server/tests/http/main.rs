@@ -119,3 +119,4 @@ mod users_me_tokens;
 mod users_me_tokens_limits;
 mod users_me_tokens_policy;
 mod users_tokens;
+mod words;
