@@ -11,6 +11,7 @@ use crate::call::{Call, needs};
 use crate::change::{Change, Invalidation};
 use crate::fault::Fault;
 use crate::idempotency::Held;
+use crate::publishers;
 
 /// What lets a credential write CI/CD events.
 pub const WRITE: &str = "audit_log";
@@ -43,10 +44,11 @@ pub struct Told {
     pub details: Option<Map<String, Value>>,
 }
 
-/// Records what a pipeline did.
+/// Records what a pipeline did, in the trail of the publisher that the call is about.
 ///
 /// # Errors
-/// [`Fault::Denied`] without `audit_log`; those of an idempotency key.
+/// [`Fault::Denied`] without `audit_log`; [`Fault::Invalid`] for a publisher that there is not; those of an
+/// idempotency key.
 pub async fn record(authority: &Authority, call: Call, told: Told) -> Result<SecurityEventRow, Fault> {
     let held = Held::take(authority, &call.actor, call.idempotency.clone())?;
     let own = authority.clone();
@@ -68,10 +70,11 @@ async fn carry_out(
         tx.rollback().await;
         return row.ok_or_else(missing);
     }
+    let publisher = publishers::of_new(tx.conn(), call, None).await?;
     let subject = Subject { kind: "cicd", id: None, name: told.repository.clone() };
     let details = serde_json::to_value(told).map_err(|error| Fault::Internal(error.to_string()))?;
     let event = Event::new(format!("cicd.{}", told.event_type), grantor.actor, Some(call), subject);
-    let id = event.details(details).write(authority, tx.conn()).await?;
+    let id = event.publisher(publisher).details(details).write(authority, tx.conn()).await?;
     if let Some(held) = held {
         held.keep_answer(tx.conn(), &call.actor, &id, now).await?;
     }

@@ -1,11 +1,14 @@
 //! `POST /audit/cicd-event`: what pipelines tell is in the audit trail.
 
+use keywright_core::BuiltInRole::PublisherAdmin;
 use serde_json::{Value, json};
 
 use crate::harness::{TestApp, on_both_engines};
+use crate::users_me_tokens::person;
 
 on_both_engines![
     what_a_pipeline_tells_is_a_security_event,
+    it_is_in_the_trail_of_the_publisher_that_the_call_is_about,
     the_same_key_records_it_once,
     a_body_is_read_strictly,
     a_credential_that_a_pipeline_passes_on_is_not_kept,
@@ -43,6 +46,27 @@ async fn what_a_pipeline_tells_is_a_security_event(app: &TestApp) {
     let bare = caller.post(PATH, json!({"event_type": "scan", "status": "started"})).await.expect(201);
     assert_eq!((&bare["details"], &bare["subject"]["name"]), (&json!({"status": "started"}), &Value::Null));
     caller.get("/audit/security-events").await.refused(403, "insufficient_scope");
+}
+
+async fn it_is_in_the_trail_of_the_publisher_that_the_call_is_about(app: &TestApp) {
+    let (songs, films) = (app.tenant("Songs").await, app.tenant("Films").await);
+    let pipeline = app.caller(&["audit_log"]).await;
+    let body = json!({"event_type": "deployment", "status": "success"});
+    let platforms = pipeline.post(PATH, body.clone()).await.expect(201);
+    assert_eq!(platforms["publisher_id"], Value::Null);
+    let named = |id: &str| pipeline.with("x-publisher-id", id);
+    let made = named(&songs.id.to_string()).post(PATH, body.clone()).await.expect(201);
+    assert_eq!(made["publisher_id"], json!(songs.id));
+    for (tenant, email, expected) in
+        [(&songs, "ada@example.com", vec![&made["id"]]), (&films, "eve@example.com", vec![])]
+    {
+        let (_, reader) = person(app, email, tenant, PublisherAdmin).await;
+        let seen = reader.get("/audit/security-events?type=cicd.deployment").await.expect(200);
+        let ids: Vec<_> = seen["items"].as_array().unwrap().iter().map(|event| &event["id"]).collect();
+        assert_eq!(ids, expected, "{email}");
+    }
+    named("0198c0de-0000-7000-8000-000000000000").post(PATH, body).await.refused(403, "wrong_publisher");
+    assert_eq!(recorded(app).await.len(), 2);
 }
 
 async fn the_same_key_records_it_once(app: &TestApp) {

@@ -16,10 +16,12 @@ use crate::http::input::{JsonBytes, NoQuery, rules};
 use crate::http::shown::shown;
 use crate::http::view;
 
-/// Record what a pipeline did, as a security event of the type `cicd.EVENT_TYPE`.
+/// Record what a pipeline did, as a security event of the type `cicd.EVENT_TYPE`, in the trail of the publisher that the
+/// call is about.
 #[utoipa::path(
     post, path = "/audit/cicd-event", tag = "audit", operation_id = "record_cicd_event",
-    params(("Idempotency-Key" = Option<String>, Header, description = "16 to 128 visible ASCII characters; repeats give the first answer again for 24 hours")),
+    params(("X-Publisher-Id" = Option<uuid::Uuid>, Header, description = "The publisher that a caller of the platform acts for"),
+        ("Idempotency-Key" = Option<String>, Header, description = "16 to 128 visible ASCII characters; repeats give the first answer again for 24 hours")),
     request_body = RecordCicdEvent,
     responses((status = 201, description = "Recorded", body = SecurityEvent),
         (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
