@@ -19,15 +19,17 @@ pub use read::{get, list};
 pub use remind::remind;
 pub use update::{Update, update};
 
-use keywright_core::{ActorKind, ActorRef, Denial, DenialCode, PlainToken, PublisherId, Timestamp, UserId};
+use keywright_core::{
+    ActorKind, ActorRef, Denial, DenialCode, PlainToken, PublisherId, ScopeSet, Timestamp, UserId,
+};
 use keywright_store::mailed_tokens::{self, NewMailedToken, Purpose};
 use keywright_store::users::{self, Belonging, UserRow, UserStatus};
-use keywright_store::{Conn, Tx, memberships};
+use keywright_store::{Conn, Tx, memberships, roles};
 use serde_json::{Value, json};
 
 use crate::audit::{Snapshot, Subject};
 use crate::authority::Authority;
-use crate::call::{Call, needs};
+use crate::call::{Call, Grantor, needs};
 use crate::entropy;
 use crate::fault::Fault;
 use crate::mail::{Content, Letter, LinkToken, send};
@@ -140,6 +142,19 @@ async fn within_reach(conn: &mut Tx, call: &Call, user: UserId) -> Result<UserRo
         return Err(Fault::Denied(Denial { code: DenialCode::InsufficientScope, missing_scopes }));
     }
     Ok(row)
+}
+
+/// Nobody gives what they lack: who lets somebody in, or chooses where somebody's links go and so can become them, must
+/// have all that they may do, wherever they may do it.
+async fn must_hold_all_of(tx: &mut Tx, grantor: &Grantor, user: &UserRow) -> Result<(), Fault> {
+    if user.platform_role.is_some() {
+        grantor.may_grant(&ScopeSet::all())?;
+    }
+    for own in users::belongings(tx.conn(), [user.id], None).await? {
+        let role = roles::by_id(tx.conn(), Some(own.publisher_id), own.role_id).await?;
+        grantor.may_grant(&role.map(|role| role.permissions).unwrap_or_default())?;
+    }
+    Ok(())
 }
 
 /// Neither the platform nor a publisher loses the last administrator who can act.

@@ -1,11 +1,13 @@
 //! Changing a user (RFC 7396).
 
-use keywright_core::{BuiltInRole, EmailAddress, Name, ScopeSet, Timestamp, UserId};
+use keywright_core::{BuiltInRole, EmailAddress, Name, Timestamp, UserId};
 use keywright_store::mailed_tokens::{self, Purpose};
 use keywright_store::users::{self, Changes, UserRow};
-use keywright_store::{Conn, Tx, roles};
+use keywright_store::{Conn, Tx};
 
-use super::{ADMIN, User, issue, must_leave_a_platform_administrator, subject, within_reach};
+use super::{
+    ADMIN, User, issue, must_hold_all_of, must_leave_a_platform_administrator, subject, within_reach,
+};
 use crate::audit::Event;
 use crate::authority::Authority;
 use crate::call::{Call, Grantor, needs};
@@ -96,18 +98,6 @@ async fn may_change_role(
         }
         Some(None) | None => Ok(()),
     }
-}
-
-/// Who chooses where somebody's links go can become that person: nobody gets there what they lack.
-async fn must_hold_all_of(tx: &mut Tx, grantor: &Grantor, user: &UserRow) -> Result<(), Fault> {
-    if user.platform_role.is_some() {
-        grantor.may_grant(&ScopeSet::all())?;
-    }
-    for own in users::belongings(tx.conn(), [user.id], None).await? {
-        let role = roles::by_id(tx.conn(), Some(own.publisher_id), own.role_id).await?;
-        grantor.may_grant(&role.map(|role| role.permissions).unwrap_or_default())?;
-    }
-    Ok(())
 }
 
 /// The new address is to be confirmed, the old one is told, and links that went there are void.

@@ -306,7 +306,7 @@ impl<'a> Play<'a> {
                 let done = if *on {
                     users::disable(authority, operator(), self.users[*user], None).await.is_ok()
                 } else {
-                    users::enable(authority, operator(), self.users[*user]).await.is_ok()
+                    users::enable(authority, operator(), self.users[*user], None).await.is_ok()
                 };
                 if done {
                     self.locked[*user] = *on;

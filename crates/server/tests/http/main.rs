@@ -115,6 +115,7 @@ mod system;
 mod traces;
 mod two_nodes;
 mod users;
+mod users_enable;
 mod users_me_tokens;
 mod users_me_tokens_limits;
 mod users_me_tokens_policy;

@@ -32,7 +32,7 @@ pub async fn disable(
     Ok(object(&view::user(&user), user.row.version))
 }
 
-/// Let a user in again, who then logs in anew.
+/// Let a user in again, who then logs in anew. Whoever does it must have all that the user's roles grant.
 #[utoipa::path(
     post, path = "/users/{id}/enable", tag = "users", operation_id = "enable_user",
     params(("id" = uuid::Uuid, Path, description = "The user"),
@@ -46,8 +46,8 @@ pub async fn enable(
     caller: Caller<UsersAdmin>,
     _: NoQuery,
     PathId(id): PathId<UserId>,
-    _: JsonBodyOrNone<ReasonGiven>,
+    JsonBodyOrNone(request): JsonBodyOrNone<ReasonGiven>,
 ) -> Result<Response, Refused> {
-    let user = users::enable(app.authority(), caller.call, id).await?;
+    let user = users::enable(app.authority(), caller.call, id, request.reason).await?;
     Ok(object(&view::user(&user), user.row.version))
 }
