@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use axum::Router;
-use keywright_client::{Decide, Question, Undecided, Verdict};
+use keywright_client::{ClientError, Decide, Question, Undecided, Verdict};
 use keywright_core::{PublisherId, Requirements};
 use keywright_server::config::{Config, check_files};
 use keywright_server::http::auth::in_process::{self, Judged};
@@ -189,6 +189,7 @@ impl Inner {
                 let why = "the journal is full, cannot be written, or is closed";
                 Err(Undecided::Unrecorded(why.to_owned()))
             }
+            Err(in_process::Undecided::Refused(problem)) => Err(ClientError::Problem(*problem).into()),
             Err(in_process::Undecided::Unavailable) => Err(Undecided::Unavailable),
         }
     }

@@ -48,7 +48,7 @@ pub struct Question<'a> {
     pub endpoint: &'a str,
     /// Its `CF-Ray`.
     pub cloudflare_ray_id: Option<&'a str>,
-    /// Units to take from the credential's limits; 0 looks without taking.
+    /// Units to take from the credential's limits, at most 10,000; 0 looks without taking.
     pub cost: u32,
     /// The request's id.
     pub request_id: &'a str,
@@ -186,7 +186,8 @@ impl KeywrightLayer {
         self.with(|gate| gate.on_fault = Arc::new(tell))
     }
 
-    /// Units that a request takes from the credential's limits; 1 unless this is said.
+    /// Units that a request takes from the credential's limits, at most 10,000; 1 unless this is said. With more no
+    /// question can be asked, and nothing passes.
     #[must_use]
     pub fn cost(self, cost: u32) -> Self {
         self.with(|gate| gate.cost = cost)

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use keywright_client::{Decide, Principal, Question, Verdict, Wanted};
+use keywright_client::{ClientError, Decide, Principal, Question, Undecided, Verdict, Wanted};
 use keywright_core::BuiltInRole;
 use keywright_verify::clock::wall_clock;
 use serde_json::{Value, json};
@@ -23,6 +23,7 @@ embedded_on_both_engines![
     a_publisher_that_is_chosen_is_decided_for,
     a_decision_is_on_record_with_the_facts_of_the_request_and_no_secret,
     a_look_takes_nothing_and_counts_as_no_use,
+    a_cost_is_bounded_as_at_the_door,
     each_decision_has_one_event_once_it_is_closed,
     what_was_decided_before_it_was_dropped_is_brought_in,
     once_closed_it_lets_nothing_pass,
@@ -285,6 +286,28 @@ async fn on_record(database: &mut Database, code: &str) -> i64 {
         "SELECT COUNT(*) FROM authentication_events WHERE code = '{code}' AND request_id = 'by-the-service'"
     );
     database.number(&sql).await
+}
+
+async fn a_cost_is_bounded_as_at_the_door(app: TestApp) {
+    let token = app.mint("costly", &["works:read"]).await;
+    let (home, _rest) = in_the_stead_of(app).await;
+    let wanted = wanting("works:read");
+    for (cost, refused) in [(10_000, false), (10_001, true), (u32::MAX, true)] {
+        let asked = Question { cost, ..question(&token.secret, &wanted) };
+        let answer = home.embedded.decide(asked).await;
+        let body = json!({"token": token.secret, "required_scopes": ["works:read"], "cost": cost});
+        let door = home.admin().post("/auth/verify", body).await;
+        match answer {
+            Ok(verdict) => assert!(!refused && matches!(verdict, Verdict::Valid(..)), "{cost}: {verdict:?}"),
+            Err(Undecided::Client(ClientError::Problem(problem))) => {
+                assert!(refused, "{cost}");
+                assert_eq!(json!(problem)["errors"], door.refused(422, "validation_failed")["errors"]);
+            }
+            Err(fault) => panic!("{cost}: {fault}"),
+        }
+        assert_eq!(door.status, if refused { 422 } else { 200 }, "{cost}");
+    }
+    home.close().await;
 }
 
 async fn each_decision_has_one_event_once_it_is_closed(app: TestApp) {

@@ -4,9 +4,10 @@
 use std::sync::OnceLock;
 
 use http::HeaderMap;
-use keywright_api::problem::Problem;
+use keywright_api::problem::{FieldCode, FieldError, Problem};
 use keywright_api::problem_code::{ProblemCode, Refusal};
 use keywright_api::verify::{Decision, Denial, RateLimit, ValidDecision};
+use keywright_api::verify_request::MAX_COST;
 use keywright_core::{DenialCode, address};
 use keywright_verify::Known;
 use keywright_verify::journal::Writer;
@@ -29,8 +30,10 @@ pub enum Judged {
 }
 
 /// Why there is no decision.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Undecided {
+    /// It cannot be asked for so.
+    Refused(Box<Problem>),
     /// It cannot be recorded.
     Unrecorded,
     /// What it needs is not known now.
@@ -54,6 +57,9 @@ pub async fn decide(
     (credential, request_id): (&str, &str),
     question: Question<'_>,
 ) -> Result<Judged, Undecided> {
+    if question.cost > MAX_COST {
+        return Err(Undecided::Refused(Box::new(too_costly())));
+    }
     // One reading of the clock serves a decision that hits the cache.
     let now = app.authority().clock().boot_micros();
     let question = plain(question);
@@ -70,6 +76,12 @@ pub async fn decide(
     };
     let verification = Verification { app, writer, asked: &asked, now };
     Ok(verification.decide(credential.as_bytes(), &question, None).await?)
+}
+
+/// As the door says it.
+fn too_costly() -> Problem {
+    let detail = format!("must be from 0 to {MAX_COST}");
+    Problem::of_fields(vec![FieldError::new("cost", FieldCode::OutOfRange, detail)])
 }
 
 /// The same as it may be kept, and as addresses are compared.
