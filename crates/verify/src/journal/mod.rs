@@ -325,7 +325,11 @@ impl Inner {
             Ok(_) => self.note_success(),
             Err(error) => {
                 if !self.failing.swap(true, Ordering::Relaxed) {
-                    error!(%error, "decisions cannot be recorded; verification answers 503 until they can");
+                    error!(
+                        %error,
+                        dir = %self.options.dir.display(),
+                        "decisions cannot be recorded, and verification answers 503 until they can: make room on the                          disk of that directory and let this process write there; a full journal has room again once                          the store takes what waits in it, or with a greater journal.max_bytes"
+                    );
                 }
             }
         }
