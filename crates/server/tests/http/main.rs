@@ -39,6 +39,7 @@ mod auth_tokens_update;
 mod auth_verify;
 mod auth_verify_batch;
 mod auth_verify_stream;
+mod auth_verify_stream_slow;
 mod auth_verify_usage;
 mod authorization;
 mod ci_cd_pipeline;

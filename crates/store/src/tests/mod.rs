@@ -5,6 +5,7 @@ mod changes;
 mod events;
 mod external;
 mod faults;
+mod first_use;
 mod fleet;
 mod logins;
 mod mail;
@@ -28,6 +29,7 @@ mod statements;
 mod status;
 mod tokens;
 mod usage;
+mod usage_at_once;
 mod users;
 
 use keywright_core::id::IdEntropy;

@@ -19,7 +19,7 @@ use crate::{Store, StoreOptions, SuccessEvents};
 const HOUR: i64 = 3_600_000_000;
 
 /// Decisions over three hours and two days, of a few credentials and of none.
-fn record(number: u64) -> DecisionRecord {
+pub(super) fn record(number: u64) -> DecisionRecord {
     let known = !number.is_multiple_of(5);
     let credential = known.then(|| credential_id(number % 3));
     let at = NOW.plus_micros(i64::try_from(number % 26).unwrap() * HOUR + i64::try_from(number).unwrap());
@@ -58,16 +58,16 @@ async fn store_all(store: &Store, records: Vec<DecisionRecord>, batch: usize) {
     }
 }
 
-type HourRow = (Uuid, Time, String, String, i64, Time, Time, i64);
+pub(super) type HourRow = (Uuid, Time, String, String, i64, Time, Time, i64);
 
-async fn hours(store: &Store) -> Vec<HourRow> {
+pub(super) async fn hours(store: &Store) -> Vec<HourRow> {
     let mut reader = store.read().await.unwrap();
     let sql = "SELECT credential_id, hour, endpoint_group, code, decisions, first_at, last_at, latency_7 \
                FROM usage_hourly ORDER BY credential_id, hour, endpoint_group, code";
     on!(reader.conn(), |c| sqlx::query_as::<DB, HourRow>(sql).fetch_all(c)).unwrap()
 }
 
-fn expected_hours(records: &[DecisionRecord]) -> Vec<HourRow> {
+pub(super) fn expected_hours(records: &[DecisionRecord]) -> Vec<HourRow> {
     type Key<'a> = (Uuid, i64, String, &'a str);
     let mut sums: BTreeMap<Key<'_>, (i64, Timestamp, Timestamp, i64)> = BTreeMap::new();
     for record in records {
@@ -91,7 +91,7 @@ fn expected_hours(records: &[DecisionRecord]) -> Vec<HourRow> {
     sums.into_iter().map(row).collect()
 }
 
-async fn sum(store: &TestStore, sql: &'static str) -> i64 {
+pub(super) async fn sum(store: &TestStore, sql: &'static str) -> i64 {
     let mut reader = store.read().await.unwrap();
     on!(reader.conn(), |c| sqlx::query_scalar::<DB, i64>(sql).fetch_one(c)).unwrap()
 }
