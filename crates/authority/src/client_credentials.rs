@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::authority::Authority;
 use crate::entropy;
 use crate::fault::Fault;
-use crate::sessions::{AccessToken, ready, seconds, signing};
+use crate::sessions::{AccessToken, ready, signing};
 use crate::signing_keys::Kind;
 
 /// The longest life of an access token of a service account, in seconds.
@@ -74,10 +74,10 @@ pub async fn make(authority: &Authority, bearing: &Bearing, asked: Option<ScopeS
         credential_id: grant.credential_id,
         publisher_id: account.publisher,
         scope: Some(scope.as_str()).filter(|scope| !scope.is_empty()),
-        exp: seconds(expires_at),
+        exp: expires_at.as_seconds(),
         iss,
         aud,
-        iat: seconds(now),
+        iat: now.as_seconds(),
         jti: EventId::generate(now, entropy::id()).to_string(),
     };
     let access_token = AccessToken::new(signer.sign(Kind::AccessToken, &claims)?, expires_at);

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::authority::Authority;
 use crate::fault::Fault;
-use crate::sessions::{ready, seconds, signing};
+use crate::sessions::{ready, signing};
 use crate::signing_keys::{Kind, Signer};
 
 /// RFC 9701 §5. It has neither `sub` nor `exp`: no access token lacks them.
@@ -49,7 +49,8 @@ impl<'a> Notary<'a> {
         told: &T,
         now: Timestamp,
     ) -> Result<Zeroizing<String>, Fault> {
-        let claims = Claims { iss: self.issuer, aud: asker, iat: seconds(now), token_introspection: told };
+        let claims =
+            Claims { iss: self.issuer, aud: asker, iat: now.as_seconds(), token_introspection: told };
         self.signer.sign(Kind::Introspection, &claims)
     }
 }

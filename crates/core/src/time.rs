@@ -49,6 +49,11 @@ impl Timestamp {
         self.0
     }
 
+    /// Whole seconds since the Unix epoch, what is less cut off: a `NumericDate` (RFC 7519 §2).
+    pub const fn as_seconds(self) -> i64 {
+        self.0 / 1_000_000
+    }
+
     /// This moment moved by `micros`, kept within range.
     #[must_use]
     pub const fn plus_micros(self, micros: i64) -> Self {
@@ -207,6 +212,13 @@ mod tests {
         let time: Timestamp = "2027-01-31T13:00:00+01:00".parse().unwrap();
         assert_eq!(time.to_string(), "2027-01-31T12:00:00Z");
         assert_eq!(Timestamp::from_micros(1_500_000).to_string(), "1970-01-01T00:00:01.500000Z");
+    }
+
+    #[test]
+    fn whole_seconds_are_those_that_have_passed() {
+        for (micros, seconds) in [(0, 0), (999_999, 0), (1_000_000, 1), (1_999_999, 1)] {
+            assert_eq!(Timestamp::from_micros(micros).as_seconds(), seconds);
+        }
     }
 
     #[test]

@@ -266,7 +266,7 @@ async fn call(
             .ok_or_else(|| Failed::because("its secret cannot be read", true))?;
         for (name, value) in [
             ("webhook-id", id),
-            ("webhook-timestamp", signature::seconds(now).to_string()),
+            ("webhook-timestamp", now.as_seconds().to_string()),
             ("webhook-signature", signature),
         ] {
             if let Ok(value) = HeaderValue::try_from(value) {

@@ -33,14 +33,9 @@ fn bytes_of(secret: &str) -> Option<Zeroizing<Vec<u8>>> {
 pub fn sign(secret: &str, id: &str, at: Timestamp, body: &[u8]) -> Option<String> {
     let bytes = bytes_of(secret)?;
     let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, &bytes));
-    context.update(format!("{id}.{}.", seconds(at)).as_bytes());
+    context.update(format!("{id}.{}.", at.as_seconds()).as_bytes());
     context.update(body);
     Some(format!("v1,{}", STANDARD.encode(context.sign().as_ref())))
-}
-
-/// The header `webhook-timestamp`: whole seconds since 1970.
-pub(super) fn seconds(at: Timestamp) -> i64 {
-    at.as_micros().div_euclid(1_000_000)
 }
 
 #[cfg(test)]

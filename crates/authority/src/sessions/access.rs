@@ -40,11 +40,6 @@ struct Claims<'a> {
     client_id: &'static str,
 }
 
-/// A `NumericDate` (RFC 7519 §2).
-pub(crate) const fn seconds(moment: Timestamp) -> i64 {
-    moment.as_micros().div_euclid(1_000_000)
-}
-
 /// How long what is made for a publisher, or for the platform, may live.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Terms {
@@ -106,10 +101,10 @@ pub(super) async fn access_token(
         role,
         permissions: &grant.scopes,
         session_id: session.id,
-        exp: seconds(expires_at),
+        exp: expires_at.as_seconds(),
         iss,
         aud,
-        iat: seconds(now),
+        iat: now.as_seconds(),
         jti: EventId::generate(now, entropy::id()).to_string(),
         client_id: CLIENT_ID,
     };

@@ -9,7 +9,7 @@ mod refresh;
 mod switch;
 pub(crate) mod throttle;
 
-pub(crate) use access::{ready, seconds, signing};
+pub(crate) use access::{ready, signing};
 pub use cleanup::clean_up;
 pub(crate) use cleanup::{CLEANER, KEPT_DAYS, NETWORK_DAYS};
 pub use end::{end, end_all, end_of_user, log_out};

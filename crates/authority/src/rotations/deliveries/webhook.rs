@@ -32,7 +32,7 @@ pub(super) async fn deliver(authority: &Authority, url: &str, sealed: bool, parc
     };
     call.headers.extend([
         (HeaderName::from_static("webhook-id"), id),
-        (HeaderName::from_static("webhook-timestamp"), (now.as_micros() / 1_000_000).to_string()),
+        (HeaderName::from_static("webhook-timestamp"), now.as_seconds().to_string()),
         (HeaderName::from_static("webhook-signature"), signature),
     ]);
     bring(authority, call).await

@@ -153,7 +153,7 @@ fn active(known: &Known) -> Introspection {
         client_id: account.or_else(|| text("client_id")),
         username: grant.user().map(|user| user.email.to_string()),
         token_type: Some(AccessTokenType::Bearer),
-        exp: end(known).map(seconds),
+        exp: end(known).map(Timestamp::as_seconds),
         iat: time("iat"),
         nbf: time("nbf"),
         sub: subject.or_else(|| Some(grant.principal_id().to_string())),
@@ -170,9 +170,4 @@ fn active(known: &Known) -> Introspection {
 /// The end of its life, of the very token, or of its grace, whichever comes first.
 fn end(known: &Known) -> Option<Timestamp> {
     expires_at(known).into_iter().chain(known.grant().grace_expires_at).min()
-}
-
-/// A `NumericDate` (RFC 7519 §2).
-const fn seconds(moment: Timestamp) -> i64 {
-    moment.as_micros().div_euclid(1_000_000)
 }
