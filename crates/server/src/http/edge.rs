@@ -4,20 +4,19 @@
 //! A verification that hits the cache is answered without a task, a lock that others hold, or a
 //! hop between threads (docs/decisions/0003-edge-of-one-thread-per-core.md).
 
+mod answer;
+
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll};
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
-use http_body::Frame;
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -35,12 +34,12 @@ use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 use tracing::{debug, error};
 
+use self::answer::{EdgeBody, decision, problem_response, with_id};
 use super::App;
-use super::answer::{problem_body, problem_headers};
 use super::audit::export::Leaving;
 use super::auth::forward::{self, Proxy};
 use super::auth::verify::{self, Asked};
-use super::client::{REQUEST_ID, client_address, request_id};
+use super::client::{client_address, request_id};
 use super::input::{MAX_BODY, read_body};
 use super::limits;
 use crate::metrics::Requests;
@@ -346,69 +345,6 @@ impl Own {
                 );
                 problem_response(problem, &self.edge.app.new_request_id())
             }
-        }
-    }
-}
-
-fn with_id(mut response: Response<EdgeBody>, id: &str) -> Response<EdgeBody> {
-    if let Ok(value) = HeaderValue::from_str(id) {
-        response.headers_mut().insert(&REQUEST_ID, value);
-    }
-    response
-}
-
-fn decision(json: Bytes, id: &str) -> Response<EdgeBody> {
-    let mut response = Response::new(EdgeBody::Whole(Full::new(json)));
-    for (name, value) in verify::HEADERS {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
-    }
-    with_id(response, id)
-}
-
-fn problem_response(problem: Problem, id: &str) -> Response<EdgeBody> {
-    let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let headers: Vec<_> = problem_headers(&problem).collect();
-    let mut response = Response::new(EdgeBody::Whole(Full::new(problem_body(problem, id).into())));
-    *response.status_mut() = status;
-    response.headers_mut().extend(headers);
-    with_id(response, id)
-}
-
-/// A body: whole, or the router's.
-pub enum EdgeBody {
-    /// Whole.
-    Whole(Full<Bytes>),
-    /// The router's.
-    Routed(Body),
-}
-
-impl http_body::Body for EdgeBody {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        match self.get_mut() {
-            Self::Whole(body) => Pin::new(body)
-                .poll_frame(cx)
-                .map(|frame| frame.map(|frame| frame.map_err(|never| match never {}))),
-            Self::Routed(body) => Pin::new(body).poll_frame(cx),
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        match self {
-            Self::Whole(body) => body.is_end_stream(),
-            Self::Routed(body) => body.is_end_stream(),
-        }
-    }
-
-    fn size_hint(&self) -> http_body::SizeHint {
-        match self {
-            Self::Whole(body) => body.size_hint(),
-            Self::Routed(body) => body.size_hint(),
         }
     }
 }
