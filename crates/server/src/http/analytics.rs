@@ -21,8 +21,7 @@ use super::{App, view};
     get, path = "/auth/tokens/{id}/analytics", tag = "analytics", operation_id = "get_service_token_analytics",
     params(("id" = uuid::Uuid, Path, description = "The token"), AnalyticsQuery),
     responses((status = 200, description = "What was decided about it", body = TokenAnalytics),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not available at the moment", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn of_token(
     State(app): State<App>,
@@ -64,8 +63,7 @@ pub(super) fn shown(found: analytics::TokenAnalytics, days: u32) -> TokenAnalyti
     get, path = "/analytics/summary", tag = "analytics", operation_id = "get_analytics_summary",
     params(AnalyticsQuery),
     responses((status = 200, description = "What was decided", body = AnalyticsSummary),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not available at the moment", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn summary(
     State(app): State<App>,

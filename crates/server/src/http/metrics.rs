@@ -20,6 +20,7 @@ use tokio::sync::Semaphore;
 use tracing::{debug, warn};
 
 use super::App;
+use super::answer::Refused;
 use super::gate::{Caller, SystemStatus};
 use super::input::NoQuery;
 use crate::metrics::{MEDIA_TYPE, scrape};
@@ -37,8 +38,7 @@ const PATIENCE: Duration = Duration::from_mins(2);
 #[utoipa::path(
     get, path = "/metrics", tag = "system", operation_id = "get_metrics",
     responses((status = 200, description = "The metrics", body = String, content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8"),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not available at the moment", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn metrics(State(app): State<App>, _: Caller<SystemStatus>, _: NoQuery) -> Response {
     answer(&app)

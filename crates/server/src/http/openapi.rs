@@ -299,6 +299,9 @@ fn openapi() -> utoipa::openapi::OpenApi {
         examples::tell(operation);
         operation.parameters.iter_mut().flatten().for_each(describe);
     }
+    for read in document.paths.paths.values_mut().filter_map(|item| item.get.as_mut()) {
+        refusals::tell_of_a_read(read);
+    }
     document
 }
 

@@ -27,8 +27,7 @@ use crate::http::view;
     params(EventQuery, PageQuery),
     responses((status = 200, description = "A page of events, or as the request accepts it an export of all of them, in which a limit bounds the whole: one object on each line, or CSV in which what a spreadsheet would run has an apostrophe before it",
             content((Page<AuthenticationEvent> = "application/json"), (AuthenticationEvent = "application/x-ndjson"), (String = "text/csv"))),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not available at the moment", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn list(
     State(app): State<App>,

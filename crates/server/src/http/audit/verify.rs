@@ -35,8 +35,7 @@ impl FromFields for VerifyChain {
     get, path = "/audit/security-events/verify", tag = "audit", operation_id = "verify_security_events",
     params(VerifyChain),
     responses((status = 200, description = "What was found", body = ChainVerification),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not available at the moment", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn verify(
     State(app): State<App>,

@@ -23,8 +23,7 @@ use crate::http::{App, view};
 #[utoipa::path(
     get, path = "/auth/me", tag = "verification", operation_id = "get_me",
     responses((status = 200, description = "The caller", body = Me),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not available at the moment", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn me(State(app): State<App>, caller: Caller<Anyone>, _: NoQuery) -> Result<Response, Refused> {
     Ok(json_no_store(StatusCode::OK, &describe(&app, &caller.call).await?))

@@ -66,8 +66,7 @@ impl FromRequestParts<App> for Resumed {
     params(("Last-Event-ID" = Option<String>, Header, description = "The id of the last event that was heard, to go on after it")),
     responses(
         (status = 200, description = "Events, until the server or the credential ends it", body = String, content_type = "text/event-stream"),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not available at the moment", body = keywright_api::problem::Document, content_type = "application/problem+json"),
+        Refused,
     ),
 )]
 pub async fn stream_invalidations(

@@ -17,8 +17,7 @@ use crate::http::{App, limits};
     operation_id = "get_service_account_limit_state",
     params(("id" = uuid::Uuid, Path, description = "The account")),
     responses((status = 200, description = "What is left", body = AccountLimitStates),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not available at the moment", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn limit_state(
     State(app): State<App>,

@@ -20,8 +20,7 @@ use crate::http::input::{PathId, Query};
     params(("id" = uuid::Uuid, Path, description = "The account"),
         AnalyticsQuery),
     responses((status = 200, description = "What was decided about them", body = AccountUsage),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not available at the moment", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn usage(
     State(app): State<App>,

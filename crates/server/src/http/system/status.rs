@@ -27,8 +27,7 @@ const LIVE_MICROS: i64 = 5_000_000;
 #[utoipa::path(
     get, path = "/system/status", tag = "system", operation_id = "get_system_status",
     responses((status = 200, description = "The status; a store that is away is told, not an error", body = Body),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not available at the moment", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn status(
     State(app): State<App>,

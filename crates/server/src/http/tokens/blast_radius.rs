@@ -25,8 +25,7 @@ use crate::http::{App, view};
     get, path = "/auth/tokens/{id}/blast-radius", tag = "leaks", operation_id = "get_service_token_blast_radius",
     params(("id" = uuid::Uuid, Path, description = "The token"), BlastRadiusQuery),
     responses((status = 200, description = "What it could do, and did", body = BlastRadius),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not available at the moment", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn blast_radius(
     State(app): State<App>,

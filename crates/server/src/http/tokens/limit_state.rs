@@ -15,8 +15,7 @@ use crate::http::{App, limits};
     get, path = "/auth/tokens/{id}/limit-state", tag = "service tokens", operation_id = "get_service_token_limit_state",
     params(("id" = uuid::Uuid, Path, description = "The token")),
     responses((status = 200, description = "What is left", body = LimitStates),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not available at the moment", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn limit_state(
     State(app): State<App>,
@@ -34,8 +33,7 @@ pub async fn limit_state(
     operation_id = "get_personal_token_limit_state",
     params(("id" = uuid::Uuid, Path, description = "The token")),
     responses((status = 200, description = "What is left, in the publisher that it acts in by itself", body = LimitStates),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not available at the moment", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn of_own(
     State(app): State<App>,

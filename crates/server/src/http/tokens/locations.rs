@@ -15,8 +15,7 @@ use crate::http::{App, locations};
     get, path = "/auth/tokens/{id}/locations", tag = "service tokens", operation_id = "get_service_token_locations",
     params(("id" = uuid::Uuid, Path, description = "The token"), LocationQuery),
     responses((status = 200, description = "Countries and networks", body = Locations),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not available at the moment", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn locations(
     State(app): State<App>,
@@ -34,8 +33,7 @@ pub async fn locations(
     operation_id = "get_personal_token_locations",
     params(("id" = uuid::Uuid, Path, description = "The token"), LocationQuery),
     responses((status = 200, description = "Countries and networks", body = Locations),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not available at the moment", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn of_own(
     State(app): State<App>,

@@ -20,8 +20,7 @@ use crate::http::input::{PathId, Query};
     operation_id = "list_service_token_security_events",
     params(("id" = uuid::Uuid, Path, description = "The token"), EventQuery, PageQuery),
     responses((status = 200, description = "A page of events", body = Page<SecurityEvent>),
-        (status = "4XX", description = "Refused", body = keywright_api::problem::Document, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not available at the moment", body = keywright_api::problem::Document, content_type = "application/problem+json")),
+        Refused),
 )]
 pub async fn list(
     State(app): State<App>,
