@@ -6,6 +6,7 @@
 use std::net::IpAddr;
 
 use keywright_core::Timestamp;
+use sqlx::{Database, Encode, Postgres, QueryBuilder, Sqlite, Type};
 use uuid::Uuid;
 
 use crate::conn::{Conn, on};
@@ -21,6 +22,56 @@ pub(crate) enum Part {
     String(Option<String>),
     Id(Uuid),
     Address(IpAddr),
+    Any(Values),
+}
+
+/// Values of which a column is to have one.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Values {
+    Ids(Vec<Uuid>),
+    Texts(Vec<String>),
+    Bytes(Vec<Vec<u8>>),
+}
+
+/// How an engine is told of many values.
+pub(crate) trait AnyOf: Database + Sized {
+    /// ` = ANY($1)` or ` IN (?, ?, …)`
+    fn push_any(query: &mut QueryBuilder<Self>, values: Values);
+}
+
+/// One array, which costs PostgreSQL a third of what a list of so many parameters does.
+impl AnyOf for Postgres {
+    fn push_any(query: &mut QueryBuilder<Self>, values: Values) {
+        query.push(" = ANY(");
+        match values {
+            Values::Ids(ids) => query.push_bind(ids),
+            Values::Texts(texts) => query.push_bind(texts),
+            Values::Bytes(bytes) => query.push_bind(bytes),
+        };
+        query.push(")");
+    }
+}
+
+impl AnyOf for Sqlite {
+    fn push_any(query: &mut QueryBuilder<Self>, values: Values) {
+        query.push(" IN (");
+        match values {
+            Values::Ids(ids) => push_list(query, ids),
+            Values::Texts(texts) => push_list(query, texts),
+            Values::Bytes(bytes) => push_list(query, bytes),
+        }
+        query.push(")");
+    }
+}
+
+fn push_list<'q, T: Encode<'q, Sqlite> + Type<Sqlite> + 'q>(
+    query: &mut QueryBuilder<Sqlite>,
+    values: Vec<T>,
+) {
+    let mut list = query.separated(", ");
+    for value in values {
+        list.push_bind(value);
+    }
 }
 
 /// A statement in parts: its own text is static, every value is bound.
@@ -63,6 +114,12 @@ impl Sql {
             self.bind(last_moment).text(", ").bind(last_id).text(")");
         }
         self.text(" ORDER BY ").text(moment).text(" DESC, ").text(id).text(" DESC LIMIT ").bind(limit)
+    }
+
+    /// The end of a condition on a column: that it has one of these values.
+    pub(crate) fn any(&mut self, values: Values) -> &mut Self {
+        self.0.push(Part::Any(values));
+        self
     }
 
     /// `(a, b, c)`
@@ -119,6 +176,10 @@ macro_rules! builder {
                 $crate::sql::Part::String(text) => query.push_bind(text),
                 $crate::sql::Part::Id(id) => query.push_bind(id),
                 $crate::sql::Part::Address(address) => query.push_bind($crate::types::Ip(address)),
+                $crate::sql::Part::Any(values) => {
+                    <DB as $crate::sql::AnyOf>::push_any(&mut query, values);
+                    &mut query
+                }
             };
         }
         query

@@ -9,6 +9,7 @@ use keywright_store::imports::ImportLock;
 use serde_json::json;
 use uuid::Uuid;
 
+use super::candidate::Candidate;
 use super::csv::CsvTokens;
 use super::told::{EventCounts, ImportError, Listener, Stage, Summary, TokenCounts, Told};
 use super::{Import, MOST_EVENTS, MOST_TOKENS, Permissions, auth2 as mapping, events, tokens};
@@ -154,18 +155,35 @@ async fn take_tokens(
 ) -> Result<bool, ImportError> {
     let totals = source.totals(None).await.map_err(ImportError::Source)?;
     listener.begin(Stage::Tokens, totals.tokens);
-    let limit = options.tokens_at_once.clamp(1, MOST_TOKENS);
-    let mut after: Option<Uuid> = None;
-    loop {
-        let rows = source.tokens_after(after, limit).await.map_err(ImportError::Source)?;
-        let Some(last) = rows.last() else { return Ok(true) };
-        after = Some(last.id);
-        let now = import.authority.now();
-        let mapped: Vec<_> = rows.iter().map(|row| mapping::token(row, &options.permissions, now)).collect();
-        if !take_page(import, mapped, counts, listener).await? {
+    // A page is written while the next one is read.
+    let mut next = read_tokens(import, source, options, None).await?;
+    while let Some((mapped, last)) = next {
+        let reading = read_tokens(import, source, options, Some(last));
+        let (written, read) = tokio::join!(take_page(import, mapped, counts, listener), reading);
+        if !written? {
             return Ok(false);
         }
+        next = read?;
     }
+    Ok(true)
+}
+
+/// A token that may be taken over, or why not.
+type Mapped = Result<Candidate, Box<Told>>;
+
+/// The page after a token, and its last one; none when there is none.
+async fn read_tokens(
+    import: &Import<'_>,
+    source: &mut Auth2,
+    options: &Auth2Options,
+    after: Option<Uuid>,
+) -> Result<Option<(Vec<Mapped>, Uuid)>, ImportError> {
+    let limit = options.tokens_at_once.clamp(1, MOST_TOKENS);
+    let rows = source.tokens_after(after, limit).await.map_err(ImportError::Source)?;
+    let Some(last) = rows.last() else { return Ok(None) };
+    let now = import.authority.now();
+    let mapped = rows.iter().map(|row| mapping::token(row, &options.permissions, now)).collect();
+    Ok(Some((mapped, last.id)))
 }
 
 async fn take_lines<R: Read + Send>(
@@ -191,7 +209,7 @@ async fn take_lines<R: Read + Send>(
 /// A page: those that may be taken are, and all are told in their order. False when it is to be the last one.
 async fn take_page(
     import: &Import<'_>,
-    mapped: Vec<Result<super::candidate::Candidate, Box<Told>>>,
+    mapped: Vec<Mapped>,
     counts: &mut TokenCounts,
     listener: &mut dyn Listener,
 ) -> Result<bool, ImportError> {

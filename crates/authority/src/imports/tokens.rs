@@ -117,7 +117,14 @@ impl Sorted {
         let epoch = platform::epochs(tx.conn()).await?.counter;
         let ids: Vec<Uuid> = page.iter().map(|candidate| candidate.source_id).collect();
         let before = service_tokens::taken_before(tx.conn(), &ids).await?;
-        let hashes: Vec<_> = page.iter().map(|candidate| candidate.hash).collect();
+        // Of those that are ours already the hash is asked for, of all others who has it.
+        let ours: Vec<_> = before.values().map(|taken| taken.credential_id).collect();
+        let known = service_tokens::hashes_of(tx.conn(), &ours).await?;
+        let hashes: Vec<_> = page
+            .iter()
+            .filter(|candidate| !before.contains_key(&candidate.source_id))
+            .map(|candidate| candidate.hash)
+            .collect();
         let bearers = service_tokens::bearers_of(tx.conn(), &hashes).await?;
         let mut sorted = Self {
             told: Vec::new(),
@@ -129,13 +136,10 @@ impl Sorted {
         };
         let mut unknown = Vec::new();
         for (place, candidate) in page.iter().enumerate() {
-            let bearer = bearers.get(&candidate.hash);
-            match (before.get(&candidate.source_id), bearer) {
+            match (before.get(&candidate.source_id), bearers.get(&candidate.hash)) {
                 (Some(taken), _) => {
-                    let same = bearer.is_some_and(|(id, _)| *id == taken.credential_id);
-                    let changed =
-                        !same && service_tokens::by_id(tx.conn(), None, taken.credential_id).await?.is_some();
-                    sorted.known(place, candidate, *taken, changed);
+                    let hash = known.get(&taken.credential_id);
+                    sorted.known(place, candidate, *taken, hash.is_some_and(|hash| *hash != candidate.hash));
                 }
                 (None, Some((id, name))) if *name == candidate.name => sorted.found(place, candidate, *id),
                 (None, Some((id, _))) => {

@@ -4,20 +4,26 @@ use std::collections::{HashMap, HashSet};
 
 use keywright_core::{CredentialId, CredentialName, PublisherId, ServiceAccountId, Timestamp, TokenHash};
 use serde_json::Value;
-use sqlx::QueryBuilder;
+use sqlx::Postgres;
 use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::row::{NewServiceToken, ServiceTokenRow};
 use crate::bulk::{Bulk, Column};
-use crate::conn::{Conn, on};
+use crate::conn::{Conn, call, on};
 use crate::dialect::fold;
 use crate::error::StoreError;
-use crate::sql::{Sql, builder};
+use crate::sql::{Sql, Values, builder};
 use crate::types::{Time, to_i64, to_u64};
 
 /// Values that are asked for at once.
 const ASKED_AT_ONCE: usize = 1_000;
+
+/// Looked up one by one: of a table that is just filled PostgreSQL knows nothing yet, takes the tokens of no account for
+/// few, and would read them all.
+const EACH_ALONE: &str = "SELECT t.token_name FROM UNNEST($1::TEXT[]) AS w (name) CROSS JOIN LATERAL \
+    (SELECT token_name FROM service_tokens WHERE token_name = w.name AND service_account_id IS NULL \
+    AND revoked_at IS NULL LIMIT 1) t";
 
 /// A token of another system that is to be one of ours.
 #[derive(Clone, Debug)]
@@ -74,9 +80,9 @@ pub async fn taken_before(
     let mut taken = HashMap::new();
     for slice in source_ids.chunks(ASKED_AT_ONCE) {
         let mut sql = Sql::new(
-            "SELECT source_id, credential_id, is_active, usage_count FROM imported_tokens WHERE source_id IN ",
+            "SELECT source_id, credential_id, is_active, usage_count FROM imported_tokens WHERE source_id",
         );
-        sql.bind_list(slice.iter().copied());
+        sql.any(Values::Ids(slice.to_vec()));
         let rows: Vec<(Uuid, Uuid, bool, i64)> = on!(conn.reborrow(), |c| async {
             builder!(sql).build_query_as().persistent(false).fetch_all(c).await
         })?;
@@ -98,23 +104,44 @@ pub async fn bearers_of(
 ) -> Result<HashMap<TokenHash, (CredentialId, CredentialName)>, StoreError> {
     let mut found = HashMap::new();
     for slice in hashes.chunks(ASKED_AT_ONCE) {
+        let mut sql = Sql::new("SELECT token_hash, id, token_name FROM service_tokens WHERE token_hash");
+        sql.any(Values::Bytes(slice.iter().map(|hash| hash.as_bytes().to_vec()).collect()));
         let rows: Vec<(Vec<u8>, Uuid, String)> = on!(conn.reborrow(), |c| async {
-            let text = "SELECT token_hash, id, token_name FROM service_tokens WHERE token_hash IN (";
-            let mut query = QueryBuilder::<DB>::new(text);
-            let mut list = query.separated(", ");
-            for hash in slice {
-                list.push_bind(hash.as_bytes().as_slice());
-            }
-            query.push(")");
-            query.build_query_as().persistent(false).fetch_all(c).await
+            builder!(sql).build_query_as().persistent(false).fetch_all(c).await
         })?;
         for (hash, id, name) in rows {
-            let hash: [u8; 32] =
-                hash.try_into().map_err(|_| StoreError::corrupt("a token's hash is not of 32 bytes"))?;
-            found.insert(TokenHash::from_bytes(hash), (CredentialId(id), CredentialName::from_stored(name)));
+            found.insert(stored_hash(hash)?, (CredentialId(id), CredentialName::from_stored(name)));
         }
     }
     Ok(found)
+}
+
+/// The hashes of tokens; of one that is gone there is none.
+///
+/// # Errors
+/// As any query.
+pub async fn hashes_of(
+    mut conn: Conn<'_>,
+    ids: &[CredentialId],
+) -> Result<HashMap<CredentialId, TokenHash>, StoreError> {
+    let mut found = HashMap::new();
+    for slice in ids.chunks(ASKED_AT_ONCE) {
+        let mut sql = Sql::new("SELECT id, token_hash FROM service_tokens WHERE id");
+        sql.any(Values::Ids(slice.iter().map(|id| id.0).collect()));
+        let rows: Vec<(Uuid, Vec<u8>)> = on!(conn.reborrow(), |c| async {
+            builder!(sql).build_query_as().persistent(false).fetch_all(c).await
+        })?;
+        for (id, hash) in rows {
+            found.insert(CredentialId(id), stored_hash(hash)?);
+        }
+    }
+    Ok(found)
+}
+
+fn stored_hash(bytes: Vec<u8>) -> Result<TokenHash, StoreError> {
+    let bytes: [u8; 32] =
+        bytes.try_into().map_err(|_| StoreError::corrupt("a token's hash is not of 32 bytes"))?;
+    Ok(TokenHash::from_bytes(bytes))
 }
 
 /// Those of the names that a live token of an account bears, or one that stands alone.
@@ -128,16 +155,24 @@ pub async fn names_in_use(
 ) -> Result<HashSet<String>, StoreError> {
     let mut used = HashSet::new();
     for slice in names.chunks(ASKED_AT_ONCE) {
-        let mut sql = Sql::new("SELECT token_name FROM service_tokens WHERE revoked_at IS NULL");
-        match account {
-            Some(account) => sql.text(" AND service_account_id = ").bind(account.0),
-            None => sql.text(" AND service_account_id IS NULL"),
-        };
-        sql.text(" AND token_name IN ").bind_list(slice.iter().copied());
-        let names: Vec<String> = on!(conn.reborrow(), |c| async {
-            builder!(sql).build_query_scalar().persistent(false).fetch_all(c).await
-        })?;
-        used.extend(names);
+        let names: Vec<String> = slice.iter().map(|name| (*name).to_owned()).collect();
+        used.extend(match (conn.reborrow(), account) {
+            (Conn::Postgres(link), None) => {
+                let query = sqlx::query_scalar::<Postgres, String>(EACH_ALONE).bind(names).persistent(false);
+                call!(link, |c| query.fetch_all(c))?
+            }
+            (conn, _) => {
+                let mut sql = Sql::new("SELECT token_name FROM service_tokens WHERE revoked_at IS NULL");
+                match account {
+                    Some(account) => sql.text(" AND service_account_id = ").bind(account.0),
+                    None => sql.text(" AND service_account_id IS NULL"),
+                };
+                sql.text(" AND token_name").any(Values::Texts(names));
+                on!(conn, |c| async {
+                    builder!(sql).build_query_scalar().persistent(false).fetch_all(c).await
+                })?
+            }
+        });
     }
     Ok(used)
 }

@@ -14,6 +14,7 @@ use super::{ADDRESS, ALL, COUNTRY, MAX_SOURCES, NETWORK, UNKNOWN, USER_AGENT};
 use crate::conn::{Conn, call, on};
 use crate::dialect::statements;
 use crate::error::StoreError;
+use crate::sql::{Sql, Values, builder};
 use crate::types::Time;
 
 statements! {
@@ -266,16 +267,11 @@ async fn load(mut conn: Conn<'_>, spaces: &[Space]) -> Result<Stored, StoreError
         }
     }
     for asked in endpoints.chunks(ASKED_AT_ONCE) {
-        let rows: Vec<(Uuid, String)> = on!(conn.reborrow(), |c| async {
-            let text = "SELECT credential_id, endpoint_group FROM endpoint_groups WHERE credential_id IN (";
-            let mut query = QueryBuilder::<DB>::new(text);
-            let mut list = query.separated(", ");
-            for credential in asked {
-                list.push_bind(*credential);
-            }
-            query.push(")");
-            query.build_query_as().fetch_all(c).await
-        })?;
+        let mut sql =
+            Sql::new("SELECT credential_id, endpoint_group FROM endpoint_groups WHERE credential_id");
+        sql.any(Values::Ids(asked.to_vec()));
+        let rows: Vec<(Uuid, String)> =
+            on!(conn.reborrow(), |c| async { builder!(sql).build_query_as().fetch_all(c).await })?;
         for (credential, group) in rows {
             stored.entry(Space::Endpoints(credential)).or_default().insert(group.into());
         }
