@@ -1,5 +1,8 @@
 //! Imports: how far the events of another system were taken, and taking more of them.
 
+mod turns;
+
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::ops::RangeInclusive;
 
@@ -10,6 +13,7 @@ use sqlx::postgres::PgConnection;
 use sqlx::{Postgres, QueryBuilder, Sqlite};
 use uuid::Uuid;
 
+pub use self::turns::{Turn, Turns};
 use crate::authentication_events::append_batch;
 use crate::conn::{Conn, call, change, on};
 use crate::dialect::statements;
@@ -17,9 +21,8 @@ use crate::engine::SuccessEvents;
 use crate::error::StoreError;
 use crate::places::FoundPlaces;
 use crate::store::{Engines, Store};
-use crate::transaction::Tx;
 use crate::types::Time;
-use crate::usage::{self, Labels};
+use crate::usage::{self, Labels, Tally};
 
 statements! {
     ALL = ["SELECT source, run_from, run_at, events_from, events_at, events_id FROM imports ORDER BY source"];
@@ -36,6 +39,10 @@ statements! {
 }
 
 const LOCK: &str = "SELECT pg_try_advisory_lock(1265922894, 3)";
+/// Those before may take as long as they do: what waits holds nothing but rows of its own.
+const WAIT: &str = "SET LOCAL idle_in_transaction_session_timeout = '10min'";
+/// Two pages, who reads meanwhile, and who seals.
+const CONNECTIONS_TO_WAIT: usize = 4;
 /// Places asked for at once on SQLite.
 const ASKED_AT_ONCE: usize = 500;
 
@@ -125,14 +132,41 @@ impl Memory {
 /// Events of another system that are to be taken in one transaction.
 #[derive(Debug)]
 pub struct EventsToTake {
-    /// What stands for the node that decided.
-    pub node: NodeId,
-    /// The events, in the order of their source.
-    pub events: Vec<DecisionRecord>,
+    /// The events, in the order of their source, and what stands for the node that decided.
+    piece: Piece,
     /// So many at the begin may have been taken before.
-    pub unsure: usize,
+    unsure: usize,
     /// How far this brings it.
-    pub progress: Progress,
+    progress: Progress,
+}
+
+impl EventsToTake {
+    /// Events in the order of their source, of which so many at the begin may have been taken before; what stands for
+    /// the node that decided on them, and how far they bring it.
+    pub fn new(node: NodeId, events: Vec<DecisionRecord>, unsure: usize, progress: Progress) -> Self {
+        let unsure = unsure.min(events.len());
+        Self { piece: piece(node, events), unsure, progress }
+    }
+
+    /// All of them may have been taken before: the outcome of a try is not known.
+    pub fn doubt(&mut self) {
+        self.unsure = self.piece.records.len();
+    }
+
+    /// Those that were not taken before.
+    async fn new_ones(&self, conn: Conn<'_>) -> Result<Cow<'_, [Piece]>, StoreError> {
+        let taken = taken_before(conn, &self.piece.records[..self.unsure]).await?;
+        if taken.is_empty() {
+            return Ok(Cow::Borrowed(std::slice::from_ref(&self.piece)));
+        }
+        let new = self.piece.records.iter().filter(|event| !taken.contains(&event.id.0)).cloned();
+        Ok(Cow::Owned(vec![piece(self.piece.node, new.collect())]))
+    }
+}
+
+/// Of no journal, and so at no place of a segment.
+fn piece(node: NodeId, records: Vec<DecisionRecord>) -> Piece {
+    Piece { node, segment: SegmentId(Uuid::nil()), from: 0, to: 0, records }
 }
 
 /// Held by the only import, until it is dropped or its process ends.
@@ -159,32 +193,51 @@ impl Store {
     /// Takes events and adds them to the roll-ups, and commits; gives how many were not there before. They are
     /// kept whatever is kept of our own successes: what was taken is told by what is there.
     ///
+    /// On PostgreSQL the events themselves are written before their turn has come, which is the time of those before to
+    /// write what these add up to.
+    ///
     /// # Errors
-    /// As any statement. Nothing has changed then, unless the outcome of the commit is unknown.
+    /// As any statement, and when the turn never comes. Nothing has changed then, unless the outcome of the commit is
+    /// unknown.
     pub async fn take_events(
         &self,
-        mut tx: Tx,
-        wanted: EventsToTake,
+        wanted: &EventsToTake,
+        turn: &mut Turn,
         memory: &Memory,
         now: Timestamp,
     ) -> Result<u64, StoreError> {
-        let EventsToTake { node, mut events, unsure, progress } = wanted;
-        let taken = taken_before(tx.conn(), &events[..unsure.min(events.len())]).await?;
-        if !taken.is_empty() {
-            events.retain(|event| !taken.contains(&event.id.0));
+        if !self.has_connections_to_wait_with() {
+            turn.comes().await?;
         }
-        let new = events.len() as u64;
-        // Of no journal, and so at no place of a segment.
-        let piece = Piece { node, segment: SegmentId(Uuid::nil()), from: 0, to: 0, records: events };
-        let found = FoundPlaces::look_up(self.places(), piece.records.iter());
-        let pieces = std::slice::from_ref(&piece);
-        append_batch(tx.conn(), pieces, SuccessEvents::All, &found).await?;
-        keep(tx.conn(), &progress, now).await?;
+        let mut tx = self.begin().await?;
+        let pieces = wanted.new_ones(tx.conn()).await?;
+        let events = || pieces.iter().flat_map(|piece| &piece.records);
+        let found = FoundPlaces::look_up(self.places(), events());
+        append_batch(tx.conn(), &pieces, SuccessEvents::All, &found).await?;
+        let tally = Tally::of(events(), &found).of_another_system();
+        if !turn.has_come() {
+            if let Conn::Postgres(link) = tx.conn() {
+                call!(link, |c| sqlx::query(WAIT).execute(c))?;
+            }
+            turn.comes().await?;
+        }
+        keep(tx.conn(), &wanted.progress, now).await?;
         // Last, as it holds rows that nodes count in as well.
-        let news = usage::record_history(tx.conn(), &memory.0, &found, piece.records.iter()).await?;
+        let news = usage::record(tx.conn(), &memory.0, &tally).await?;
         tx.commit().await?;
         memory.0.remember(news);
-        Ok(new)
+        Ok(events().count() as u64)
+    }
+}
+
+impl Store {
+    /// Whether somebody who waits for a turn may have a connection. Of a few, and of the one writer of SQLite, it would be
+    /// the one that those before need.
+    fn has_connections_to_wait_with(&self) -> bool {
+        match self.engines() {
+            Engines::Sqlite { .. } => false,
+            Engines::Postgres { pool, .. } => pool.status().max_size >= CONNECTIONS_TO_WAIT,
+        }
     }
 }
 

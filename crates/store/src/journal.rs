@@ -13,7 +13,7 @@ use crate::places::FoundPlaces;
 use crate::store::Store;
 use crate::transaction::Tx;
 use crate::types::{Time, to_i64, to_u64};
-use crate::usage;
+use crate::usage::{self, Tally};
 
 statements! {
     MOVE = [
@@ -51,7 +51,8 @@ impl EventSink for Store {
         let found = FoundPlaces::look_up(self.places(), events());
         append_batch(tx.conn(), pieces, self.success_events(), &found).await.map_err(refusal)?;
         // Last, as it holds rows that other nodes count in as well.
-        let news = usage::record(tx.conn(), self.labels(), &found, events()).await.map_err(refusal)?;
+        let news =
+            usage::record(tx.conn(), self.labels(), &Tally::of(events(), &found)).await.map_err(refusal)?;
         let appended = finish(tx).await?;
         self.labels().remember(news);
         Ok(appended)

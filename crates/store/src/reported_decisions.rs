@@ -16,7 +16,7 @@ use crate::places::FoundPlaces;
 use crate::store::Store;
 use crate::transaction::Tx;
 use crate::types::Time;
-use crate::usage;
+use crate::usage::{self, Tally};
 
 statements! {
     DELETE_OLDER = [
@@ -55,7 +55,7 @@ impl Store {
         let found = FoundPlaces::look_up(self.places(), piece.records.iter());
         append_batch(tx.conn(), std::slice::from_ref(&piece), self.success_events(), &found).await?;
         // Last, as it holds rows that other nodes count in as well.
-        let news = usage::record(tx.conn(), self.labels(), &found, piece.records.iter()).await?;
+        let news = usage::record(tx.conn(), self.labels(), &Tally::of(piece.records.iter(), &found)).await?;
         tx.commit().await?;
         self.labels().remember(news);
         Ok(count)

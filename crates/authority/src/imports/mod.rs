@@ -8,6 +8,8 @@ mod auth2;
 mod candidate;
 mod csv;
 mod events;
+mod names;
+mod plan;
 mod run;
 mod tokens;
 mod told;

@@ -7,6 +7,7 @@ mod external;
 mod faults;
 mod first_use;
 mod fleet;
+mod import_order;
 mod logins;
 mod mail;
 mod members;

@@ -18,8 +18,9 @@ pub use read::{
     CredentialCount, GroupCount, HourCount, PlaceCount, SourceCount, days, failing_addresses, first_use,
     groups, hours, most_used, places, sources,
 };
-pub(crate) use record::{record, record_history};
+pub(crate) use record::record;
 pub use retention::{Rollup, delete_slice};
+pub(crate) use tally::Tally;
 
 /// Stands for the credentials of decisions about none that is known.
 pub const UNKNOWN: Uuid = Uuid::nil();

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use keywright_core::Timestamp;
 use keywright_core::usage::{LATENCY_CLASSES, OTHER};
-use keywright_verify::DecisionRecord;
 use uuid::Uuid;
 
 use super::labels::{Decided, Labels, News, SourceKind, Space};
@@ -13,40 +12,20 @@ use super::tally::{Count, HourKey, Hourly, Source, SourceKey, Tally};
 use crate::bulk::{Bulk, Column};
 use crate::conn::Conn;
 use crate::error::StoreError;
-use crate::places::FoundPlaces;
 use crate::types::Time;
 
-/// Adds events to the roll-ups and the usage counters, in their transaction. Gives the labels that are
+/// Adds what events add up to to the roll-ups and the usage counters, in their transaction. Gives the labels that are
 /// to be remembered once it is committed.
 ///
 /// Everything is written in one order, so that two nodes never wait for each other in a circle.
 ///
 /// # Errors
 /// As any statement.
-pub(crate) async fn record<'a>(
-    conn: Conn<'_>,
+pub(crate) async fn record(
+    mut conn: Conn<'_>,
     labels: &Labels,
-    found: &'a FoundPlaces,
-    events: impl Iterator<Item = &'a DecisionRecord>,
+    tally: &Tally<'_>,
 ) -> Result<News, StoreError> {
-    add(conn, labels, &Tally::of(events, found)).await
-}
-
-/// The same of events that another system recorded: nobody knows how long its decisions took, and the uses of its
-/// credentials are those that it has counted itself.
-///
-/// # Errors
-/// As any statement.
-pub(crate) async fn record_history<'a>(
-    conn: Conn<'_>,
-    labels: &Labels,
-    found: &'a FoundPlaces,
-    events: impl Iterator<Item = &'a DecisionRecord>,
-) -> Result<News, StoreError> {
-    add(conn, labels, &Tally::of(events, found).of_another_system()).await
-}
-
-async fn add(mut conn: Conn<'_>, labels: &Labels, tally: &Tally<'_>) -> Result<News, StoreError> {
     let named: Vec<(Space, String)> = tally.sources.keys().map(space_of).collect();
     let mut wanted: BTreeMap<Space, BTreeSet<&str>> = BTreeMap::new();
     for key in tally.hourly.keys().filter(|key| !key.group.is_empty()) {

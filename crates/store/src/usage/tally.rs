@@ -101,7 +101,7 @@ pub(super) struct SourceKey<'a> {
 
 /// Sums over a batch, before too many labels become one.
 #[derive(Debug, Default)]
-pub(super) struct Tally<'a> {
+pub(crate) struct Tally<'a> {
     pub(super) hourly: HashMap<HourKey<'a>, Hourly>,
     pub(super) daily: HashMap<(Timestamp, Uuid, &'static str), Count>,
     pub(super) sources: HashMap<SourceKey<'a>, Count>,
@@ -125,7 +125,7 @@ fn label(text: &str) -> Cow<'_, str> {
 
 impl<'a> Tally<'a> {
     /// Adds up events.
-    pub(super) fn of(events: impl Iterator<Item = &'a DecisionRecord>, found: &'a FoundPlaces) -> Self {
+    pub(crate) fn of(events: impl Iterator<Item = &'a DecisionRecord>, found: &'a FoundPlaces) -> Self {
         let mut tally = Self::default();
         for event in events {
             tally.add(event, found.of(event.ip_address));
@@ -134,8 +134,9 @@ impl<'a> Tally<'a> {
         tally
     }
 
-    /// Without what cannot be known of the decisions of another system, and what it has counted itself.
-    pub(super) fn of_another_system(mut self) -> Self {
+    /// The same of events that another system recorded: nobody knows how long its decisions took, and the uses of its
+    /// credentials are those that it has counted itself.
+    pub(crate) fn of_another_system(mut self) -> Self {
         self.uses.clear();
         for hourly in self.hourly.values_mut() {
             hourly.latency = [0; LATENCY_CLASSES];
