@@ -33,7 +33,7 @@ apt_install() {
   as_root "${apt[@]}" update >&2 && as_root "${apt[@]}" install -y --no-install-recommends "$@" >&2
 }
 
-# The linker of Rust itself, and the C of SQLite and AWS-LC.
+# The linker of Rust itself, and the C of SQLite, AWS-LC and jemalloc, which is built by make.
 require_c_compiler() {
-  command -v cc >/dev/null || apt_install gcc libc6-dev
+  { command -v cc && command -v make; } >/dev/null || apt_install gcc libc6-dev make
 }

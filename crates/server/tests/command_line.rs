@@ -82,6 +82,15 @@ fn peer() -> String {
 }
 
 #[test]
+fn the_allocator_is_built_to_give_back_what_is_not_needed() {
+    let (code, _, told) = keywright("--version").with("_RJEM_MALLOC_CONF", "confirm_conf:true").run();
+    assert_eq!(code, 0);
+    for setting in ["Set conf value: dirty_decay_ms:0", "Set conf value: muzzy_decay_ms:0"] {
+        assert!(told.contains(setting), "{setting} is not in {told}");
+    }
+}
+
+#[test]
 fn the_exit_code_tells_done_failed_usage_and_denied_apart() {
     let peer = peer();
     for (arguments, code) in [
