@@ -20,8 +20,8 @@ use sqlx::types::Json;
 pub use self::accounts::{Reach, count_live, count_reached, mark_revoked_with_account};
 pub use self::due::{DueFilter, end_grace, maybe_due, reinstate, rename, supersede_unconfirmed};
 pub use self::imported::{
-    ImportedToken, MoreUses, Seen, TakenToken, add_uses, bearers_of, hashes_of, insert_imported, names_in_use, remember,
-    switch_off, taken_before,
+    ImportedToken, MoreUses, Seen, TakenToken, add_uses, bearers_of, hashes_of, insert_imported,
+    names_in_use, remember, switch_off, taken_before,
 };
 pub use self::list::{ListFilter, TokenTotals, list, totals};
 pub use self::row::{NewServiceToken, ServiceTokenRow};
