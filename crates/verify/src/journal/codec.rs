@@ -218,7 +218,7 @@ fn put_text(out: &mut Vec<u8>, text: Option<&str>, max: usize) {
 
 /// Without a way out in the middle, so that it compiles to a few wide comparisons.
 fn has_zero(bytes: &[u8]) -> bool {
-    bytes.iter().fold(false, |found, byte| found | (*byte == 0))
+    bytes.iter().fold(0, |found, byte| found | u8::from(*byte == 0)) != 0
 }
 
 /// A frame found in a segment.
