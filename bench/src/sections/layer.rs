@@ -11,7 +11,8 @@ use axum::http::{Request, Response, header};
 use bytes::Bytes;
 use http_body_util::Full;
 use keywright_client::{
-    CacheOptions, Cached, Client, ClientOptions, Decide, KeywrightLayer, Question, Secret, Verdict, Wanted,
+    CacheOptions, Cached, Client, ClientOptions, Decide, KeywrightLayer, Question, Requirements, Secret,
+    Verdict,
 };
 use keywright_embedded::{Embedded, EmbeddedOptions};
 use tokio::runtime::Runtime;
@@ -107,7 +108,7 @@ async fn warm(tokens: &[String], decider: &impl Decide, known: &dyn Fn() -> u64)
         let before = known();
         for token in tokens {
             // A starved machine answers late, and then not at all.
-            let _ = decider.decide(question(token, &Wanted::default())).await;
+            let _ = decider.decide(question(token, &Requirements::none())).await;
         }
         if known() - before == tokens.len() as u64 {
             return Ok(());
@@ -144,7 +145,7 @@ fn on_a_thread<D: Decide + Clone + Sync>(
 }
 
 async fn alone(decider: &impl Decide, tokens: &[String], time: Duration) -> Result<(f64, u64)> {
-    let wanted = Wanted::default();
+    let wanted = Requirements::none();
     let mut round = tokens.iter().cycle();
     let (start, cpu, mut done) = (Instant::now(), thread_cpu(), 0);
     while start.elapsed() < time {
@@ -181,7 +182,7 @@ fn rate(done: u64, cpu: Duration) -> (f64, u64) {
     (done as f64 / thread_cpu().saturating_sub(cpu).as_secs_f64(), done)
 }
 
-fn question<'a>(token: &'a str, wanted: &'a Wanted) -> Question<'a> {
+fn question<'a>(token: &'a str, wanted: &'a Requirements) -> Question<'a> {
     Question {
         token,
         wanted,

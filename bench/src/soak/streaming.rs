@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail, ensure};
 use keywright_client::{
-    CacheOptions, Cached, Client, ClientOptions, Decide, Question, Secret, Verdict, Wanted,
+    CacheOptions, Cached, Client, ClientOptions, Decide, Question, Requirements, Secret, Verdict,
 };
 use keywright_embedded::{Embedded, EmbeddedOptions};
 use serde_json::json;
@@ -89,7 +89,7 @@ fn refused_after(
     let (Some(id), Some(token)) = (made["id"].as_str(), made["token"].as_str()) else {
         bail!("a token without its secret")
     };
-    let wanted = Wanted::default();
+    let wanted = Requirements::none();
     let ask = || runtime.block_on(decider.decide(question(token, &wanted)));
     let start = Instant::now();
     loop {
@@ -116,7 +116,7 @@ fn refused_after(
     }
 }
 
-fn question<'a>(token: &'a str, wanted: &'a Wanted) -> Question<'a> {
+fn question<'a>(token: &'a str, wanted: &'a Requirements) -> Question<'a> {
     Question {
         token,
         wanted,

@@ -1,11 +1,13 @@
 //! A node in this process, and deciding by it.
 
+use std::borrow::Cow;
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use axum::Router;
+use keywright_client::layer::Deciding;
 use keywright_client::{ClientError, Decide, Question, Undecided, Verdict};
-use keywright_core::{PublisherId, Requirements};
+use keywright_core::PublisherId;
 use keywright_server::config::{Config, check_files};
 use keywright_server::http::auth::in_process::{self, Judged};
 use keywright_server::http::{self, App};
@@ -13,8 +15,7 @@ use keywright_server::node::{self, Node, Part};
 use keywright_server::serve;
 use keywright_store::StoreError;
 use keywright_verify::VerifierStatistics;
-use keywright_verify::journal::Writer;
-use keywright_verify::striped::Striped;
+use keywright_verify::journal::Writers;
 use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 use tracing::warn;
@@ -47,8 +48,7 @@ pub struct Embedded {
 
 struct Inner {
     app: App,
-    /// Each thread appends to a segment of its own.
-    writers: Striped<OnceLock<Writer>>,
+    writers: Writers,
     principals: Principals,
     open: Mutex<Option<Open>>,
 }
@@ -101,8 +101,8 @@ impl Embedded {
         match serve::operator(config, http::router(app.clone())) {
             Ok(operator) => Ok(Self {
                 inner: Arc::new(Inner {
+                    writers: Writers::new(app.journal().clone()),
                     app,
-                    writers: Striped::default(),
                     principals: Principals::new(),
                     open: Mutex::new(Some(Open { node, operator })),
                 }),
@@ -160,17 +160,17 @@ impl Drop for Inner {
 }
 
 impl Decide for Embedded {
-    fn decide<'a>(&'a self, question: Question<'a>) -> keywright_client::layer::Deciding<'a> {
-        Box::pin(self.inner.decide(question))
+    fn decide<'a>(&'a self, question: Question<'a>) -> Deciding<'a> {
+        Deciding::awaited(self.inner.decide(question))
     }
 }
 
 impl Inner {
     async fn decide(&self, question: Question<'_>) -> Result<Verdict, Undecided> {
         let Question { token, wanted, publisher_id, ip_address, user_agent, method, endpoint, .. } = question;
-        let writer = self.writers.own().get_or_init(|| self.app.journal().writer());
+        let writer = self.writers.own();
         let asked = in_process::Question {
-            wanted: Requirements { required_scopes: wanted.required.clone(), any_scopes: wanted.any.clone() },
+            wanted: Cow::Borrowed(wanted),
             publisher: publisher_id.map(PublisherId),
             ip_address,
             user_agent,

@@ -4,10 +4,9 @@ use keywright_api::remote_cache::Keepable;
 use keywright_api::verify::{Denial as WireDenial, DenialCode as WireDenialCode, TokenType};
 use keywright_core::grant::Bounds;
 use keywright_core::{
-    Allowlist, CredentialId, CredentialKind, Denial, DenialCode, Epochs, Facts, Grant, PrincipalKind,
-    Requirements, Scope, Timestamp, decide,
+    Allowlist, CredentialId, CredentialKind, Denial, DenialCode, Epochs, Facts, Grant, PrincipalKind, Scope,
+    Timestamp, decide,
 };
-use keywright_verify::clock::boot_micros;
 use keywright_verify::journal::Writer;
 use keywright_verify::stamps::Noted;
 use keywright_verify::{EventKind, RecordCode, RecordRef};
@@ -36,6 +35,8 @@ pub(super) struct Entry {
     /// The authority's time less the boot-time clock's.
     offset_micros: i64,
     voucher: Box<str>,
+    /// What is recorded of each accepted decision beside its facts.
+    details: Box<str>,
 }
 
 impl Entry {
@@ -66,27 +67,18 @@ impl Entry {
             ends_at: asked_at.saturating_add(life).saturating_sub(MARGIN_MICROS),
             offset_micros: decided_at.as_micros().saturating_sub(asked_at),
             voucher: keepable.voucher.as_str().into(),
+            details: Details::write(&keepable.voucher, &[]).into(),
         })
     }
 
-    /// Decides, and records that; `None` where it cannot be recorded, so that the authority has to.
-    pub(super) async fn decide(
-        &self,
-        question: &Question<'_>,
-        asked_at: i64,
-        writer: &Writer,
-    ) -> Option<Verdict> {
-        let wanted = Requirements {
-            required_scopes: question.wanted.required.clone(),
-            any_scopes: question.wanted.any.clone(),
-        };
-        let now = Timestamp::from_micros(asked_at.saturating_add(self.offset_micros));
+    /// Decides at this moment of the boot-time clock, and records that; `None` where it cannot be recorded, so that the
+    /// authority has to. Nothing is waited for: the journal of a cache is not synced before each answer.
+    pub(super) fn decide(&self, question: &Question<'_>, at: i64, writer: &Writer) -> Option<Verdict> {
+        let now = Timestamp::from_micros(at.saturating_add(self.offset_micros));
         let facts = Facts { now, address: question.ip_address };
-        let decision = decide(&self.grant, None, Epochs::default(), &wanted, facts);
-        let denial = decision.err();
+        let denial = decide(&self.grant, None, Epochs::default(), question.wanted, facts).err();
         let code = denial.as_ref().map_or(RecordCode::Valid, |denial| denial.code.into());
-        let missing = denial.as_ref().map(|denial| denial.missing_scopes.as_slice()).unwrap_or_default();
-        let details = Details::write(&self.voucher, missing);
+        let missing = denial.as_ref().map(|denial| Details::write(&self.voucher, &denial.missing_scopes));
         // Accepted for nothing, it was looked at and not used.
         let looked = question.cost == 0 && denial.is_none();
         let kind = if looked { EventKind::Look } else { EventKind::Verify };
@@ -96,11 +88,10 @@ impl Entry {
             method: Some(question.method),
             endpoint: Some(question.endpoint),
             cloudflare_ray_id: question.cloudflare_ray_id,
-            latency_micros: u32::try_from(boot_micros() - asked_at).unwrap_or(0),
-            error_details: Some(&details),
+            error_details: Some(missing.as_deref().unwrap_or(&self.details)),
             ..RecordRef::bare(now, kind, code, question.request_id)
         };
-        writer.append_durably(&record).await.ok()?;
+        writer.append(&record).ok()?;
         Some(match denial {
             None => Verdict::Valid(self.principal.clone(), None),
             Some(denial) => Verdict::Denied(Box::new(self.denied(&denial, question.request_id)?)),

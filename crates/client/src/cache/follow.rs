@@ -1,12 +1,13 @@
 //! Listening to what changes.
 
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use keywright_api::remote_cache::{StreamBeat, StreamHello};
+use keywright_verify::Stamps;
 use keywright_verify::clock::boot_micros;
 use keywright_verify::freshness::MAX_UNCONFIRMED_MICROS;
 use keywright_verify::stamps::Noted;
-use keywright_verify::{Freshness, Stamps};
 use parking_lot::Mutex;
 use reqwest::Response;
 use uuid::Uuid;
@@ -34,7 +35,8 @@ const SLOTS: usize = 1 << 14;
 /// What is known of changes.
 pub(super) struct Follow {
     stamps: Stamps,
-    freshness: Freshness,
+    /// Up to which moment of the boot-time clock all changes were heard of, in microseconds.
+    confirmed_at: AtomicI64,
     node: Mutex<Option<Uuid>>,
 }
 
@@ -42,7 +44,7 @@ impl Default for Follow {
     fn default() -> Self {
         Self {
             stamps: Stamps::with_slots(SLOTS),
-            freshness: Freshness::among_nodes(),
+            confirmed_at: AtomicI64::new(i64::MIN),
             node: Mutex::new(None),
         }
     }
@@ -62,7 +64,7 @@ impl Follow {
 
     /// Whether all changes were heard of up to a moment that is recent enough.
     pub(super) fn is_fresh(&self, now: i64) -> bool {
-        self.freshness.lag_micros(now).is_some_and(|lag| lag <= MAX_UNCONFIRMED_MICROS)
+        now.saturating_sub(self.confirmed_at.load(Ordering::Acquire)) <= MAX_UNCONFIRMED_MICROS
     }
 
     /// Whether it is this boot of a node that is listened to.
@@ -88,7 +90,7 @@ impl Follow {
                 let beat = serde_json::from_str::<StreamBeat>(&event.data).ok();
                 if let Some(confirmed) = beat.and_then(|beat| beat.confirmed_microseconds) {
                     // `hello` was told after it was asked for: so this is no later than the moment that is meant.
-                    self.freshness.confirm(asked_at.saturating_add(confirmed));
+                    self.confirmed_at.fetch_max(asked_at.saturating_add(confirmed), Ordering::AcqRel);
                 }
             }
             "change" => {

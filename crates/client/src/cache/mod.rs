@@ -7,14 +7,15 @@ mod report;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use keywright_api::verify::Decision;
 use keywright_core::id::IdEntropy;
 use keywright_core::{GrantKey, NodeId, PublisherId, TokenHash, Wanted as WantedGrant};
 use keywright_verify::clock::{boot_micros, wall_clock};
-use keywright_verify::journal::{Writer, mover};
+use keywright_verify::journal::{Writers, mover};
+use keywright_verify::striped::{Striped, count};
 use keywright_verify::{Journal, JournalOptions};
 use quick_cache::sync::Cache;
 use tokio::task::AbortHandle;
@@ -81,8 +82,8 @@ struct Shared {
     client: Client,
     entries: Cache<GrantKey, Arc<Entry>>,
     follow: Follow,
-    writer: Writer,
-    counters: Counters,
+    writers: Writers,
+    counters: Striped<Counters>,
 }
 
 impl fmt::Debug for Cached {
@@ -111,8 +112,8 @@ impl Cached {
             client: client.clone(),
             entries: Cache::new(options.capacity.max(1)),
             follow: Follow::default(),
-            writer: journal.writer(),
-            counters: Counters::default(),
+            writers: Writers::new(journal.clone()),
+            counters: Striped::default(),
         });
         let listening = Arc::clone(&shared);
         let listener =
@@ -124,8 +125,8 @@ impl Cached {
 
     /// What it did since its start.
     pub fn statistics(&self) -> CacheStatistics {
-        let Counters { hits, asked } = &self.shared.counters;
-        CacheStatistics { hits: hits.load(Ordering::Relaxed), asked: asked.load(Ordering::Relaxed) }
+        let counters = &self.shared.counters;
+        CacheStatistics { hits: counters.sum(|own| &own.hits), asked: counters.sum(|own| &own.asked) }
     }
 
     /// Whether it may decide at this moment: it hears of changes.
@@ -162,30 +163,32 @@ impl Drop for Cached {
 
 impl Decide for Cached {
     fn decide<'a>(&'a self, question: Question<'a>) -> Deciding<'a> {
-        Box::pin(self.shared.decide(question))
+        let publisher = question.publisher_id.map(PublisherId);
+        let key = WantedGrant::Token { hash: TokenHash::of(question.token.as_bytes()), publisher }.key();
+        match self.shared.by_what_is_kept(&key, &question) {
+            Some(verdict) => Deciding::made(Ok(verdict)),
+            None => Deciding::awaited(self.shared.ask(key, question)),
+        }
     }
 }
 
 impl Shared {
-    async fn decide(&self, question: Question<'_>) -> Result<Verdict, Undecided> {
-        let publisher = question.publisher_id.map(PublisherId);
-        let key = WantedGrant::Token { hash: TokenHash::of(question.token.as_bytes()), publisher }.key();
+    /// Decides by what is kept, if it holds, and can be recorded.
+    fn by_what_is_kept(&self, key: &GrantKey, question: &Question<'_>) -> Option<Verdict> {
+        // One reading of the clock serves all of it.
         let now = boot_micros();
-        if let Some(entry) = self.entries.get(&key).filter(|entry| self.follow.holds(entry, now))
-            && let Some(verdict) = entry.decide(&question, now, &self.writer).await
-        {
-            self.counters.hits.fetch_add(1, Ordering::Relaxed);
-            return Ok(verdict);
-        }
-        self.counters.asked.fetch_add(1, Ordering::Relaxed);
-        self.ask(key, &question).await
+        let entry = self.entries.get(key).filter(|entry| self.follow.holds(entry, now))?;
+        let verdict = entry.decide(question, now, self.writers.own())?;
+        count(&self.counters.own().hits);
+        Some(verdict)
     }
 
     /// Asks the authority, and keeps what may be kept.
-    async fn ask(&self, key: GrantKey, question: &Question<'_>) -> Result<Verdict, Undecided> {
+    async fn ask(&self, key: GrantKey, question: Question<'_>) -> Result<Verdict, Undecided> {
+        count(&self.counters.own().asked);
         // Before it is asked: what is told from now on ends what is about to be answered.
         let (noted, asked_at) = (self.follow.note(), boot_micros());
-        let mut decision = self.client.ask(question, self.follow.is_fresh(asked_at)).await?;
+        let mut decision = self.client.ask(&question, self.follow.is_fresh(asked_at)).await?;
         let keepable = match &mut decision {
             Decision::Valid(valid) => valid.cache.take(),
             Decision::Denied(_) => None,

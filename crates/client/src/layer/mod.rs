@@ -1,33 +1,25 @@
 //! The gate before a service: a tower layer.
 
+mod deciding;
 pub(crate) mod remote;
 mod service;
 
-use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::ConnectInfo;
 use http::request::Parts;
 use keywright_api::verify::{Denial, RateLimit};
+use keywright_core::Requirements;
 use keywright_core::scope::{Scope, ScopeError, ScopeSet};
 use uuid::Uuid;
 
+pub use self::deciding::Deciding;
 pub use self::service::KeywrightService;
 use crate::client::Client;
 use crate::error::ClientError;
 use crate::principal::Principal;
-
-/// What a route wants of a credential.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Wanted {
-    /// All of these.
-    pub required: ScopeSet,
-    /// One of these, unless empty.
-    pub any: ScopeSet,
-}
 
 /// A credential, what is wanted of it, and the facts of the request that bears it.
 #[derive(Clone, Copy)]
@@ -35,7 +27,7 @@ pub struct Question<'a> {
     /// The credential, whatever it is.
     pub token: &'a str,
     /// What it must carry.
-    pub wanted: &'a Wanted,
+    pub wanted: &'a Requirements,
     /// The publisher to decide for; none is the credential's only one, else its owner's default.
     pub publisher_id: Option<Uuid>,
     /// Where the request came from.
@@ -83,12 +75,10 @@ pub enum Undecided {
     Unavailable,
 }
 
-/// What a decision is made by.
-pub type Deciding<'a> = Pin<Box<dyn Future<Output = Result<Verdict, Undecided>> + Send + 'a>>;
-
 /// Whatever decides on credentials: a [`Client`] that asks the authority for each request, or something that knows.
 pub trait Decide: Send + Sync + 'static {
-    /// Decides, and sees to it that the decision is on record before it is told.
+    /// Decides, and sees to it that the decision is on record before it is told. What is known may be decided at once, in
+    /// this very call.
     fn decide<'a>(&'a self, question: Question<'a>) -> Deciding<'a>;
 }
 
@@ -120,7 +110,7 @@ struct Gate {
 #[derive(Clone)]
 pub struct KeywrightLayer {
     gate: Arc<Gate>,
-    wanted: Arc<Wanted>,
+    wanted: Arc<Requirements>,
 }
 
 impl std::fmt::Debug for KeywrightLayer {
@@ -212,8 +202,8 @@ impl KeywrightLayer {
     /// # Errors
     /// [`ScopeError`], when the route is made.
     pub fn require_all<'a>(&self, scopes: impl IntoIterator<Item = &'a str>) -> Result<Self, ScopeError> {
-        let required = self.wanted.required.union(&set(scopes)?)?;
-        let wanted = Wanted { required, any: self.wanted.any.clone() };
+        let required_scopes = self.wanted.required_scopes.union(&set(scopes)?)?;
+        let wanted = Requirements { required_scopes, any_scopes: self.wanted.any_scopes.clone() };
         Ok(Self { wanted: Arc::new(wanted), ..self.clone() })
     }
 
@@ -222,11 +212,11 @@ impl KeywrightLayer {
     /// # Errors
     /// [`ScopeError`], when the route is made; [`ScopeError::Empty`] when none is named.
     pub fn require_any<'a>(&self, scopes: impl IntoIterator<Item = &'a str>) -> Result<Self, ScopeError> {
-        let any = set(scopes)?;
-        if any.is_empty() {
+        let any_scopes = set(scopes)?;
+        if any_scopes.is_empty() {
             return Err(ScopeError::Empty);
         }
-        let wanted = Wanted { required: self.wanted.required.clone(), any };
+        let wanted = Requirements { required_scopes: self.wanted.required_scopes.clone(), any_scopes };
         Ok(Self { wanted: Arc::new(wanted), ..self.clone() })
     }
 }

@@ -13,7 +13,7 @@ use crate::transport::Call;
 
 impl Decide for Client {
     fn decide<'a>(&'a self, question: Question<'a>) -> Deciding<'a> {
-        Box::pin(async move { verdict(self.ask(&question, false).await?) })
+        Deciding::awaited(async move { verdict(self.ask(&question, false).await?) })
     }
 }
 
@@ -32,10 +32,10 @@ impl Client {
 
 /// As it is asked on the wire.
 fn request(question: &Question<'_>, cacheable: bool) -> VerifyRequest {
-    let any = texts(&question.wanted.any);
+    let any = texts(&question.wanted.any_scopes);
     VerifyRequest {
         token: Some(Secret::new(question.token)),
-        required_scopes: texts(&question.wanted.required),
+        required_scopes: texts(&question.wanted.required_scopes),
         any_scopes: (!any.is_empty()).then_some(any),
         publisher_id: question.publisher_id,
         ip_address: question.ip_address.map(|address| address.to_string()),

@@ -15,9 +15,10 @@ use keywright_api::presented::{Presented, presented};
 use keywright_api::problem::Problem;
 use keywright_api::problem_code::Refusal;
 use keywright_api::verify::{DenialCode, RateLimit};
+use keywright_core::Requirements;
 use tower::{Layer, Service};
 
-use super::{Gate, KeywrightLayer, Question, Undecided, Verdict, Wanted};
+use super::{Gate, KeywrightLayer, Question, Undecided, Verdict};
 use crate::entropy;
 use crate::error::ClientError;
 use crate::principal::Principal;
@@ -93,7 +94,7 @@ impl Gate {
     /// Who a request speaks for, or the problem to answer in its stead.
     async fn judge(
         self: Arc<Self>,
-        wanted: &Wanted,
+        wanted: &Requirements,
         parts: &Parts,
     ) -> Result<(Principal, Option<RateLimit>), Problem> {
         let request_id = request_id(&parts.headers);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use keywright_client::{ClientError, Decide, Principal, Question, Undecided, Verdict, Wanted};
+use keywright_client::{ClientError, Decide, Principal, Question, Requirements, Undecided, Verdict};
 use keywright_core::BuiltInRole;
 use keywright_verify::clock::wall_clock;
 use serde_json::{Value, json};
@@ -116,7 +116,7 @@ async fn personal_tokens_and_sessions_are_known(app: TestApp) {
     let scopes = json!({"name": "script", "scopes": ["tokens:read"], "publisher_ids": [tenant.id]});
     let personal = Minted::of(&me.post("/users/me/tokens", scopes).await);
     let (home, _rest) = in_the_stead_of(app).await;
-    let nothing = Wanted::default();
+    let nothing = Requirements::none();
     for (credential, kind) in [(&session.access, "user"), (&personal.secret, "personal")] {
         for _ in 0..2 {
             let verdict = home.embedded.decide(question(credential, &nothing)).await.unwrap();
@@ -212,7 +212,7 @@ async fn a_publisher_that_is_chosen_is_decided_for(app: TestApp) {
     let stranger = app.tenant("Stranger").await;
     let (home, _rest) = in_the_stead_of(app).await;
     let mut scopes = Vec::new();
-    let nothing = Wanted::default();
+    let nothing = Requirements::none();
     for publisher in [&songs, &films, &songs] {
         let asked = Question { publisher_id: Some(publisher.id.0), ..question(&token.secret, &nothing) };
         let verdict = home.embedded.decide(asked).await.unwrap();
@@ -320,7 +320,7 @@ async fn each_decision_has_one_event_once_it_is_closed(app: TestApp) {
             for _ in 0..25 {
                 embedded.decide(question(&token, &wanting("works:read"))).await.unwrap();
                 embedded.decide(question(&token, &wanting("works:write"))).await.unwrap();
-                embedded.decide(question("nonsense", &Wanted::default())).await.unwrap();
+                embedded.decide(question("nonsense", &Requirements::none())).await.unwrap();
             }
         });
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use keywright_client::{Decide, Undecided, Verdict, Wanted};
+use keywright_client::{Decide, Requirements, Undecided, Verdict};
 use keywright_embedded::{Embedded, EmbeddedError, EmbeddedOptions};
 use rustix::process::Signal;
 use serde_json::json;
@@ -49,7 +49,7 @@ async fn a_store_without_a_schema_is_refused_unless_it_may_be_made() {
     let error = Embedded::open(&options(&url, &folder)).await.unwrap_err();
     assert!(error.to_string().contains("keywright migrate"), "{error}");
     let embedded = Embedded::open(&options(&url, &folder).migrate()).await.unwrap();
-    let verdict = embedded.decide(question("nonsense", &Wanted::default())).await.unwrap();
+    let verdict = embedded.decide(question("nonsense", &Requirements::none())).await.unwrap();
     assert!(matches!(verdict, Verdict::Denied(_)));
     embedded.close().await.unwrap();
     // What is left of the one before ends with its last clone.

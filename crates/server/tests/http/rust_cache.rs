@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use axum::Router;
 use keywright_client::{
-    CacheOptions, Cached, Client, ClientOptions, Decide, KeywrightLayer, Question, ScopeSet, Secret, Verdict,
-    Wanted,
+    CacheOptions, Cached, Client, ClientOptions, Decide, KeywrightLayer, Question, Requirements, ScopeSet,
+    Secret, Verdict,
 };
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
@@ -256,12 +256,14 @@ async fn the_verdict_is_that_of_the_authority(app: &TestApp) {
         let token = app.mint_as(body).await;
         // So that there is something to decide by.
         for address in addresses {
-            decide(&gate.cached, &token.secret, &Wanted::default(), address).await;
+            decide(&gate.cached, &token.secret, &Requirements::none(), address).await;
         }
         for _ in 0..6 {
             let (required, any) = (pick(sets().boxed()), pick(sets().boxed()));
-            let wanted =
-                Wanted { required: ScopeSet::parse(&required).unwrap(), any: ScopeSet::parse(&any).unwrap() };
+            let wanted = Requirements {
+                required_scopes: ScopeSet::parse(&required).unwrap(),
+                any_scopes: ScopeSet::parse(&any).unwrap(),
+            };
             for address in addresses {
                 let hits = gate.cached.statistics().hits;
                 let here = decide(&gate.cached, &token.secret, &wanted, address).await;
@@ -284,7 +286,7 @@ async fn the_verdict_is_that_of_the_authority(app: &TestApp) {
     gate.close().await;
 }
 
-async fn decide(cached: &Cached, token: &str, wanted: &Wanted, address: &str) -> (Value, Value) {
+async fn decide(cached: &Cached, token: &str, wanted: &Requirements, address: &str) -> (Value, Value) {
     let question = Question {
         token,
         wanted,

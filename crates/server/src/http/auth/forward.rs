@@ -3,6 +3,7 @@
 //! The same decision as that of [`verify`](super::verify), told as a status and headers. As there, the one function
 //! [`answer`] is called by the edge and by the router.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 
 use axum::body::Body;
@@ -175,7 +176,7 @@ pub async fn answer(
         }
     };
     let question = Question {
-        wanted: Requirements { required_scopes: wanted.0, any_scopes: ScopeSet::default() },
+        wanted: Cow::Owned(Requirements { required_scopes: wanted.0, any_scopes: ScopeSet::default() }),
         publisher: wanted.1,
         ip_address: client(asked),
         method: Some(shown(original.method)),
@@ -194,7 +195,7 @@ pub async fn answer(
 /// What is known of a request of which nothing that was forwarded is believed.
 fn of_peer<'a>(asked: &'a Asked<'_>, proxy: &'a Proxy<'_>) -> Question<'a> {
     Question {
-        wanted: Requirements::none(),
+        wanted: Cow::default(),
         publisher: None,
         ip_address: asked.ip_address,
         user_agent: user_agent(asked.headers),

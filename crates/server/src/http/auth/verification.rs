@@ -1,6 +1,7 @@
 //! One verification, from the question to its record: what `POST /auth/verify`, its batch, proxies and services in this
 //! process share.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::OnceLock;
 
@@ -47,7 +48,7 @@ pub struct Asked<'a> {
 /// The facts of the original request, and what is wanted of the credential.
 pub struct Question<'a> {
     /// What the credential must carry.
-    pub wanted: Requirements,
+    pub wanted: Cow<'a, Requirements>,
     /// The publisher to decide for; none is the credential's only one, else its owner's default.
     pub publisher: Option<PublisherId>,
     /// Where the original request came from.
@@ -279,7 +280,7 @@ impl Verification<'_> {
     /// The request itself, as what is recorded of a caller.
     fn own_request(&self) -> Question<'_> {
         Question {
-            wanted: Requirements::none(),
+            wanted: Cow::default(),
             publisher: None,
             ip_address: self.asked.ip_address,
             user_agent: user_agent(self.asked.headers),

@@ -3,6 +3,7 @@
 //! The one handler behind both ways in: [`answer`] is called by the edge on the thread that read the
 //! request, and by the router for the operator's socket and the command line.
 
+use std::borrow::Cow;
 use std::sync::OnceLock;
 
 use axum::extract::{Request, State};
@@ -188,7 +189,7 @@ impl<'a> Borrowed<'a> {
     /// What is asked about another credential.
     pub(super) fn question(&self) -> Result<Question<'a>, Problem> {
         Ok(Question {
-            wanted: self.wanted()?,
+            wanted: Cow::Owned(self.wanted()?),
             publisher: self.publisher,
             ip_address: self.ip_address.and_then(address::parse),
             user_agent: self.user_agent.map(shown),
@@ -205,7 +206,7 @@ impl<'a> Borrowed<'a> {
         'a: 'b,
     {
         Ok(Question {
-            wanted: self.wanted()?,
+            wanted: Cow::Owned(self.wanted()?),
             publisher: self.publisher,
             ip_address: asked.ip_address,
             user_agent: self.user_agent.map(shown).or_else(|| user_agent(asked.headers)),

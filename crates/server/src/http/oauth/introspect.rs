@@ -1,6 +1,8 @@
 //! `POST /oauth2/introspect`: the decision of `POST /auth/verify`, told by RFC 7662; signed, where that is asked for, by
 //! RFC 9701.
 
+use std::borrow::Cow;
+
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
@@ -10,7 +12,7 @@ use keywright_api::problem::Problem;
 use keywright_api::session::AccessTokenType;
 use keywright_authority::Fault;
 use keywright_authority::introspection::Notary;
-use keywright_core::{CredentialKind, DenialCode, Requirements, Scope, Timestamp, address};
+use keywright_core::{CredentialKind, DenialCode, Scope, Timestamp, address};
 use keywright_verify::Known;
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -72,7 +74,7 @@ async fn answer(app: &App, posted: &Posted, asked: &Asked<'_>) -> Result<Respons
     let asking = caller.as_ref().map(|Caller { found, .. }| Asker::of(found));
     let signed = signed(app, asked.headers, caller.as_ref()).await?;
     let question = Question {
-        wanted: Requirements::none(),
+        wanted: Cow::default(),
         publisher: None,
         ip_address: posted.parameters.get("ip_address").and_then(address::parse),
         user_agent: None,

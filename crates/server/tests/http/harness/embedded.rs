@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use axum::Router;
-use keywright_client::{KeywrightLayer, Question, ScopeSet, Wanted};
+use keywright_client::{KeywrightLayer, Question, Requirements};
 use keywright_embedded::{Embedded, EmbeddedOptions};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -164,7 +164,7 @@ pub(crate) async fn in_the_stead_of(app: TestApp) -> (Home, Rest) {
 }
 
 /// What a service asks about a request of its own.
-pub(crate) fn question<'a>(token: &'a str, wanted: &'a Wanted) -> Question<'a> {
+pub(crate) fn question<'a>(token: &'a str, wanted: &'a Requirements) -> Question<'a> {
     Question {
         token,
         wanted,
@@ -180,6 +180,6 @@ pub(crate) fn question<'a>(token: &'a str, wanted: &'a Wanted) -> Question<'a> {
 }
 
 /// One scope.
-pub(crate) fn wanting(scope: &str) -> Wanted {
-    Wanted { required: ScopeSet::parse([scope]).unwrap(), ..Wanted::default() }
+pub(crate) fn wanting(scope: &str) -> Requirements {
+    Requirements::scope(scope.parse().unwrap())
 }
