@@ -226,9 +226,9 @@ fn untrusted() -> Problem {
 
 /// As a status, with the headers for the service behind the proxy.
 impl Told for Passed {
-    fn known(known: &Known, verdict: &Verdict, _: &str) -> Result<Self, Problem> {
+    fn known(known: Known, verdict: &Verdict, _: &str) -> Result<Self, Problem> {
         match &verdict.decision {
-            Ok(()) => Ok(Self(headers(known))),
+            Ok(()) => Ok(Self(headers(&known))),
             Err(denial) => Err(problem_of(verdict, denial)),
         }
     }

@@ -107,12 +107,10 @@ pub fn told(known: &Known) -> Option<ValidDecision> {
 }
 
 impl Told for Judged {
-    fn known(known: &Known, verdict: &Verdict, request_id: &str) -> Result<Self, Problem> {
+    fn known(known: Known, verdict: &Verdict, request_id: &str) -> Result<Self, Problem> {
         match &verdict.decision {
-            Ok(()) => {
-                Ok(Self::Valid(known.clone(), verdict.taken.map(|taken| limits::state(&taken.tightest))))
-            }
-            Err(_) => denied(&verify_write::known(known, verdict, request_id)),
+            Ok(()) => Ok(Self::Valid(known, verdict.taken.map(|taken| limits::state(&taken.tightest)))),
+            Err(_) => denied(&verify_write::known(&known, verdict, request_id)),
         }
     }
 

@@ -19,8 +19,8 @@ struct Answer {
 }
 
 impl Told for Answer {
-    fn known(known: &Known, verdict: &Verdict, request_id: &str) -> Result<Self, Problem> {
-        let json = verify_write::known(known, verdict, request_id);
+    fn known(known: Known, verdict: &Verdict, request_id: &str) -> Result<Self, Problem> {
+        let json = verify_write::known(&known, verdict, request_id);
         Ok(Self { json, valid: verdict.decision.is_ok() })
     }
 

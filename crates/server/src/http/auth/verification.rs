@@ -113,15 +113,15 @@ impl Outcome {
 /// The form in which a decision is told.
 pub(in crate::http) trait Told: Sized {
     /// About a credential that is known.
-    fn known(known: &Known, verdict: &Verdict, request_id: &str) -> Result<Self, Problem>;
+    fn known(known: Known, verdict: &Verdict, request_id: &str) -> Result<Self, Problem>;
     /// About one of which nothing may be told but the code.
     fn bare(code: DenialCode, request_id: &str) -> Result<Self, Problem>;
 }
 
 /// As an object, whatever it is.
 impl Told for Bytes {
-    fn known(known: &Known, verdict: &Verdict, request_id: &str) -> Result<Self, Problem> {
-        Ok(verify_write::known(known, verdict, request_id))
+    fn known(known: Known, verdict: &Verdict, request_id: &str) -> Result<Self, Problem> {
+        Ok(verify_write::known(&known, verdict, request_id))
     }
 
     fn bare(code: DenialCode, request_id: &str) -> Result<Self, Problem> {
@@ -222,7 +222,7 @@ impl Verification<'_> {
                 let kind = if looked { EventKind::Look } else { EventKind::Verify };
                 let outcome = Outcome { kind, code, details };
                 self.record(&outcome, Some(&found.known), question, asked_by, found.at).await?;
-                T::known(&found.known, &verdict, self.asked.request_id)
+                T::known(found.known, &verdict, self.asked.request_id)
             }
             Looked::Denied(code) => self.unknown(code, question, asked_by).await,
             Looked::Unavailable => {

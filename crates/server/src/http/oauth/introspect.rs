@@ -126,8 +126,8 @@ fn ours(fault: Fault, way: Way) -> Refusal {
 }
 
 impl Told for Introspection {
-    fn known(known: &Known, verdict: &Verdict, _: &str) -> Result<Self, Problem> {
-        Ok(if verdict.decision.is_ok() { active(known) } else { Self::default() })
+    fn known(known: Known, verdict: &Verdict, _: &str) -> Result<Self, Problem> {
+        Ok(if verdict.decision.is_ok() { active(&known) } else { Self::default() })
     }
 
     fn bare(_: DenialCode, _: &str) -> Result<Self, Problem> {

@@ -12,7 +12,7 @@ async fn a_full_journal_refuses_and_heals_when_the_store_takes_records() {
     let mut written = 0;
     let refused = loop {
         match writer.append(&record(&format!("{written:06}"))) {
-            Ok(_) => written += 1,
+            Ok(()) => written += 1,
             Err(error) => break error,
         }
     };
