@@ -65,7 +65,7 @@ fn child_records_and_answers() {
                 for at in 0..ANSWERS {
                     let request_id = format!("{}-{n}-{at}", std::process::id());
                     let answer = match writer.append(&record(&request_id)) {
-                        Ok(_) => "recorded",
+                        Ok(()) => "recorded",
                         Err(_) => "refused",
                     };
                     // Nobody reads any more once the parent has failed.
@@ -102,8 +102,8 @@ fn child_is_flooded_and_answers() {
                         },
                     };
                     let answer = match writer.append(&record) {
-                        Ok(_) if record.code == RecordCode::Valid => "recorded",
-                        Ok(_) => "counted",
+                        Ok(()) if record.code == RecordCode::Valid => "recorded",
+                        Ok(()) => "counted",
                         Err(_) => "refused",
                     };
                     if writeln!(std::io::stdout().lock(), "{answer} {request_id}").is_err() {
@@ -126,7 +126,7 @@ async fn child_fills_its_disk() {
         let refused = loop {
             let request_id = format!("{round}-{}", answered.len());
             match writer.append(&record(&request_id)) {
-                Ok(_) => answered.insert(request_id),
+                Ok(()) => answered.insert(request_id),
                 Err(error) => break error,
             };
         };

@@ -128,7 +128,11 @@ impl Run<'_> {
                 Err(error) => break Err(error),
             };
             last = Some(page.last);
-            writing.push_back(Writing::begin(self.writer(turns.next()), self.progress_at(page.last), page));
+            writing.push_back(Writing::begin(
+                self.writer(turns.hand_out()),
+                self.progress_at(page.last),
+                page,
+            ));
             if writing.len() >= AT_ONCE
                 && let Some(first) = writing.pop_front()
                 && let Err(error) = first.end(counts, listener).await

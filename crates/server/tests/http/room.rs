@@ -19,8 +19,10 @@ on_both_engines![
 const MOST: usize = 100;
 const MOST_POLICIES: usize = 1_000;
 
-/// Each collection, and the body of one that is called by a name.
-fn collections() -> [(&'static str, fn(&str) -> Value); 3] {
+/// A collection, and the body of one in it that is called by a name.
+type Collection = (&'static str, fn(&str) -> Value);
+
+fn collections() -> [Collection; 3] {
     [
         ("/notification-channels", |name| json!({"name": name, "kind": "log", "is_enabled": false})),
         (

@@ -10,7 +10,7 @@ pub struct Turns(Option<oneshot::Receiver<()>>);
 
 impl Turns {
     /// The turn after the one that was handed out last.
-    pub fn next(&mut self) -> Turn {
+    pub fn hand_out(&mut self) -> Turn {
         let (after, comes) = oneshot::channel();
         Turn { before: self.0.replace(comes).map_or(Before::Passed, Before::Open), after }
     }
@@ -74,7 +74,7 @@ mod tests {
     #[tokio::test]
     async fn a_turn_comes_when_those_before_it_have_passed() {
         let mut turns = Turns::default();
-        let (mut first, mut second, mut third) = (turns.next(), turns.next(), turns.next());
+        let (mut first, mut second, mut third) = (turns.hand_out(), turns.hand_out(), turns.hand_out());
         assert!(first.has_come() && first.comes().await.is_ok());
         assert!(!second.has_come() && !third.has_come());
         first.pass();
@@ -88,7 +88,7 @@ mod tests {
     #[tokio::test]
     async fn behind_one_that_went_away_nobody_comes() {
         let mut turns = Turns::default();
-        let (first, mut second, mut third) = (turns.next(), turns.next(), turns.next());
+        let (first, mut second, mut third) = (turns.hand_out(), turns.hand_out(), turns.hand_out());
         drop(first);
         assert!(!second.has_come());
         assert!(second.comes().await.is_err() && second.comes().await.is_err());

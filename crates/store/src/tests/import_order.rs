@@ -61,7 +61,7 @@ async fn pages_written_at_once_are_stored_in_their_order() {
 
 async fn stored_in_order(store: &Store) {
     let (mut turns, memory) = (Turns::default(), Arc::new(memory()));
-    let pages: Vec<(u64, Turn)> = (1..=6).map(|number| (number, turns.next())).collect();
+    let pages: Vec<(u64, Turn)> = (1..=6).map(|number| (number, turns.hand_out())).collect();
     // The last one begins first.
     let mut writing = tokio::task::JoinSet::new();
     for (number, turn) in pages.into_iter().rev() {
@@ -87,7 +87,7 @@ async fn a_page_is_not_stored_before_the_one_before_it() {
             Engine::Sqlite => Store::clone(&own),
         };
         let (mut turns, memory) = (Turns::default(), Arc::new(memory()));
-        let (first, second) = (turns.next(), turns.next());
+        let (first, second) = (turns.hand_out(), turns.hand_out());
         let waiting = {
             let (store, memory) = (store.clone(), Arc::clone(&memory));
             tokio::spawn(async move { take(&store, 2, second, &memory).await })
@@ -108,7 +108,7 @@ async fn a_page_is_not_stored_before_the_one_before_it() {
 async fn after_a_page_that_failed_none_is_stored() {
     for store in test_stores().await {
         let (mut turns, memory) = (Turns::default(), memory());
-        let (first, second, third) = (turns.next(), turns.next(), turns.next());
+        let (first, second, third) = (turns.hand_out(), turns.hand_out(), turns.hand_out());
         drop(first);
         for (number, turn) in [(2, second), (3, third)] {
             let error = take(&store, number, turn, &memory).await.unwrap_err();
@@ -122,7 +122,7 @@ async fn after_a_page_that_failed_none_is_stored() {
 async fn a_page_whose_outcome_is_unknown_is_taken_once() {
     for store in test_stores().await {
         let (mut turns, memory) = (Turns::default(), memory());
-        let (mut turn, mut wanted) = (turns.next(), page(1));
+        let (mut turn, mut wanted) = (turns.hand_out(), page(1));
         assert_eq!(store.take_events(&wanted, &mut turn, &memory, NOW).await.unwrap(), EVENTS);
         wanted.doubt();
         assert_eq!(store.take_events(&wanted, &mut turn, &memory, NOW).await.unwrap(), 0);
