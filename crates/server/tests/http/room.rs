@@ -19,10 +19,11 @@ on_both_engines![
 const MOST: usize = 100;
 const MOST_POLICIES: usize = 1_000;
 
-/// A collection, and the body of one in it that is called by a name.
-type Collection = (&'static str, fn(&str) -> Value);
+/// The body of one that is called by a name.
+type Named = fn(&str) -> Value;
 
-fn collections() -> [Collection; 3] {
+/// Each collection, and the body of one of it.
+fn collections() -> [(&'static str, Named); 3] {
     [
         ("/notification-channels", |name| json!({"name": name, "kind": "log", "is_enabled": false})),
         (
@@ -33,7 +34,7 @@ fn collections() -> [Collection; 3] {
     ]
 }
 
-async fn fill(caller: &Caller, path: &str, body: fn(&str) -> Value, count: usize) -> Value {
+async fn fill(caller: &Caller, path: &str, body: Named, count: usize) -> Value {
     let mut last = Value::Null;
     for number in 0..count {
         last = caller.post(path, body(&number.to_string())).await.expect(201);
