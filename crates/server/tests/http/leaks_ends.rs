@@ -19,7 +19,10 @@ on_both_engines![
     of_many_that_report_a_link_at_once_one_is_told,
 ];
 
-standing_still![an_access_token_leads_to_its_session_however_long_ago_it_ended];
+standing_still![
+    an_access_token_leads_to_its_session_however_long_ago_it_ended,
+    an_access_token_of_an_account_that_is_over_ends_nothing,
+];
 
 /// What became of a token that somebody reports.
 async fn reported(caller: &Caller, token: &str) -> Value {
@@ -148,6 +151,16 @@ async fn of_a_leaked_access_token_of_an_account_the_service_token_ends(app: &Tes
     // The service token itself, found in the same place, is the same leak.
     assert_eq!(reported(&app.admin(), &partner.token.secret).await["outcome"], "already_revoked");
     assert_eq!(told(app, &partner.token.id).await.len(), 1);
+}
+
+async fn an_access_token_of_an_account_that_is_over_ends_nothing(app: &TestApp) {
+    let partner = app.partner("songtrust-api", &["works:read"], None).await;
+    let access = partner.access(app).await;
+    app.advance(2 * 3_600);
+    app.verify(&access).await.decided("expired");
+    assert_eq!(reported(&app.admin(), &access).await, unknown());
+    app.verify(&partner.token.secret).await.decided("valid");
+    assert_eq!(told(app, &partner.token.id).await, [] as [Value; 0]);
 }
 
 async fn invited(app: &TestApp, publisher: &keywright_core::PublisherId, email: &str) -> (String, String) {

@@ -236,9 +236,9 @@ impl<S: KeySource> Tokens<S> {
         Ok(read)
     }
 
-    /// What an access token of our own was made from, which is asked in order to end that: whether the token itself is
-    /// over does not matter, and it lets nobody in. `None` of what no key of ours signed, or one that was revoked:
-    /// whoever had that wrote what they liked.
+    /// What an access token of our own was made from, which is asked in order to end that, and lets nobody in. Of a
+    /// session it does not matter whether the token is over; of a service token that is over, `None`. `None` also of what
+    /// no key of ours signed, or one that was revoked: whoever had that wrote what they liked.
     ///
     /// # Errors
     /// [`Unread::Unavailable`] when the store does not give the keys in time; nothing else.

@@ -47,7 +47,9 @@ impl OwnIssuer {
     }
 }
 
-/// What an access token was made from, if a key of ours signed it, whenever and under whichever address that was.
+/// What an access token was made from and may end with it, if a key of ours signed it, under whichever address that was.
+/// A session ends whenever the token was made: its user logs in again. A service token ends only while the token is good,
+/// since a partner that relies on it would fall silent for what nobody can use.
 pub(super) async fn made_from<S: KeySource>(
     compact: &Compact<'_>,
     claims: Claims,
@@ -60,7 +62,11 @@ pub(super) async fn made_from<S: KeySource>(
     let kid = compact.kid.as_deref().ok_or(DenialCode::NotFound)?;
     let found = ring.find_any(kid, epochs.keys).await?;
     compact.verify(&found.key().key).map_err(|_| DenialCode::NotFound)?;
+    let ends_at = claims.ends_at();
     let (wanted, ..) = access(claims).ok_or(DenialCode::Malformed)?;
+    if matches!(wanted, Wanted::TokenAccess { .. }) && ring.now().has_reached(Some(ends_at)) {
+        return Err(DenialCode::Expired.into());
+    }
     Ok(wanted)
 }
 
