@@ -3,7 +3,7 @@
 use keywright_core::{Claimed, CredentialId, DenialCode, Epochs, PublisherId, ScopeSet, SessionId, Wanted};
 use serde_json::Value;
 
-use super::ring::KeyRing;
+use super::ring::{Found, KeyRing};
 use super::{Proof, Read, Unread};
 use crate::jwt::{Claims, Compact, Expected, Refused};
 use crate::source::KeySource;
@@ -30,12 +30,8 @@ impl OwnIssuer {
         ring: &KeyRing<S>,
         epochs: Epochs,
     ) -> Result<Read, Unread> {
-        if !compact.has_type(ACCESS_TOKEN) {
-            return Err(DenialCode::Malformed.into());
-        }
-        let kid = compact.kid.as_deref().ok_or(DenialCode::NotFound)?;
-        let found = ring.find(kid, epochs.keys).await?;
-        compact.verify(&found.key().key).map_err(|_| DenialCode::NotFound)?;
+        let found = ring.find(key_of(compact)?, epochs.keys).await?;
+        signed_by(compact, &found)?;
         let expected = Expected { issuer: &self.issuer, audiences: &[&*self.audience] };
         match claims.check(&expected, ring.now()) {
             // That it has expired is told of a credential that is known, after whether it was revoked.
@@ -47,6 +43,18 @@ impl OwnIssuer {
     }
 }
 
+/// The name of the key that an access token says it was signed by; what has not its type is none.
+fn key_of<'a>(compact: &'a Compact<'_>) -> Result<&'a str, DenialCode> {
+    if !compact.has_type(ACCESS_TOKEN) {
+        return Err(DenialCode::Malformed);
+    }
+    compact.kid.as_deref().ok_or(DenialCode::NotFound)
+}
+
+fn signed_by(compact: &Compact<'_>, found: &Found) -> Result<(), DenialCode> {
+    compact.verify(&found.key().key).map(drop).map_err(|_| DenialCode::NotFound)
+}
+
 /// What an access token was made from and may end with it, if a key of ours signed it, under whichever address that was.
 /// A session ends whenever the token was made: its user logs in again. A service token ends only while the token is good,
 /// since a partner that relies on it would fall silent for what nobody can use.
@@ -56,12 +64,8 @@ pub(super) async fn made_from<S: KeySource>(
     ring: &KeyRing<S>,
     epochs: Epochs,
 ) -> Result<Wanted, Unread> {
-    if !compact.has_type(ACCESS_TOKEN) {
-        return Err(DenialCode::Malformed.into());
-    }
-    let kid = compact.kid.as_deref().ok_or(DenialCode::NotFound)?;
-    let found = ring.find_any(kid, epochs.keys).await?;
-    compact.verify(&found.key().key).map_err(|_| DenialCode::NotFound)?;
+    let found = ring.find_any(key_of(compact)?, epochs.keys).await?;
+    signed_by(compact, &found)?;
     let ends_at = claims.ends_at();
     let (wanted, ..) = access(claims).ok_or(DenialCode::Malformed)?;
     if matches!(wanted, Wanted::TokenAccess { .. }) && ring.now().has_reached(Some(ends_at)) {
